@@ -1,0 +1,1 @@
+//! Leaf and bundle formats, tree check, replay and report: what an auditor runs

@@ -1,0 +1,1 @@
+//! The chain as the validator sees it, and a development chain

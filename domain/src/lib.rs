@@ -1,0 +1,1 @@
+//! Events and their codec, aggregates, mechanisms, draw and epoch fold: pure functions of recorded facts

@@ -1,0 +1,1 @@
+//! The miner process: answers by retrieval, signs what it says

@@ -1,0 +1,3 @@
+//! `assay`: a validator you can check.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Rounds, evidence, epochs and weight setting, and the push routes
