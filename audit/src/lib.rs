@@ -1,1 +1,3 @@
 //! Leaf and bundle formats, tree check, replay and report: what an auditor runs
+
+pub mod leaf;
