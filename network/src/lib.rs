@@ -1,1 +1,16 @@
-//! Keys, signatures and addresses of the wire
+//! Keys, signatures and addresses of the wire.
+//!
+//! [`keys`] holds the sr25519 hotkeys that sign requests, answers and extrinsics; [`checkpoint_key`] the Ed25519 key
+//! that signs checkpoints of the log; [`key_file`] keeps both on disk, readable by their owner only; [`address`] decides
+//! which addresses a miner may name.
+//!
+//! **Invariant:** no secret leaves this crate except into a key file: no `Display`, no `Serialize`, and `Debug` shows
+//! the public half only.
+
+pub mod checkpoint_key;
+pub mod key_file;
+pub mod keys;
+
+pub use error::Error;
+
+mod error;
