@@ -67,15 +67,29 @@ impl Frontier {
     /// # Errors
     /// When `size` is above [`MAX_SIZE`] or the number of bytes is not 32 for each set bit of `size`.
     pub fn from_bytes(size: u64, bytes: &[u8]) -> Result<Self, Error> {
+        let (hashes, rest) = bytes.as_chunks::<{ Hash::LENGTH }>();
+        if !rest.is_empty() && size <= MAX_SIZE {
+            return Err(Self::wrong_length(size, bytes.len()));
+        }
+        Self::from_peaks(size, hashes.iter().copied().map(Hash).collect())
+    }
+
+    /// The frontier of a tree of `size` leaves from its peaks, largest first.
+    ///
+    /// # Errors
+    /// When `size` is above [`MAX_SIZE`] or there is not one peak for each set bit of `size`.
+    pub fn from_peaks(size: u64, peaks: Vec<Hash>) -> Result<Self, Error> {
         if size > MAX_SIZE {
             return Err(Error::SizeLimit { size });
         }
-        let expected = size.count_ones() as usize * Hash::LENGTH;
-        if bytes.len() != expected {
-            return Err(Error::FrontierLength { size, expected, found: bytes.len() });
+        if peaks.len() != size.count_ones() as usize {
+            return Err(Self::wrong_length(size, peaks.len() * Hash::LENGTH));
         }
-        let (hashes, _) = bytes.as_chunks::<{ Hash::LENGTH }>();
-        Ok(Self { size, peaks: hashes.iter().copied().map(Hash).collect() })
+        Ok(Self { size, peaks })
+    }
+
+    fn wrong_length(size: u64, found: usize) -> Error {
+        Error::FrontierLength { size, expected: size.count_ones() as usize * Hash::LENGTH, found }
     }
 }
 
@@ -89,29 +103,8 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::leaf_hash;
+    use crate::reference_log::{LEAVES, ROOTS};
     use proptest::prelude::*;
-
-    /// The roots of the eight leaves of the reference log of certificate transparency, by tree size 1..=8.
-    const ROOTS: [&str; 8] = [
-        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-        "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
-        "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
-        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-        "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
-        "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
-        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
-        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
-    ];
-    const LEAVES: [&[u8]; 8] = [
-        &[],
-        &[0x00],
-        &[0x10],
-        &[0x20, 0x21],
-        &[0x30, 0x31],
-        &[0x40, 0x41, 0x42, 0x43],
-        &[0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57],
-        &[0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f],
-    ];
 
     #[test]
     fn roots_agree_with_the_reference_log() {

@@ -6,17 +6,22 @@
 //! [tlog-tiles](https://c2sp.org/tlog-tiles).
 //!
 //! **Architecture invariant:** this crate is pure. It reads no clock, file, socket or random source, knows no signature
-//! algorithm (keys come in as the traits [`note::NoteSigner`] and [`note::NoteVerifier`]), and nothing of events: a leaf
+//! algorithm (keys come in as the traits `note::NoteSigner` and `note::NoteVerifier`), and nothing of events: a leaf
 //! is bytes. Everything it parses is hostile: sizes are capped before parsing, and no input makes it panic.
 #![forbid(unsafe_code)]
 
 mod error;
 mod frontier;
 mod hash;
+pub mod proof;
+#[cfg(test)]
+mod reference_log;
+pub mod tree;
 
 pub use error::Error;
 pub use frontier::Frontier;
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
+pub use tree::{Coordinate, HashSource, MemoryTree};
 
 /// The largest tree size that this crate accepts: 2^63 - 1, the largest value of a signed 64-bit database column.
 /// Index arithmetic on sizes up to this one never overflows a `u64`.
