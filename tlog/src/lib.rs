@@ -6,21 +6,29 @@
 //! [tlog-tiles](https://c2sp.org/tlog-tiles).
 //!
 //! **Architecture invariant:** this crate is pure. It reads no clock, file, socket or random source, knows no signature
-//! algorithm (keys come in as the traits `note::NoteSigner` and `note::NoteVerifier`), and nothing of events: a leaf
+//! algorithm (keys come in as the traits [`NoteSigner`] and [`NoteVerifier`]), and nothing of events: a leaf
 //! is bytes. Everything it parses is hostile: sizes are capped before parsing, and no input makes it panic.
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 mod error;
 mod frontier;
 mod hash;
+pub mod key;
+pub mod note;
 pub mod proof;
 #[cfg(test)]
 mod reference_log;
+pub mod tile;
 pub mod tree;
 
+pub use checkpoint::{Checkpoint, OpenedCheckpoint};
 pub use error::Error;
 pub use frontier::Frontier;
 pub use hash::{Hash, empty_root, leaf_hash, node_hash};
+pub use key::{KeyId, SignatureType, VerifierKey};
+pub use note::{NoteSigner, NoteVerifier};
+pub use tile::{Tile, TileKind};
 pub use tree::{Coordinate, HashSource, MemoryTree};
 
 /// The largest tree size that this crate accepts: 2^63 - 1, the largest value of a signed 64-bit database column.
