@@ -1,6 +1,6 @@
 //! What any embedder must do, run against both runtimes on the real model.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
