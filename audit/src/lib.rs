@@ -1,3 +1,4 @@
 //! Leaf and bundle formats, tree check, replay and report: what an auditor runs
 
+pub mod keys;
 pub mod leaf;
