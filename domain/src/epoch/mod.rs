@@ -1,0 +1,7 @@
+//! The epoch: the fold over a range of events that leads to weights, and the order in which they reach the chain.
+
+mod aggregate;
+mod fold;
+
+pub use aggregate::{Epoch, EpochCommand, EpochError, STREAM_TYPE, stream_id};
+pub use fold::{CarriedStateError, EpochFold, reassigned};

@@ -1,0 +1,126 @@
+//! Bytes that cross the wire and are hashed or signed: they must be the same for the validator, the miner and the audit.
+
+use crate::events::{Challenge, ChallengeIssued};
+use crate::types::{Digest, Micros, Position, sha256, sha256_parts};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// What a receipt signs: `assay/request/1` 0x00 ‖ SHA-256 of the request body.
+#[must_use]
+pub fn request_message(request_hash: &[u8; 32]) -> Vec<u8> {
+    [b"assay/request/1\0".as_slice(), request_hash].concat()
+}
+
+/// What a miner signs: `assay/response/1` 0x00 ‖ SHA-256 of the request body ‖ SHA-256 of the response body.
+#[must_use]
+pub fn response_message(request_hash: &[u8; 32], body_hash: &[u8; 32]) -> Vec<u8> {
+    [b"assay/response/1\0".as_slice(), request_hash, body_hash].concat()
+}
+
+/// Commitment of a challenge: SHA-256("assay/challenge/1" 0x00 ‖ canonical JSON).
+///
+/// # Errors
+/// A temperature or `top_p` that is not finite.
+pub fn commitment(challenge: &Challenge) -> Result<Digest, serde_json::Error> {
+    Ok(sha256_parts(&[b"assay/challenge/1\0", &serde_json::to_vec(challenge)?]))
+}
+
+/// What of an issue goes into the request besides the challenge.
+#[derive(Debug, Clone, Serialize)]
+pub struct Receipt<'a> {
+    /// The ledger's origin.
+    pub origin: &'a str,
+    /// The challenge.
+    pub challenge_id: &'a str,
+    /// The attempt.
+    pub attempt: u32,
+    /// Position of the attempt's `MinersSelected`.
+    pub position: Position,
+    /// Nonce of this request.
+    pub nonce: &'a str,
+    /// When the collector gives up.
+    pub deadline: Micros,
+}
+
+#[derive(Serialize)]
+struct InferenceRequest<'a> {
+    prompt: Option<&'a str>,
+    messages: Option<&'a RawValue>,
+    model: Option<&'a str>,
+    max_tokens: u32,
+    temperature: f64,
+    top_p: f64,
+    tools: Option<&'a RawValue>,
+    tool_choice: Option<&'a RawValue>,
+    correlation_id: Option<&'a str>,
+    created_at: Option<&'a str>,
+    assay: &'a Receipt<'a>,
+}
+
+/// The exact request bytes for a miner: the challenge with the receipt's fields. Keys unknown to a miner are ignored by it.
+///
+/// # Errors
+/// When a free JSON text of the challenge is not JSON.
+pub fn inference_request(challenge: &Challenge, receipt: &Receipt<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let raw = |text: &'_ Option<String>| -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        text.as_ref().map(|text| RawValue::from_string(text.clone())).transpose()
+    };
+    let (messages, tools, tool_choice) =
+        (raw(&challenge.messages)?, raw(&challenge.tools)?, raw(&challenge.tool_choice)?);
+    serde_json::to_vec(&InferenceRequest {
+        prompt: challenge.prompt.as_deref(),
+        messages: messages.as_deref(),
+        model: challenge.model.as_deref(),
+        max_tokens: challenge.max_tokens,
+        temperature: challenge.temperature,
+        top_p: challenge.top_p,
+        tools: tools.as_deref(),
+        tool_choice: tool_choice.as_deref(),
+        correlation_id: challenge.correlation_id.as_deref(),
+        created_at: challenge.created_at.as_deref(),
+        assay: receipt,
+    })
+}
+
+/// The request that an issue stands for, rebuilt from facts; its hash must equal `issued.request_hash`.
+///
+/// # Errors
+/// Those of [`inference_request`].
+pub fn issued_request(
+    challenge: &Challenge,
+    origin: &str,
+    selected: Position,
+    issued: &ChallengeIssued,
+) -> Result<(Vec<u8>, Digest), serde_json::Error> {
+    let receipt = Receipt {
+        origin,
+        challenge_id: &issued.challenge_id,
+        attempt: issued.attempt,
+        position: selected,
+        nonce: &issued.nonce,
+        deadline: issued.deadline,
+    };
+    let bytes = inference_request(challenge, &receipt)?;
+    let hash = sha256(&bytes);
+    Ok((bytes, hash))
+}
+
+#[derive(serde::Deserialize)]
+struct Message {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    content: Option<String>,
+}
+
+/// The text that an answer is measured against: the prompt, else the content of the last user message.
+#[must_use]
+pub fn evaluation_prompt(challenge: &Challenge) -> String {
+    if let Some(prompt) = challenge.prompt.as_ref().filter(|prompt| !prompt.is_empty()) {
+        return prompt.clone();
+    }
+    let messages: Vec<Message> =
+        challenge.messages.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let last = messages.into_iter().rev().find(|message| message.role == "user");
+    last.and_then(|message| message.content).unwrap_or_default()
+}
