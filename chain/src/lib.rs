@@ -1,1 +1,149 @@
-//! The chain as the validator sees it, and a development chain
+//! The chain as the validator sees it, and a development chain.
+//!
+//! [`Chain`] is what a validator or an audit needs to know of subtensor, at a named block wherever an answer depends on
+//! one. An extrinsic is signed and hashed before it is sent ([`Chain::prepare`]), so that its hash, nonce and era can be
+//! recorded first; after a crash [`Chain::extrinsic_status`] says what became of it. [`development`] is a chain of one
+//! process with fast blocks for demonstrations and tests.
+//!
+//! **Invariant:** nothing here retries a submission by signing again. Whether a second extrinsic may be signed is the
+//! caller's decision, from the recorded reference of the first.
+
+#![forbid(unsafe_code)]
+
+pub mod development;
+mod error;
+mod types;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Uid};
+use network::keys::Keypair;
+
+pub use error::Error;
+pub use types::{
+    Anchor, BlockHeader, Call, Epoch, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, Hyperparameters,
+    Inclusion, Metagraph, Neuron, SignedExtrinsic,
+};
+
+/// How long [`Chain::execute`] sleeps between two questions when no new block arrives.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A Bittensor chain. Every method has a deadline of its own; none waits for ever.
+#[async_trait]
+pub trait Chain: Send + Sync {
+    /// Hash of block 0: which chain this is.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] and the like, as of every method here.
+    async fn genesis_hash(&self) -> Result<Digest, Error>;
+
+    /// The newest block.
+    async fn head(&self) -> Result<BlockHeader, Error>;
+
+    /// The hash of a block; [`None`] when the chain has not come so far.
+    async fn block_hash(&self, number: BlockNumber) -> Result<Option<Digest>, Error>;
+
+    /// The newest block as soon as it is above `after`; [`None`] when `wait` is over first.
+    async fn await_block(&self, after: BlockNumber, wait: Duration) -> Result<Option<BlockHeader>, Error>;
+
+    /// A subnet's neurons as they stood after block `at`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubnet`], [`Error::UnknownBlock`].
+    async fn metagraph(&self, netuid: NetUid, at: BlockNumber) -> Result<Metagraph, Error>;
+
+    /// The slot that a hotkey held after block `at`.
+    async fn uid_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Uid>, Error>;
+
+    /// A subnet's hyperparameters after block `at`.
+    async fn hyperparameters(&self, netuid: NetUid, at: BlockNumber) -> Result<Hyperparameters, Error>;
+
+    /// The weights that stood on chain for a slot after block `at`, sorted by uid, as the chain stores them: scaled up
+    /// so that the largest is 65535.
+    async fn weights(&self, netuid: NetUid, uid: Uid, at: BlockNumber) -> Result<Vec<(Uid, u16)>, Error>;
+
+    /// The last anchor of a hotkey as of block `at`.
+    async fn anchor_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Anchor>, Error>;
+
+    /// Signs a call with the account's next nonce (those waiting in the pool counted) and an era that begins at the
+    /// newest block. Nothing is sent.
+    async fn prepare(&self, call: &Call, keypair: &Keypair) -> Result<SignedExtrinsic, Error>;
+
+    /// Sends a signed extrinsic. Idempotent by hash: one that is in the pool or in a block already is no error.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when the pool refuses it: it is not in the pool and not in a block.
+    async fn submit(&self, extrinsic: &SignedExtrinsic) -> Result<(), Error>;
+
+    /// What became of an extrinsic.
+    async fn extrinsic_status(&self, reference: &ExtrinsicReference) -> Result<ExtrinsicStatus, Error>;
+
+    /// [`Chain::prepare`] of [`Call::SetWeights`].
+    async fn prepare_set_weights(
+        &self,
+        netuid: NetUid,
+        weights: &[(Uid, u16)],
+        version_key: u64,
+        keypair: &Keypair,
+    ) -> Result<SignedExtrinsic, Error> {
+        let (uids, weights) = weights.iter().copied().unzip();
+        self.prepare(&Call::SetWeights { netuid, uids, weights, version_key }, keypair).await
+    }
+
+    /// [`Chain::prepare`] of [`Call::SetCommitment`].
+    async fn prepare_anchor(&self, netuid: NetUid, data: &[u8], keypair: &Keypair) -> Result<SignedExtrinsic, Error> {
+        self.prepare(&Call::SetCommitment { netuid, data: data.to_vec() }, keypair).await
+    }
+
+    /// Waits until an extrinsic is in a block, can no longer get into one, or `wait` is over. The last answer is returned
+    /// in every case, so [`ExtrinsicStatus::Pending`] and [`ExtrinsicStatus::Unknown`] mean that the time was over.
+    async fn await_extrinsic(&self, reference: &ExtrinsicReference, wait: Duration) -> Result<ExtrinsicStatus, Error> {
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            // The head first: a block that arrives after the status was asked is then above it.
+            let head = self.head().await?;
+            let status = self.extrinsic_status(reference).await?;
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() || matches!(status, ExtrinsicStatus::Included(_) | ExtrinsicStatus::Expired) {
+                return Ok(status);
+            }
+            self.await_block(head.number, left.min(LONGEST_PAUSE)).await?;
+        }
+    }
+
+    /// Prepares, submits and waits: for calls whose reference need not be recorded first (never for weights).
+    ///
+    /// # Errors
+    /// [`Error::CallFailed`] when the call is in a block and failed there, [`Error::NotIncluded`] when it is in none
+    /// after `wait`.
+    async fn execute(&self, call: &Call, keypair: &Keypair, wait: Duration) -> Result<Inclusion, Error> {
+        let extrinsic = self.prepare(call, keypair).await?;
+        self.submit(&extrinsic).await?;
+        let status = self.await_extrinsic(&extrinsic.reference(), wait).await?;
+        status.into_success(extrinsic.hash)
+    }
+
+    /// Registers a hotkey in a subnet, signed by the coldkey that is to own it, and waits for the block. The uid is then
+    /// [`Chain::uid_of`] at that block.
+    async fn register(
+        &self,
+        netuid: NetUid,
+        hotkey: &Hotkey,
+        coldkey: &Keypair,
+        wait: Duration,
+    ) -> Result<Inclusion, Error> {
+        self.execute(&Call::BurnedRegister { netuid, hotkey: *hotkey }, coldkey, wait).await
+    }
+
+    /// Announces where a hotkey's axon listens and waits for the block.
+    async fn serve_axon(
+        &self,
+        netuid: NetUid,
+        axon: std::net::SocketAddr,
+        hotkey: &Keypair,
+        wait: Duration,
+    ) -> Result<Inclusion, Error> {
+        self.execute(&Call::ServeAxon { netuid, ip: axon.ip(), port: axon.port() }, hotkey, wait).await
+    }
+}

@@ -1,0 +1,297 @@
+//! What is read from a chain and sent to it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Rao, Uid};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// A block as others refer to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockHeader {
+    /// Its number; 0 is genesis.
+    pub number: BlockNumber,
+    /// Its hash, which nobody knows before the block exists.
+    pub hash: Digest,
+    /// The hash of the block before it (its own of genesis).
+    pub parent: Digest,
+    /// The author's clock in milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
+}
+
+/// Where a subnet stands in its schedule of epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The chain's count of epochs.
+    pub index: u64,
+    /// The block at which the last one ran.
+    pub last_block: BlockNumber,
+    /// The block at which the next one is due; the last representable block when the subnet has no tempo.
+    pub next_block: BlockNumber,
+}
+
+/// A subnet's neurons at a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metagraph {
+    /// The subnet.
+    pub netuid: NetUid,
+    /// The block after which it was read.
+    pub block: BlockNumber,
+    /// That block's hash.
+    pub block_hash: Digest,
+    /// Where the subnet stands in its schedule.
+    pub epoch: Epoch,
+    /// Sorted by uid, without gaps.
+    pub neurons: Vec<Neuron>,
+}
+
+impl Metagraph {
+    /// The neuron of a hotkey.
+    pub fn neuron_of(&self, hotkey: &Hotkey) -> Option<&Neuron> {
+        self.neurons.iter().find(|neuron| neuron.hotkey == *hotkey)
+    }
+}
+
+/// One slot of a subnet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neuron {
+    /// The slot.
+    pub uid: Uid,
+    /// Who holds it.
+    pub hotkey: Hotkey,
+    /// Who owns the hotkey.
+    pub coldkey: Hotkey,
+    /// Where its axon listens; `0.0.0.0` when it announced none. Chosen by the miner: pass it through the address guard.
+    pub ip: IpAddr,
+    /// The axon's port; 0 when it announced none.
+    pub port: u16,
+    /// Stake in rao.
+    pub stake: Rao,
+    /// May set weights.
+    pub validator_permit: bool,
+    /// Block of its last weight setting, or of its registration.
+    pub last_update: BlockNumber,
+    /// Block at which this hotkey took the slot.
+    pub registered_at: BlockNumber,
+}
+
+impl Neuron {
+    /// The announced axon, when there is one.
+    pub fn axon(&self) -> Option<SocketAddr> {
+        (self.port != 0 && !self.ip.is_unspecified()).then_some(SocketAddr::new(self.ip, self.port))
+    }
+}
+
+/// A subnet's hyperparameters, in the chain's units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hyperparameters {
+    /// Blocks between two epochs; 0 for none.
+    pub tempo: u16,
+    /// Blocks that must lie between two weight settings of one neuron.
+    pub weights_rate_limit: u64,
+    /// The fewest weights a setting may have.
+    pub min_allowed_weights: u16,
+    /// The largest share of one weight, in 65535ths.
+    pub max_weight_limit: u16,
+    /// The version key that a setting must reach; 0 for any.
+    pub weights_version_key: u64,
+    /// Weights must be committed first and revealed later.
+    pub commit_reveal_enabled: bool,
+    /// Epochs between commit and reveal.
+    pub reveal_period_epochs: u64,
+    /// Blocks after registration during which a neuron is not replaced.
+    pub immunity_period: u16,
+    /// Slots.
+    pub max_allowed_uids: u16,
+    /// Permits.
+    pub max_allowed_validators: u16,
+    /// Blocks that must lie between two announcements of one axon.
+    pub serving_rate_limit: u64,
+    /// The least stake for setting weights.
+    pub stake_threshold: Rao,
+    /// Blocks after which a neuron without update counts as inactive.
+    pub activity_cutoff: u16,
+}
+
+impl Default for Hyperparameters {
+    /// For a development chain: short epochs, no rate limit on announcements. Not the defaults of subtensor.
+    fn default() -> Self {
+        Self {
+            tempo: 20,
+            weights_rate_limit: 5,
+            min_allowed_weights: 1,
+            max_weight_limit: u16::MAX,
+            weights_version_key: 0,
+            commit_reveal_enabled: false,
+            reveal_period_epochs: 1,
+            immunity_period: 10,
+            max_allowed_uids: 256,
+            max_allowed_validators: 64,
+            serving_rate_limit: 0,
+            stake_threshold: Rao(0),
+            activity_cutoff: 5000,
+        }
+    }
+}
+
+/// A call that a key signs, in subtensor's terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Call {
+    /// `SubtensorModule.set_weights`, signed by the hotkey.
+    SetWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The slots.
+        uids: Vec<Uid>,
+        /// Their weights, as many as `uids`.
+        weights: Vec<u16>,
+        /// The version key.
+        version_key: u64,
+    },
+    /// `Commitments.set_commitment`, signed by the hotkey: at most 128 bytes that stand until the next.
+    SetCommitment {
+        /// The subnet.
+        netuid: NetUid,
+        /// The bytes.
+        #[serde(with = "hex::serde")]
+        data: Vec<u8>,
+    },
+    /// `SubtensorModule.burned_register`, signed by the coldkey.
+    BurnedRegister {
+        /// The subnet.
+        netuid: NetUid,
+        /// The hotkey that gets the slot.
+        hotkey: Hotkey,
+    },
+    /// `SubtensorModule.serve_axon`, signed by the hotkey.
+    ServeAxon {
+        /// The subnet.
+        netuid: NetUid,
+        /// Where the axon listens.
+        ip: IpAddr,
+        /// Its port, not 0.
+        port: u16,
+    },
+}
+
+/// The blocks in which an extrinsic may be included: from `birth` to `birth + period - 1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Era {
+    /// How many blocks; a power of two of at least 4.
+    pub period: u64,
+    /// The block whose hash is signed.
+    pub birth: BlockNumber,
+}
+
+impl Era {
+    /// The first block that can no longer include it.
+    pub fn death(&self) -> BlockNumber {
+        BlockNumber(self.birth.0.saturating_add(self.period))
+    }
+}
+
+/// What must be remembered of an extrinsic to ask later what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtrinsicReference {
+    /// Hash of its bytes.
+    pub hash: Digest,
+    /// Who signed it.
+    pub signer: Hotkey,
+    /// The signer's nonce in it.
+    pub nonce: u64,
+    /// Its life.
+    pub era: Era,
+}
+
+/// A signed extrinsic, ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedExtrinsic {
+    /// The bytes that are sent.
+    pub bytes: Vec<u8>,
+    /// Their hash.
+    pub hash: Digest,
+    /// Who signed it.
+    pub signer: Hotkey,
+    /// The signer's nonce in it.
+    pub nonce: u64,
+    /// Its life.
+    pub era: Era,
+}
+
+impl SignedExtrinsic {
+    /// What must be remembered of it.
+    pub fn reference(&self) -> ExtrinsicReference {
+        ExtrinsicReference { hash: self.hash, signer: self.signer, nonce: self.nonce, era: self.era }
+    }
+}
+
+/// What a call did in its block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtrinsicOutcome {
+    /// All of it.
+    Succeeded,
+    /// Nothing, but the nonce is used.
+    Failed {
+        /// Subtensor's name of the error.
+        error: String,
+    },
+}
+
+/// Where an extrinsic stands on chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inclusion {
+    /// The block.
+    pub block: BlockNumber,
+    /// Its hash.
+    pub block_hash: Digest,
+    /// The place in the block.
+    pub index: u32,
+    /// What it did there.
+    pub outcome: ExtrinsicOutcome,
+}
+
+/// What became of an extrinsic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtrinsicStatus {
+    /// It waits in the pool.
+    Pending,
+    /// It is in a block.
+    Included(Inclusion),
+    /// It is in no block and can never be: its era is over, or its nonce was used by another. Signing a new one is safe.
+    Expired,
+    /// It is in no block and not in the pool, but could still be included by whoever has its bytes.
+    Unknown,
+}
+
+impl ExtrinsicStatus {
+    /// The inclusion of an extrinsic that succeeded.
+    ///
+    /// # Errors
+    /// [`Error::CallFailed`] when it failed in its block, [`Error::NotIncluded`] when it is in none.
+    pub fn into_success(self, hash: Digest) -> Result<Inclusion, Error> {
+        match self {
+            Self::Included(inclusion) => match inclusion.outcome {
+                ExtrinsicOutcome::Succeeded => Ok(inclusion),
+                ExtrinsicOutcome::Failed { error } => Err(Error::CallFailed { hash, block: inclusion.block, error }),
+            },
+            status => Err(Error::NotIncluded { hash, status }),
+        }
+    }
+}
+
+/// Bytes that a hotkey committed on chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The block since which they stand.
+    pub block: BlockNumber,
+    /// The bytes.
+    #[serde(with = "hex::serde")]
+    pub data: Vec<u8>,
+}
