@@ -230,6 +230,7 @@ mod tests {
             (TileKind::Entries, 1_234_067, 255, "tile/entries/x001/x234/067.p/255"),
             (TileKind::Hashes { level: 7 }, 0, 127, "tile/7/000.p/127"),
             (TileKind::Hashes { level: 0 }, (1 << 55) - 2, 256, "tile/0/x036/x028/x797/x018/x963/966"),
+            (TileKind::Hashes { level: 0 }, (1 << 55) - 1, 255, "tile/0/x036/x028/x797/x018/x963/967.p/255"),
         ];
         for (kind, index, width, path) in rows {
             let tile = Tile::new(kind, index, width).unwrap();
@@ -268,6 +269,7 @@ mod tests {
             ("tile/0/000.p/1.p/1", "the width is not a number"),
             ("tile/0/x999/x999/x999/x999/x999/x999/999", "the index is not a number"),
             ("tile/0/x009/x223/x372/x036/x854/x775/808", beyond),
+            ("tile/0/x036/x028/x797/x018/x963/967", beyond),
             ("tile/7/000", beyond),
             ("tile/0/x001/x001/x001/x001/x001/x001/x001/x001/x001/x001/x001/x001/001", "the path is too long"),
         ];
