@@ -1,0 +1,55 @@
+# Assay's verbs. `make demo` and `make test` do all the set-up they need on a machine that has Rust, gcc, make and
+# python3 with pip; a second run does not repeat it.
+
+SHELL := /bin/sh
+CARGO ?= cargo
+ASSAY_HOME ?= $(CURDIR)/.assay
+export ASSAY_HOME
+
+# Arguments for the demo: ONCE=1 ends by itself, ARGS="…" is passed on.
+DEMO_ARGS := $(if $(ONCE),--once) $(ARGS)
+CYCLES ?= 25
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: help setup demo test test-fast lint bench-ledger bench chaos clean-demo
+
+help:
+	@echo "make demo          the main job: chain, miners, validator, API, one audited epoch after another (ONCE=1 ends by itself)"
+	@echo "make test          every test, with the services it needs"
+	@echo "make lint          format, lints as errors, documentation"
+	@echo "make chaos         kill -9 and crash tests (CYCLES=$(CYCLES))"
+	@echo "make bench-ledger  the event store beside postgres-es"
+	@echo "make bench         reading, audit, embedding"
+	@echo "make setup         only the set-up: PostgreSQL's binaries, embedding model, ONNX Runtime"
+
+setup:
+	@sh scripts/setup-postgres.sh
+	@sh scripts/setup-models.sh
+
+demo: setup
+	@echo "demo: building assay in release mode (a first build takes about 5 minutes on two cores)"
+	@$(CARGO) build --release --locked --quiet --bin assay
+	@./target/release/assay demo $(DEMO_ARGS)
+
+test: setup
+	@echo "test: building the tests (a first build takes about 4 minutes on two cores)"
+ifeq ($(NEXTEST),yes)
+	@$(CARGO) nextest run --workspace --locked --no-fail-fast
+	@$(CARGO) test --workspace --locked --doc --quiet
+else
+	@$(CARGO) test --workspace --locked --no-fail-fast
+endif
+
+lint:
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+chaos: setup
+	@echo "chaos: building (a first build takes about 4 minutes on two cores)"
+	@$(CARGO) build --locked --quiet --bin assay --bin chaos
+	@./target/debug/chaos --cycles $(CYCLES) $(ARGS)
+
+bench-ledger: setup
+	@echo "bench-ledger: building in release mode (a first build takes about 5 minutes on two cores)"
+	@$(CARGO) bench --locked --quiet -p ledger --bench ledger -- $(ARGS)
