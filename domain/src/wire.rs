@@ -124,3 +124,20 @@ pub fn evaluation_prompt(challenge: &Challenge) -> String {
     let last = messages.into_iter().rev().find(|message| message.role == "user");
     last.and_then(|message| message.content).unwrap_or_default()
 }
+
+/// Names of the headers by which requests and answers are signed.
+pub mod header {
+    /// SS58 hotkey of the miner, on an answer.
+    pub const HOTKEY: &str = "assay-hotkey";
+    /// sr25519 signature as 128 hex digits: over [`super::request_message`] on a request, over
+    /// [`super::response_message`] on an answer.
+    pub const SIGNATURE: &str = "assay-signature";
+    /// SS58 hotkey of the validator, on a request. The name is the Loosh miner's.
+    pub const VALIDATOR_HOTKEY: &str = "validator-hotkey";
+    /// The ledger's origin, on a request.
+    pub const ORIGIN: &str = "assay-origin";
+    /// The round, on a request.
+    pub const ROUND: &str = "assay-round";
+    /// Position of the attempt's draw, on a request.
+    pub const POSITION: &str = "assay-position";
+}
