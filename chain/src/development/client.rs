@@ -161,7 +161,15 @@ impl Chain for Client {
     }
 
     async fn metagraph(&self, netuid: NetUid, at: BlockNumber) -> Result<Metagraph, Error> {
-        self.at(&format!("/subnets/{netuid}/metagraph"), at).await
+        let metagraph: Metagraph = self.at(&format!("/subnets/{netuid}/metagraph"), at).await?;
+        for (uid, neuron) in (0u16..).zip(&metagraph.neurons) {
+            let known = [&neuron.hotkey, &neuron.coldkey].into_iter().all(|address| address.public().is_ok());
+            if neuron.uid != Uid(uid) || !known {
+                let reason = format!("slot {uid} of subnet {netuid} has another uid or no valid address");
+                return Err(Error::Malformed { url: self.url.clone(), reason });
+            }
+        }
+        Ok(metagraph)
     }
 
     async fn uid_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Uid>, Error> {

@@ -97,6 +97,17 @@ impl Payload {
         Ok(Extrinsic { payload: self, signature })
     }
 
+    /// Every address that a sender wrote.
+    fn hotkeys(&self) -> impl Iterator<Item = &Hotkey> {
+        let named = match &self.call {
+            DevelopmentCall::Subtensor(Call::BurnedRegister { hotkey, .. }) => [Some(hotkey), None],
+            DevelopmentCall::Root(RootCall::SetStake { hotkey, .. }) => [Some(hotkey), None],
+            DevelopmentCall::Root(RootCall::ReplaceNeuron { hotkey, coldkey, .. }) => [Some(hotkey), Some(coldkey)],
+            DevelopmentCall::Subtensor(_) | DevelopmentCall::Root(RootCall::SetHyperparameters { .. }) => [None, None],
+        };
+        named.into_iter().flatten().chain([&self.signer])
+    }
+
     fn message(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut message = SIGNING_LABEL.to_vec();
         serde_json::to_writer(&mut message, self)?;
@@ -122,6 +133,9 @@ impl Extrinsic {
             return Err(format!("{} bytes, at most {MAXIMUM_BYTES}", bytes.len()));
         }
         let extrinsic: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if extrinsic.payload.hotkeys().any(|hotkey| hotkey.public().is_err()) {
+            return Err("an address has a wrong checksum".to_owned());
+        }
         match extrinsic.encode() {
             Ok(canonical) if canonical == bytes => Ok(extrinsic),
             _ => Err("the bytes are not the canonical ones".to_owned()),

@@ -68,6 +68,14 @@ impl Specification {
         if self.subnets.len() > MAXIMUM_SUBNETS {
             return refuse(format!("{} subnets, at most {MAXIMUM_SUBNETS}", self.subnets.len()));
         }
+        let neurons = self.subnets.iter().flat_map(|subnet| &subnet.neurons);
+        let owners = self.subnets.iter().filter_map(|subnet| subnet.owner.as_ref());
+        let addresses = neurons.flat_map(|neuron| [&neuron.hotkey, &neuron.coldkey]).chain(owners).chain([&self.root]);
+        for address in addresses {
+            if let Err(error) = address.public() {
+                return refuse(format!("{address}: {error}"));
+            }
+        }
         let mut netuids = BTreeSet::new();
         for subnet in &self.subnets {
             let netuid = subnet.netuid;
