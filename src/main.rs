@@ -1,3 +1,63 @@
-//! `assay`: a validator you can check.
+//! `assay`: a validator you can check. Composition only; what the commands do lives in the crates.
 
-fn main() {}
+mod cli;
+mod commands;
+mod database;
+mod demo;
+mod home;
+mod output;
+mod shutdown;
+
+use clap::Parser;
+use cli::{Cli, Command, LogFormat};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.log_format, matches!(cli.command, Command::Validator(_) | Command::Miner(_) | Command::Localnet(_) | Command::Api(_)));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    let code = runtime.block_on(run(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    code.unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    output::error(error);
+    ExitCode::from(2)
+}
+
+fn start_log(format: LogFormat, long_running: bool) {
+    let default = if long_running { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let stop = shutdown::Shutdown::listen(cli.stop_with_stdin);
+    match cli.command {
+        Command::Demo(args) => demo::run(args, stop).await,
+        Command::Validator(args) => commands::validator::run(args, stop).await,
+        Command::Miner(args) => commands::miner::run(args, stop).await,
+        Command::Localnet(args) => commands::localnet::run(args, stop).await,
+        Command::Api(args) => commands::api::run(args, stop).await,
+        Command::Migrate(args) => commands::migrate::run(&args).await,
+        Command::Audit(args) => commands::audit::run(&args).await,
+        Command::Replay(args) => commands::replay::run(&args).await,
+        Command::Verify(args) => commands::verify::run(&args).await,
+        Command::Export(args) => commands::export::run(&args).await,
+        Command::Rebuild(args) => commands::rebuild::run(&args).await,
+        Command::Leaderboard(args) => commands::tables::leaderboard(&args).await,
+        Command::Epochs(args) => commands::tables::epochs(&args).await,
+        Command::Explain(args) => commands::tables::explain(&args).await,
+        Command::Rules(args) => commands::rules::run(&args),
+    }
+}

@@ -1,0 +1,338 @@
+//! The command line: what a user types, with examples. No logic.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A validator you can check.
+#[derive(Debug, Parser)]
+#[command(name = "assay", version, about, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "ASSAY_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// End when standard input ends (for a parent process).
+    #[arg(long, global = true, hide = true)]
+    pub stop_with_stdin: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  assay demo                                  the main job on this machine, until Ctrl-C
+  assay demo --once                           one audited epoch, then end
+  assay audit --epoch 0                       recompute an epoch's weights from the events
+  assay audit --bundle demo-out/epoch-0.assay the same, offline, from one file
+  assay replay --epoch 0 --rules loosh/1.2.8  what if other rules had been in force
+  assay verify                                check every byte of the log
+  assay leaderboard
+  assay explain --miner 5F… --epoch 0         why was my score zero?
+
+Without --database and DATABASE_URL, commands use the database that `assay demo` left.
+Exit codes of audit and verify: 0 equal, 1 differs, 2 cannot tell.";
+
+/// Log line formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run chain, miners, validator and API on this machine and audit each epoch.
+    Demo(DemoArgs),
+    /// Run a validator on a subnet.
+    Validator(ValidatorArgs),
+    /// Run a miner.
+    Miner(MinerArgs),
+    /// Run the development chain.
+    Localnet(LocalnetArgs),
+    /// Serve the read side: GraphQL, GraphiQL, health.
+    Api(ApiArgs),
+    /// Bring the database's schema up to date; safe to repeat.
+    Migrate(DatabaseArgs),
+    /// Recompute an epoch and compare it with what is recorded.
+    Audit(AuditArgs),
+    /// Recompute an epoch under other rules and show who moves.
+    Replay(ReplayArgs),
+    /// Check the whole log: leaves, tree, order, and what vouches for it outside.
+    Verify(VerifyArgs),
+    /// Write an epoch as one file that can be audited offline.
+    Export(ExportArgs),
+    /// Build the read models anew from the log and switch to them.
+    Rebuild(DatabaseArgs),
+    /// Print the leaderboard.
+    Leaderboard(TableArgs),
+    /// Print the epochs and what became of their weights.
+    Epochs(TableArgs),
+    /// Explain a miner's weight in an epoch, with every reason.
+    Explain(ExplainArgs),
+    /// Print the shipped rule sets and their hashes.
+    Rules(RulesArgs),
+}
+
+/// Which database.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// PostgreSQL URL.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+}
+
+/// Which ledger of a database.
+#[derive(Debug, Clone, Args)]
+pub struct LedgerArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The ledger's origin; needed only when the database holds several.
+    #[arg(long, value_name = "ORIGIN")]
+    pub ledger: Option<String>,
+    /// Short for --ledger when only one ledger has this subnet.
+    #[arg(long, value_name = "N", conflicts_with = "ledger")]
+    pub netuid: Option<u16>,
+}
+
+/// Arguments of `assay demo`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  assay demo --once --questions 40\n  assay demo --tamper\n  assay demo --discard")]
+pub struct DemoArgs {
+    /// Push the questions, close and audit one epoch, then end.
+    #[arg(long)]
+    pub once: bool,
+    /// Remove the demo's database, chain and keys at the end.
+    #[arg(long)]
+    pub discard: bool,
+    /// Change one payload and one score in copies of the log and show that both are caught.
+    #[arg(long)]
+    pub tamper: bool,
+    /// How many of the shipped questions to push at first.
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub questions: u32,
+    /// Rule set: loosh/readme or loosh/1.2.8.
+    #[arg(long, default_value = "loosh/readme")]
+    pub rules: String,
+    /// Where bundles go.
+    #[arg(long, default_value = "demo-out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// PostgreSQL URL; without one a private server is started.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Seconds between two questions once the first ones are answered.
+    #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub pause: u64,
+}
+
+/// Arguments of `assay validator`.
+#[derive(Debug, Clone, Args)]
+pub struct ValidatorArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The subnet; several ones run side by side: --netuid 78 --netuid 79.
+    #[arg(long, required = true, value_name = "N")]
+    pub netuid: Vec<u16>,
+    /// URL of the chain.
+    #[arg(long, env = "ASSAY_CHAIN", default_value = "http://127.0.0.1:9944")]
+    pub chain: String,
+    /// Name of the network; `local` allows private addresses.
+    #[arg(long, default_value = "local")]
+    pub network: String,
+    /// Hotkey file; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub hotkey: PathBuf,
+    /// File of the Ed25519 key that signs checkpoints; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint_key: PathBuf,
+    /// Folder outside of the database for checkpoints.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: PathBuf,
+    /// Rule set by name. Default: the document's rules on a local network, those of the running upstream elsewhere.
+    #[arg(long)]
+    pub rules: Option<String>,
+    /// Address of the push routes. The routes of the second subnet listen on the next port, and so on.
+    #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Token for routes that change something; without one only loopback may use them.
+    #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Hotkeys whose signed requests may change something.
+    #[arg(long, value_name = "SS58")]
+    pub allow_hotkey: Vec<String>,
+    /// Blocks per epoch.
+    #[arg(long, default_value_t = 360, value_name = "BLOCKS")]
+    pub epoch_blocks: u64,
+    /// Seconds between availability sweeps.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub sweep: u64,
+    /// Milliseconds until the collector gives up, when shorter than the rule set's.
+    #[arg(long, value_name = "MS")]
+    pub deadline_ms: Option<u32>,
+}
+
+/// Arguments of `assay miner`.
+#[derive(Debug, Clone, Args)]
+pub struct MinerArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8091")]
+    pub listen: SocketAddr,
+    /// Hotkey file; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub hotkey: PathBuf,
+    /// How it behaves: honest, or one of the labelled misbehaving profiles of the demo.
+    #[arg(long, default_value = "honest")]
+    pub profile: String,
+    /// Which honest variant it is: how much and from which part of the corpus it answers.
+    #[arg(long, default_value_t = 0)]
+    pub variant: u32,
+    /// The miner whose answers a copycat takes.
+    #[arg(long, value_name = "URL")]
+    pub peer: Option<String>,
+    /// Refuse requests without a validator's signature.
+    #[arg(long)]
+    pub require_signed: bool,
+}
+
+/// Arguments of `assay localnet`.
+#[derive(Debug, Clone, Args)]
+pub struct LocalnetArgs {
+    /// Address to listen on; loopback only.
+    #[arg(long, default_value = "127.0.0.1:9944")]
+    pub listen: SocketAddr,
+    /// Folder of its blocks.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+    /// File with the genesis specification as JSON; read when the folder is empty.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: PathBuf,
+    /// Milliseconds between blocks.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub block_time_ms: u64,
+}
+
+/// Arguments of `assay api`.
+#[derive(Debug, Clone, Args)]
+pub struct ApiArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Address to listen on.
+    #[arg(long, env = "ASSAY_API_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+}
+
+/// Arguments of `assay audit`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  assay audit --epoch 3\n  assay audit --from-genesis\n  assay audit --bundle epoch-3.assay --json\n\nExit codes: 0 equal, 1 differs, 2 cannot tell.")]
+pub struct AuditArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The epoch.
+    #[arg(long, value_name = "E", required_unless_present_any = ["from_genesis", "bundle"])]
+    pub epoch: Option<u64>,
+    /// Every epoch from the first to the last closed one.
+    #[arg(long, conflicts_with_all = ["epoch", "bundle"])]
+    pub from_genesis: bool,
+    /// A bundle file; needs no database and no network.
+    #[arg(long, value_name = "FILE", conflicts_with = "epoch")]
+    pub bundle: Option<PathBuf>,
+    /// Compare with this chain, too. Default: the demo's chain when its database is used and the chain answers.
+    #[arg(long, value_name = "URL", env = "ASSAY_CHAIN")]
+    pub chain: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The epoch.
+    #[arg(long, value_name = "E")]
+    pub epoch: u64,
+    /// A shipped rule set's name, or a file with canonical JSON.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub rules: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// Folder of checkpoints outside of the database. Default: the demo's when its database is used.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The epoch.
+    #[arg(long, value_name = "E")]
+    pub epoch: u64,
+    /// The file to write.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Folder of checkpoints outside of the database. Default: the demo's when its database is used.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: Option<PathBuf>,
+}
+
+/// Arguments of the commands that print a table.
+#[derive(Debug, Clone, Args)]
+pub struct TableArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// As of this position instead of the newest.
+    #[arg(long, value_name = "POSITION")]
+    pub as_of: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The miner's hotkey.
+    #[arg(long, value_name = "HOTKEY")]
+    pub miner: String,
+    /// The epoch.
+    #[arg(long, value_name = "E")]
+    pub epoch: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay rules`.
+#[derive(Debug, Clone, Args)]
+pub struct RulesArgs {
+    /// Print one rule set's canonical JSON.
+    #[arg(long, value_name = "NAME")]
+    pub show: Option<String>,
+}

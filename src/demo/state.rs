@@ -1,0 +1,63 @@
+//! What the demo leaves for other commands: where its database, chain and API are. `$ASSAY_HOME/demo/state.json`.
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The demo's addresses and folders.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DemoState {
+    /// Folder of the private PostgreSQL cluster; none when `DATABASE_URL` was given.
+    pub cluster: Option<PathBuf>,
+    /// Database URL over the unix socket, or the given one.
+    pub database: String,
+    /// Base URL of the validator's own routes.
+    pub validator: String,
+    /// Base URL of the read side.
+    pub api: String,
+    /// URL of the development chain.
+    pub chain: String,
+    /// Folder of checkpoints outside of the database.
+    pub checkpoints: PathBuf,
+}
+
+impl DemoState {
+    /// The file of a demo folder.
+    pub fn file(demo: &Path) -> PathBuf {
+        demo.join("state.json")
+    }
+
+    /// Reads what an earlier or running demo left, if there is one.
+    pub fn load(demo: &Path) -> Result<Option<Self>> {
+        let file = Self::file(demo);
+        match std::fs::read(&file) {
+            Ok(bytes) => {
+                let state = serde_json::from_slice(&bytes);
+                Ok(Some(state.with_context(|| format!("{} is malformed; remove it to start anew", file.display()))?))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        }
+    }
+
+    /// Writes it whole or not at all.
+    pub fn store(&self, demo: &Path) -> Result<()> {
+        std::fs::create_dir_all(demo).with_context(|| format!("cannot make {}", demo.display()))?;
+        let file = Self::file(demo);
+        let fresh = file.with_extension("json.new");
+        std::fs::write(&fresh, serde_json::to_vec_pretty(self)?)
+            .and_then(|()| std::fs::rename(&fresh, &file))
+            .with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+/// Where the demo's PostgreSQL keeps its data.
+///
+/// PostgreSQL refuses root, so root's demo runs it as another account, which may not be able to reach the demo's folder.
+pub fn cluster_directory(demo: &Path, root: bool) -> PathBuf {
+    if !root {
+        return demo.join("postgres");
+    }
+    let name = domain::types::sha256(demo.to_string_lossy().as_bytes()).to_string();
+    PathBuf::from("/var/lib/assay").join(format!("demo-{}", &name[..12]))
+}
