@@ -5,7 +5,7 @@
 
 use crate::Aggregate;
 use crate::events::{
-    Challenge, ChallengeIssued, DrawnMiner, EmbeddingComputed, Event, JudgementRecorded, MinersSelected,
+    AbandonReason, Challenge, ChallengeIssued, DrawnMiner, EmbeddingComputed, Event, JudgementRecorded, MinersSelected,
     ResponseFailed, ResponseReceived, RoundAbandoned, TextRole, VectorEncoding,
 };
 use crate::half;
@@ -22,6 +22,16 @@ pub const STREAM_TYPE: &str = "round";
 #[must_use]
 pub fn stream_id(challenge_id: &str, attempt: u32) -> String {
     format!("{challenge_id}/{attempt}")
+}
+
+/// A challenge is drawn at most so often.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Whether a challenge ends with an attempt that was given up: when there was nobody to ask or nobody answered, and with
+/// the last attempt allowed. Otherwise it is drawn again.
+#[must_use]
+pub fn abandonment_is_last(reason: AbandonReason, attempt: u32) -> bool {
+    matches!(reason, AbandonReason::NoMiners | AbandonReason::NoResponses) || attempt >= MAX_ATTEMPTS
 }
 
 /// The recorded facts of one attempt.

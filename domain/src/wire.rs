@@ -5,6 +5,9 @@ use crate::types::{Digest, Micros, Position, sha256, sha256_parts};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+/// The dialect whose request bytes are [`inference_request`], as recorded in `ChallengeIssued`.
+pub const DIALECT_HTTP: &str = "assay/http/1";
+
 /// What a receipt signs: `assay/request/1` 0x00 ‖ SHA-256 of the request body.
 #[must_use]
 pub fn request_message(request_hash: &[u8; 32]) -> Vec<u8> {

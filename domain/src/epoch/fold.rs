@@ -101,6 +101,11 @@ impl EpochFold {
         Ok(fold)
     }
 
+    /// Puts the rest of the epoch, its derivation included, under another mechanism: a rule set was adopted.
+    pub fn set_mechanism(&mut self, mechanism: Arc<dyn Mechanism>) {
+        self.mechanism = mechanism;
+    }
+
     /// The epoch's number.
     #[must_use]
     pub fn epoch(&self) -> u64 {

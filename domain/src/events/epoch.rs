@@ -97,7 +97,8 @@ pub struct WeightsDerived {
     pub rule_set: Digest,
     /// First position of the range.
     pub from: Position,
-    /// Last position of the range.
+    /// Last position of the range: that of the full `MetagraphObserved` that gives the uids. What is recorded between it
+    /// and the derivation belongs to the next range.
     pub to: Position,
     /// Where the metagraph stands that gave the uids.
     pub metagraph: Position,
