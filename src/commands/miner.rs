@@ -1,0 +1,45 @@
+//! `assay miner`: a miner process.
+
+use crate::cli::MinerArgs;
+use crate::home::Home;
+use crate::shutdown::Shutdown;
+use anyhow::{Context, Result, bail};
+use inference::EmbeddingConfig;
+use miner::{Behaviour, EmbeddingSource, MinerConfig, Profile};
+use network::keys::Keypair;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long the slow miner of the demo waits at least.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// Serves until it is told to end.
+pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
+    let keypair = Keypair::load_or_generate(&args.hotkey)
+        .with_context(|| format!("the hotkey in {}", args.hotkey.display()))?;
+    let mut embedding = EmbeddingConfig::discover();
+    // Miners share the machine with others; one thread each keeps answers prompt.
+    embedding.threads.get_or_insert(1);
+    let mut config = MinerConfig::new(args.listen, keypair, EmbeddingSource::Open(embedding));
+    config.behaviour = behaviour(&args)?;
+    config.profile = Profile::numbered(u16::try_from(args.variant).context("--variant is over 65535")?);
+    config.cache = Some(Home::find()?.path().join("cache"));
+    config.require_signed = args.require_signed;
+    miner::run(config, async move { stop.wait().await }).await.context("the miner")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn behaviour(args: &MinerArgs) -> Result<Behaviour> {
+    Ok(match args.profile.as_str() {
+        "honest" => Behaviour::Honest,
+        "copycat" => {
+            let peer = args.peer.clone().context("--profile copycat needs --peer URL, the miner it copies from")?;
+            Behaviour::Copycat { peer }
+        }
+        "spammer" => Behaviour::Spammer,
+        "slow" => Behaviour::Slow { wait: SLOW },
+        "dead" => Behaviour::Dead,
+        "malformed" => Behaviour::Malformed { way: None },
+        other => bail!("--profile {other:?} is unknown; one of honest, copycat, spammer, slow, dead, malformed"),
+    })
+}

@@ -1,0 +1,14 @@
+//! One file per subcommand: arguments in, composition of the crates, something printed, an exit code out.
+
+pub mod api;
+pub mod audit;
+pub mod export;
+pub mod localnet;
+pub mod migrate;
+pub mod miner;
+pub mod rebuild;
+pub mod replay;
+pub mod rules;
+pub mod tables;
+pub mod validator;
+pub mod verify;
