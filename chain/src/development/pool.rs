@@ -72,7 +72,8 @@ impl Pool {
         nonce
     }
 
-    /// What the next block includes: of each account the nonces that follow without a gap, in the order of arrival.
+    /// What the next block includes: of each account the nonces that follow without a gap, in the order of arrival. All of
+    /// them are in their era: [`Pool::prune`] runs after each block.
     pub(crate) fn ready(&self, state: &State) -> Vec<Extrinsic> {
         let mut ready: Vec<(u64, u64, &Waiting)> = Vec::new();
         let mut run: Option<(Hotkey, u64, u64)> = None;
@@ -81,8 +82,7 @@ impl Pool {
                 Some((last, expected, arrival)) if last == *account => (expected, arrival),
                 _ => (state.nonce(account), 0),
             };
-            let alive = matches!(state.turn(&waiting.extrinsic), Turn::Now | Turn::Later);
-            if *nonce == expected && alive {
+            if *nonce == expected {
                 // One that overtook its predecessor waits for it.
                 let arrival = arrival.max(waiting.arrival);
                 ready.push((arrival, *nonce, waiting));

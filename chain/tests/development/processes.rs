@@ -154,3 +154,77 @@ async fn a_client_outlives_the_server() {
     client.submit(&extrinsic).await.unwrap();
     assert_eq!(client.extrinsic_status(&extrinsic.reference()).await.unwrap(), included);
 }
+
+const FOLDER: &str = "CHAIN_TEST_FOLDER";
+
+/// The chain in a process of its own, killed with -9 when dropped.
+struct Process(std::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the next test as a process of its own and gives the address it listens on.
+async fn spawned(folder: &tempfile::TempDir) -> (Process, String) {
+    let url = folder.path().join("url");
+    let _ = std::fs::remove_file(&url);
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "processes::in_a_process_of_its_own", "--ignored"]).env(FOLDER, folder.path());
+    let process = Process(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+    for _ in 0..1000 {
+        if let Ok(url) = std::fs::read_to_string(&url) {
+            return (process, url);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the chain's process does not listen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "is the process that the test below kills"]
+async fn in_a_process_of_its_own() {
+    let Some(folder) = std::env::var_os(FOLDER).map(std::path::PathBuf::from) else { return };
+    let configuration = Configuration {
+        path: folder.join("chain"),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        block_time: Duration::from_millis(10),
+        serve_other_machines: false,
+    };
+    let mut running = start(configuration, &specification(Hyperparameters::default())).await.unwrap();
+    std::fs::write(folder.join("url.new"), running.url()).unwrap();
+    std::fs::rename(folder.join("url.new"), folder.join("url")).unwrap();
+    // Ends by itself should the test that started it be gone.
+    let fault = tokio::time::timeout(Duration::from_secs(60), running.fault()).await;
+    assert!(fault.is_err(), "{fault:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_told_outlives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let miner = key("miner0");
+    let (mut told, mut anchored) = (Vec::new(), Vec::new());
+    for cycle in 0..6u8 {
+        let (process, url) = spawned(&folder).await;
+        let client = Client::connect(&url).await.unwrap();
+        for (reference, inclusion) in &anchored {
+            assert_eq!(&client.extrinsic_status(reference).await.unwrap(), inclusion);
+        }
+        for (number, hash) in &told {
+            assert_eq!(client.block_hash(*number).await.unwrap(), Some(*hash));
+        }
+        let extrinsic = client.prepare_anchor(NETUID, &[cycle], &miner).await.unwrap();
+        assert_eq!(extrinsic.nonce, u64::from(cycle), "none lost, none doubled");
+        client.submit(&extrinsic).await.unwrap();
+        let status = client.await_extrinsic(&extrinsic.reference(), WAIT).await.unwrap();
+        assert!(matches!(status, ExtrinsicStatus::Included(_)), "{status:?}");
+        anchored.push((extrinsic.reference(), status));
+        // At another moment of the block each time.
+        tokio::time::sleep(Duration::from_millis(3 * u64::from(cycle))).await;
+        let head = client.head().await.unwrap();
+        told.push((head.number, head.hash));
+        drop(process);
+    }
+}
