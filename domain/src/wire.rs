@@ -108,6 +108,12 @@ pub fn issued_request(
     Ok((bytes, hash))
 }
 
+/// The bytes that a validator anchors on chain for a checkpoint: `root[32] ‖ u64 size (big-endian)`.
+#[must_use]
+pub fn anchor_data(root: &Digest, size: u64) -> Vec<u8> {
+    [root.0.as_slice(), &size.to_be_bytes()].concat()
+}
+
 #[derive(serde::Deserialize)]
 struct Message {
     #[serde(default)]
