@@ -110,7 +110,7 @@ python3 -m pip --version >/dev/null 2>&1 || fail "pip is missing: apt-get instal
 mkdir -p "$home"
 # One set-up at a time: a second one waits, then finds everything done.
 if command -v flock >/dev/null && [ -z "${ASSAY_SETUP_LOCKED:-}" ]; then
-    ASSAY_SETUP_LOCKED=1 exec flock --timeout 900 "$home/setup.lock" "$0" "$@"
+    ASSAY_SETUP_LOCKED=1 exec flock --timeout 900 "$home/setup.lock" sh "$0" "$@"
 fi
 # What an interrupted run left behind.
 rm -rf "$home"/setup.??????

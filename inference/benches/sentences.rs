@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout)]
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use inference::{Embedder, EmbeddingConfig, Error, Runtime, open};
@@ -12,7 +13,7 @@ use inference::{Embedder, EmbeddingConfig, Error, Runtime, open};
 const RUNS: usize = 3;
 const RUN: Duration = Duration::from_secs(2);
 
-fn main() {
+fn main() -> ExitCode {
     let sentences: Vec<String> = (0..256)
         .map(|n| {
             format!(
@@ -34,10 +35,11 @@ fn main() {
             Err(error @ Error::LibraryUnusable { .. }) => println!("onnxruntime: {error}"),
             Err(error) => {
                 println!("{error}");
-                std::process::exit(1);
+                return ExitCode::FAILURE;
             }
         }
     }
+    ExitCode::SUCCESS
 }
 
 fn rate(embedder: &dyn Embedder, sentences: &[String], at_once: usize) -> f64 {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn callers_get_their_own_vectors() {
 struct Gate {
     identity: ModelIdentity,
     limits: Limits,
-    asked: Mutex<Sender<Vec<String>>>,
+    asked: Mutex<SyncSender<Vec<String>>>,
     open: Mutex<Receiver<()>>,
 }
 
@@ -66,9 +66,9 @@ impl Embedder for Gate {
     }
 }
 
-fn gate(limits: &ServiceLimits) -> (EmbeddingService, Receiver<Vec<String>>, Sender<()>) {
-    let (asked, was_asked) = channel();
-    let (let_go, open) = channel();
+fn gate(limits: &ServiceLimits) -> (EmbeddingService, Receiver<Vec<String>>, SyncSender<()>) {
+    let (asked, was_asked) = sync_channel(64);
+    let (let_go, open) = sync_channel(64);
     let identity = ModelIdentity {
         name: "gate".to_owned(),
         weights_sha256: String::new(),

@@ -1,1 +1,41 @@
-//! The miner process: answers by retrieval, signs what it says
+//! The miner process: an HTTP server that answers questions from a corpus and signs what it says.
+//!
+//! `GET /availability` and `POST /inference` follow the plain routes of the Loosh inference miner. An honest miner embeds the
+//! question, finds the passages of its corpus nearest in meaning and answers with their most relevant sentences: an
+//! extractive answer, nothing is made up. Its [`Profile`] decides how much of the corpus it has and how it chooses, so
+//! that miners differ honestly. The other kinds of [`Behaviour`] misbehave on purpose, for demonstrations and tests, and say
+//! so in their logs.
+//!
+//! **Architecture invariants:** a miner never reads a ledger, a chain or a clock of the validator; it answers what it is
+//! asked and signs the bytes it sends. Bodies are capped before they are parsed, and every wait has an end.
+
+mod answering;
+mod behaviour;
+mod cache;
+mod config;
+mod corpus;
+mod error;
+mod listener;
+mod malformed;
+mod receipt;
+mod request;
+mod retrieval;
+mod server;
+mod signing;
+
+pub use behaviour::{Behaviour, Malformation};
+pub use config::{EmbeddingSource, Limits, MinerConfig, Profile};
+pub use corpus::{Corpus, Passage, split_sentences};
+pub use error::Error;
+pub use request::{InferenceRequest, InferenceResponse, Refusal, Usage};
+pub use retrieval::{Answer, Index};
+pub use server::Server;
+pub use signing::verify_response;
+
+/// Serves one miner until `shutdown` completes: [`Server::bind`], then [`Server::serve`].
+///
+/// # Errors
+/// An address that cannot be had, a corpus or a model that cannot be opened.
+pub async fn run(config: MinerConfig, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    Server::bind(config).await?.serve(shutdown).await
+}

@@ -1,0 +1,211 @@
+//! One question to one answer, for each kind of miner.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use axum::http::{HeaderMap, StatusCode, header as http_header};
+use domain::text::word_count;
+use domain::wire::header;
+use inference::EmbeddingService;
+
+use crate::behaviour::{Behaviour, Malformation, SPAM};
+use crate::config::{EmbeddingSource, MinerConfig};
+use crate::request::{InferenceRequest, InferenceResponse, Refusal, Usage};
+use crate::retrieval::Index;
+use crate::{Corpus, Error, malformed, signing};
+
+/// Longest wait of a slow miner.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// A slow miner answers this long after the deadline.
+const AFTER_DEADLINE: Duration = Duration::from_millis(1_500);
+/// Largest answer a copycat copies.
+const MAXIMUM_COPY_BYTES: usize = 1 << 20;
+
+/// What an honest miner answers with: ready once the corpus is embedded.
+struct Retriever {
+    index: Index,
+    embedding: EmbeddingService,
+}
+
+/// The miner behind the routes.
+pub(crate) struct Answering {
+    pub(crate) config: MinerConfig,
+    retriever: OnceLock<Retriever>,
+    turn: AtomicUsize,
+    client: reqwest::Client,
+}
+
+impl Answering {
+    pub(crate) fn new(config: MinerConfig) -> Result<Arc<Self>, Error> {
+        let client = reqwest::Client::builder()
+            .timeout(config.limits.answer_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| Error::Client(error.to_string()))?;
+        Ok(Arc::new(Self { config, retriever: OnceLock::new(), turn: AtomicUsize::new(0), client }))
+    }
+
+    /// Whether questions can be answered.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.config.behaviour.retrieves() || self.retriever.get().is_some()
+    }
+
+    /// Opens the model and the corpus; takes seconds.
+    pub(crate) async fn prepare(&self) -> Result<(), Error> {
+        if !self.config.behaviour.retrieves() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let path = self.config.corpus.clone();
+        let blocking = tokio::task::spawn_blocking({
+            let source = self.config.embedding.clone();
+            move || -> Result<(Corpus, EmbeddingService), Error> {
+                let corpus = path.map_or_else(Corpus::shipped, |path| Corpus::open(&path))?;
+                let embedding = match source {
+                    EmbeddingSource::Shared(service) => service,
+                    EmbeddingSource::Open(config) => {
+                        EmbeddingService::start(inference::open(&config)?, &inference::ServiceLimits::default())?
+                    }
+                };
+                Ok((corpus, embedding))
+            }
+        });
+        let (corpus, embedding) = blocking.await.map_err(|error| Error::Task(error.to_string()))??;
+        let cache = self.config.cache.as_deref();
+        let index = Index::build(&corpus, &self.config.profile, &embedding, cache).await?;
+        tracing::info!(passages = index.len(), elapsed_ms = milliseconds(start), "the corpus is ready");
+        // Prepared once; a second time would be the same.
+        let _ = self.retriever.set(Retriever { index, embedding });
+        Ok(())
+    }
+
+    /// The answer to a checked request as headers and exact body.
+    pub(crate) async fn answer(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        request: &InferenceRequest,
+    ) -> Result<(HeaderMap, Vec<u8>), Refusal> {
+        let response = match &self.config.behaviour {
+            Behaviour::Honest => encode(&self.retrieve(request).await?)?,
+            Behaviour::Spammer => encode(&response(request, SPAM.to_owned(), Instant::now()))?,
+            Behaviour::Slow { wait } => {
+                let wait = until_after_deadline(request).max(*wait).min(LONGEST_WAIT);
+                tracing::info!(wait_ms = wait.as_millis(), "this miner is slow on purpose");
+                tokio::time::sleep(wait).await;
+                encode(&self.retrieve(request).await?)?
+            }
+            Behaviour::Copycat { peer } => self.copy(peer, headers, body).await?,
+            Behaviour::Malformed { way } => {
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed) % Malformation::ALL.len();
+                let way = way.unwrap_or(Malformation::ALL[turn]);
+                tracing::info!(way = way.name(), "this miner answers malformed on purpose");
+                return Ok(malformed::answer(way, &self.config.keypair, body));
+            }
+            Behaviour::Dead => {
+                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "this miner is dead on purpose"));
+            }
+        };
+        Ok((signing::headers(&self.config.keypair, body, &response), response))
+    }
+
+    async fn retrieve(&self, request: &InferenceRequest) -> Result<InferenceResponse, Refusal> {
+        let initialising = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Miner initializing");
+        let retriever = self.retriever.get().ok_or_else(initialising)?;
+        let start = Instant::now();
+        let embedded = retriever.embedding.embed(vec![request.question.clone()]);
+        let vectors = tokio::time::timeout(self.config.limits.answer_timeout, embedded)
+            .await
+            .map_err(|_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the model takes too long"))?;
+        let vectors = vectors.map_err(|error| {
+            tracing::error!(%error, "the question cannot be embedded");
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the model does not answer")
+        })?;
+        let answer = retriever.index.answer(vectors.first().map_or(&[], Vec::as_slice));
+        tracing::debug!(relevance = answer.relevance, passages = ?answer.passages, "answered");
+        Ok(response(request, answer.text, start))
+    }
+
+    /// The peer's answer, byte for byte.
+    async fn copy(&self, peer: &str, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+        tracing::info!(peer, "this miner copies on purpose");
+        let failed = |error: String| Refusal::new(StatusCode::BAD_GATEWAY, format!("nothing to copy: {error}"));
+        let mut request = self
+            .client
+            .post(format!("{}/inference", peer.trim_end_matches('/')))
+            .header(http_header::CONTENT_TYPE, "application/json")
+            .body(body.to_vec());
+        for name in [header::VALIDATOR_HOTKEY, header::SIGNATURE] {
+            if let Some(value) = headers.get(name) {
+                request = request.header(name, value.clone());
+            }
+        }
+        let mut response = request.send().await.map_err(|error| failed(error.to_string()))?;
+        if !response.status().is_success() {
+            return Err(failed(format!("the peer answers {}", response.status())));
+        }
+        let mut copied = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.to_string()))? {
+            if copied.len() + chunk.len() > MAXIMUM_COPY_BYTES {
+                return Err(failed(format!("the peer answers more than {MAXIMUM_COPY_BYTES} bytes")));
+            }
+            copied.extend_from_slice(&chunk);
+        }
+        Ok(copied)
+    }
+}
+
+fn encode(response: &InferenceResponse) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(response).map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+fn response(request: &InferenceRequest, text: String, start: Instant) -> InferenceResponse {
+    let (text, cut) = cut_to(text, request.max_tokens);
+    let count = |text: &str| u64::try_from(word_count(text)).unwrap_or(u64::MAX);
+    let (prompt_tokens, completion_tokens) = (count(&request.question), count(&text));
+    InferenceResponse {
+        response_text: text,
+        response_time_ms: milliseconds(start),
+        finish_reason: if cut { "length" } else { "stop" }.to_owned(),
+        usage: Usage {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens: prompt_tokens.saturating_add(completion_tokens),
+        },
+    }
+}
+
+/// The first `words` words of a text, and whether that is less than all.
+fn cut_to(text: String, words: u64) -> (String, bool) {
+    let all = u64::try_from(word_count(&text)).unwrap_or(u64::MAX);
+    if all <= words {
+        return (text, false);
+    }
+    let kept: Vec<&str> = domain::text::split(&text).take(usize::try_from(words).unwrap_or(usize::MAX)).collect();
+    (kept.join(" "), true)
+}
+
+fn milliseconds(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Time until the request's deadline and a little more; zero without a deadline.
+fn until_after_deadline(request: &InferenceRequest) -> Duration {
+    let Some(deadline) = request.receipt.as_ref().and_then(|receipt| receipt.deadline) else { return Duration::ZERO };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_micros(deadline).saturating_sub(now) + AFTER_DEADLINE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut_to;
+
+    #[test]
+    fn an_answer_has_no_more_words_than_allowed() {
+        assert_eq!(cut_to("one two three".to_owned(), 3), ("one two three".to_owned(), false));
+        assert_eq!(cut_to("one two three".to_owned(), 2), ("one two".to_owned(), true));
+        assert_eq!(cut_to("one two".to_owned(), u64::MAX), ("one two".to_owned(), false));
+    }
+}

@@ -1,0 +1,164 @@
+//! The HTTP server: two routes, each bounded in size, time and number.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::answering::Answering;
+use crate::config::MinerConfig;
+use crate::listener::LimitedListener;
+use crate::request::{InferenceRequest, Refusal};
+use crate::{Behaviour, Error, receipt};
+
+#[derive(Clone)]
+struct Miner {
+    answering: Arc<Answering>,
+    places: Arc<Semaphore>,
+}
+
+/// A miner that has its address and does not answer yet.
+pub struct Server {
+    listener: Option<TcpListener>,
+    address: SocketAddr,
+    miner: Miner,
+}
+
+impl Server {
+    /// Checks the configuration and takes the address. A dead miner takes none: connections to it are refused.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] and [`Error::Listen`].
+    pub async fn bind(config: MinerConfig) -> Result<Self, Error> {
+        config.check()?;
+        let listen = |source| Error::Listen { address: config.listen, source };
+        let (listener, address) = if config.behaviour == Behaviour::Dead {
+            (None, config.listen)
+        } else {
+            let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+            let address = listener.local_addr().map_err(listen)?;
+            (Some(listener), address)
+        };
+        let places = Arc::new(Semaphore::new(config.limits.concurrent.min(Semaphore::MAX_PERMITS)));
+        Ok(Self { listener, address, miner: Miner { answering: Answering::new(config)?, places } })
+    }
+
+    /// The address it listens on; for a dead miner the one it was told.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens the model and the corpus while it already answers `GET /availability`, then answers questions until `shutdown`
+    /// completes. Open requests then get [`crate::Limits::drain_timeout`] to end.
+    ///
+    /// # Errors
+    /// Those of the model and the corpus, and [`Error::Serve`].
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        let config = &self.miner.answering.config;
+        tracing::info!(
+            address = %self.address,
+            hotkey = config.keypair.ss58(),
+            behaviour = %config.behaviour,
+            misbehaves_on_purpose = config.behaviour != Behaviour::Honest,
+            "miner"
+        );
+        let Some(listener) = self.listener else {
+            shutdown.await;
+            return Ok(());
+        };
+        let limits = config.limits.clone();
+        let listener = LimitedListener::new(listener, limits.connections, limits.idle_timeout);
+        let (stop, stopped) = watch::channel(false);
+        let wait = |mut stopped: watch::Receiver<bool>| async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        let server = axum::serve(listener, router(self.miner.clone())).with_graceful_shutdown(wait(stopped.clone()));
+        let mut server = tokio::spawn(server.into_future());
+        let prepared = self.miner.answering.prepare();
+        tokio::pin!(shutdown);
+        let outcome = tokio::select! {
+            () = &mut shutdown => Ok(()),
+            prepared = prepared => match prepared {
+                Err(error) => Err(error),
+                Ok(()) => tokio::select! {
+                    () = &mut shutdown => Ok(()),
+                    ended = &mut server => return finished(ended),
+                },
+            },
+        };
+        // Nobody may be listening any more; then the server has ended already.
+        let _ = stop.send(true);
+        match tokio::time::timeout(limits.drain_timeout, &mut server).await {
+            Ok(ended) => outcome.and(finished(ended)),
+            Err(_) => {
+                tracing::info!("open requests are cut off");
+                server.abort();
+                outcome
+            }
+        }
+    }
+}
+
+fn finished(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), Error> {
+    ended.map_err(|error| Error::Task(error.to_string()))?.map_err(Error::Serve)
+}
+
+fn router(miner: Miner) -> Router {
+    Router::new().route("/availability", get(availability)).route("/inference", post(inference)).with_state(miner)
+}
+
+async fn availability(State(miner): State<Miner>) -> Response {
+    if miner.answering.is_ready() {
+        Json(json!({"available": true})).into_response()
+    } else {
+        Json(json!({"available": false, "reason": "Miner initializing"})).into_response()
+    }
+}
+
+async fn inference(State(miner): State<Miner>, request: Request) -> Result<Response, Refusal> {
+    let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
+    let _place = miner.places.try_acquire().map_err(|_| busy())?;
+    let config = &miner.answering.config;
+    let (parts, body) = request.into_parts();
+    let body = read_body(&parts.headers, body, config).await?;
+    let receipt = receipt::check(&parts.headers, &body, config.require_signed)?;
+    let question = InferenceRequest::parse(&body)?;
+    if let Some(receipt) = receipt {
+        receipt.admit(&body, &question, config.require_signed)?;
+    }
+    let (headers, answer) = miner.answering.answer(&parts.headers, &body, &question).await?;
+    let mut response = Response::new(Body::from(answer));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().extend(headers);
+    Ok(response)
+}
+
+/// The whole body, if it is small enough and comes in time.
+async fn read_body(headers: &axum::http::HeaderMap, body: Body, config: &MinerConfig) -> Result<Vec<u8>, Refusal> {
+    let limit = config.limits.body_bytes;
+    let too_large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body may have {limit} bytes"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length > limit)) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(config.limits.body_timeout, to_bytes(body, limit)).await {
+        Ok(Ok(bytes)) => Ok(bytes.to_vec()),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
