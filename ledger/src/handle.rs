@@ -133,6 +133,12 @@ impl Ledger {
         *self.inner.head.borrow()
     }
 
+    /// [`Ledger::size`] as it grows.
+    #[must_use]
+    pub fn sizes(&self) -> watch::Receiver<u64> {
+        self.inner.head.clone()
+    }
+
     /// The ledger's origin.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -1,7 +1,7 @@
 //! The event store on PostgreSQL: one ledger is one append-only log, hashed into one Merkle tree.
 //!
 //! A [`Ledger`] is the one writer of a ledger: it holds the lease and commits callers' units in groups. A
-//! [`LedgerReader`] reads by position, stream and kind, and follows the log. [`verify`] checks a whole log and names the
+//! [`LedgerReader`] reads by position, stream and kind, and follows the log. [`LedgerReader::verify`] checks a whole log and names the
 //! first bad position. [`LedgerStore`] is the same log as a `cqrs_es::EventStore`.
 //!
 //! **Architecture invariant:** payload bytes are opaque here. They are hashed, stored and handed back as they came, and
@@ -11,20 +11,28 @@
 //! sequence, no retry that could write twice, and no answer that guesses whether a commit happened.
 
 mod appender;
+pub mod checkpoint;
 mod connect;
+mod cqrs;
+mod erase;
 mod error;
 mod event;
 mod handle;
 mod lease;
 pub mod migrate;
 mod reader;
+mod subscribe;
+mod typed;
+pub mod verify;
 
 pub use appender::AppendSettings;
+pub use cqrs::{CqrsAggregate, CqrsEvent, EncodedEvent, LedgerContext, LedgerStore, StoredAggregate};
 pub use error::{Error, Result};
 pub use event::{Appended, Cause, Expected, ExpectedVersion, NewEvent, StoredEvent, Unit};
 pub use handle::Ledger;
 pub use lease::LeaseInfo;
 pub use reader::{Head, LedgerInfo, LedgerReader};
+pub use subscribe::Subscription;
 
 /// Positions in one partition of the events: 4,096 whole tiles of 256 leaves.
 pub const SEGMENT: u64 = 1 << 20;

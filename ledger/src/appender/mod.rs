@@ -15,6 +15,7 @@ use std::time::Duration;
 
 pub(crate) use sealed::{Message, seal};
 pub(crate) use task::{CHANNEL, open};
+pub(crate) use versions::name as stream_name;
 
 /// Limits of an appender. The defaults are the product's; tests lower them.
 #[derive(Debug, Clone)]

@@ -1,0 +1,59 @@
+//! The ledger in terms of `domain::events`: encoded on the way in, decoded on the way out.
+
+use domain::events::Event;
+
+use crate::error::{Error, Result};
+use crate::event::{Appended, Cause, Expected, NewEvent, StoredEvent, Unit};
+use crate::handle::Ledger;
+
+impl NewEvent {
+    /// A fact, encoded, for a stream.
+    ///
+    /// # Errors
+    /// [`Error::InvalidEvent`] with what the codec refused, such as a NaN and its field.
+    pub fn of(stream_type: &str, stream_id: &str, event: &Event, block: u64, cause: Cause) -> Result<Self> {
+        let payload = event.encode().map_err(|error| Error::InvalidEvent { index: 0, reason: error.to_string() })?;
+        Ok(Self {
+            stream_type: stream_type.to_owned(),
+            stream_id: stream_id.to_owned(),
+            kind: event.kind().to_owned(),
+            version: event.version(),
+            payload,
+            block,
+            cause,
+        })
+    }
+}
+
+impl StoredEvent {
+    /// The fact; `None` once its payload is erased.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the bytes are of no known kind and version or do not have its shape.
+    pub fn fact(&self) -> Result<Option<Event>> {
+        let decode = |payload: &Vec<u8>| Event::decode(&self.kind, self.version, payload);
+        let damaged =
+            |error: domain::codec::CodecError| Error::Damaged { position: self.position, reason: Error::chain(&error) };
+        self.payload.as_ref().map(decode).transpose().map_err(damaged)
+    }
+}
+
+impl Ledger {
+    /// Appends facts to one stream, as one unit. `block` is the last block seen; each event has the same `cause`.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`], and a fact that cannot be encoded.
+    pub async fn append_events(
+        &self,
+        stream_type: &str,
+        stream_id: &str,
+        expected: Expected,
+        events: &[Event],
+        block: u64,
+        cause: Cause,
+    ) -> Result<Appended> {
+        let events = events.iter().map(|event| NewEvent::of(stream_type, stream_id, event, block, cause));
+        let unit = Unit::of(events.collect::<Result<_>>()?);
+        self.append(unit.expecting(stream_type, stream_id, expected)).await
+    }
+}
