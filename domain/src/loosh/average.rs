@@ -1,0 +1,144 @@
+//! Moving averages of emissions and the freshness gate (spec 3.12, steps 1 and 2).
+//!
+//! Averages are keyed by hotkey. A miner that did not answer is not updated: there is no decay for absence.
+
+use std::collections::BTreeMap;
+
+/// The exponential average after one more value: the value itself when it is the first.
+pub fn updated(previous: Option<f64>, value: f64, alpha: f64) -> f64 {
+    previous.map_or(value, |previous| alpha * value + (1.0 - alpha) * previous)
+}
+
+/// The exponential average of values in order of time; `None` for none.
+pub fn average(values: impl IntoIterator<Item = f64>, alpha: f64) -> Option<f64> {
+    values.into_iter().fold(None, |previous, value| Some(updated(previous, value, alpha)))
+}
+
+/// An emission as stored by upstream: what is not a number is skipped.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StoredEmission {
+    /// A number.
+    Number(f64),
+    /// A text; counts if Python's `float` reads it as a finite number.
+    Text(String),
+    /// Anything else.
+    Other,
+}
+
+impl StoredEmission {
+    fn value(&self) -> Option<f64> {
+        let value = match self {
+            Self::Number(value) => Some(*value),
+            Self::Text(text) => crate::text::strip(text).parse().ok(),
+            Self::Other => None,
+        };
+        value.filter(|value| value.is_finite())
+    }
+}
+
+/// One evaluation of the past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastEvaluation {
+    /// How long ago, in seconds.
+    pub seconds_ago: f64,
+    /// Emissions by hotkey, or by uid as text in old entries.
+    pub emissions: Vec<(String, StoredEmission)>,
+}
+
+/// Who held a uid, and how long ago that was noted, in seconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UidHolder {
+    /// The miner.
+    pub hotkey: String,
+    /// The slot as text.
+    pub uid: String,
+    /// Seconds.
+    pub seconds_ago: f64,
+}
+
+/// Averages per hotkey over the evaluations of the look-back window, oldest first; entries keyed by a known uid go to its
+/// most recent holder.
+pub fn averages(
+    evaluations: &[PastEvaluation],
+    holders: &[UidHolder],
+    lookback_seconds: f64,
+    alpha: f64,
+) -> BTreeMap<String, f64> {
+    let mut newest: BTreeMap<&str, &UidHolder> = BTreeMap::new();
+    for holder in holders {
+        let known = newest.get(holder.uid.as_str());
+        if known.is_none_or(|known| holder.seconds_ago < known.seconds_ago) {
+            newest.insert(&holder.uid, holder);
+        }
+    }
+    let mut within: Vec<&PastEvaluation> =
+        evaluations.iter().filter(|evaluation| evaluation.seconds_ago <= lookback_seconds).collect();
+    within.sort_by(|a, b| b.seconds_ago.total_cmp(&a.seconds_ago));
+    let mut averages: BTreeMap<String, f64> = BTreeMap::new();
+    for (key, emission) in within.into_iter().flat_map(|evaluation| &evaluation.emissions) {
+        if let Some(value) = emission.value() {
+            let hotkey = newest.get(key.as_str()).map_or(key.as_str(), |holder| holder.hotkey.as_str());
+            let average = updated(averages.get(hotkey).copied(), value, alpha);
+            averages.insert(hotkey.to_owned(), average);
+        }
+    }
+    averages
+}
+
+/// Whether a miner that was last seen so long ago still counts; never seen is stale.
+pub fn is_fresh(seconds_ago: Option<f64>, limit_seconds: f64) -> bool {
+    seconds_ago.is_some_and(|seconds| seconds <= limit_seconds)
+}
+
+/// Averages with those of stale miners set to 0, and how many of these were above 0 before.
+pub fn freshness_gate(
+    averages: &BTreeMap<String, f64>,
+    last_seen_seconds_ago: &BTreeMap<String, f64>,
+    limit_seconds: f64,
+) -> (BTreeMap<String, f64>, u64) {
+    let fresh = |hotkey: &String| is_fresh(last_seen_seconds_ago.get(hotkey).copied(), limit_seconds);
+    let gated = averages.iter().map(|(key, value)| (key.clone(), if fresh(key) { *value } else { 0.0 })).collect();
+    let stale = averages.iter().filter(|(key, value)| !fresh(key) && **value > 0.0).count();
+    (gated, stale as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn stored_emissions() {
+        for (stored, value) in [
+            (StoredEmission::Number(0.5), Some(0.5)),
+            (StoredEmission::Text(" 1e-1 ".to_owned()), Some(0.1)),
+            (StoredEmission::Text("bad".to_owned()), None),
+            (StoredEmission::Text("nan".to_owned()), None),
+            (StoredEmission::Other, None),
+        ] {
+            assert_eq!(stored.value(), value, "{stored:?}");
+        }
+    }
+
+    #[test]
+    fn the_gate_is_inclusive() {
+        let of = |pairs: &[(&str, f64)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        let (gated, stale) = freshness_gate(
+            &of(&[("a", 1.0), ("b", 0.5), ("c", 0.0), ("d", -1.0), ("e", 2.0)]),
+            &of(&[("a", 10_800.0), ("b", 10_800.1), ("c", 99_999.0)]),
+            10_800.0,
+        );
+        assert_eq!(gated, of(&[("a", 1.0), ("b", 0.0), ("c", 0.0), ("d", 0.0), ("e", 0.0)]));
+        assert_eq!(stale, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn an_average_lies_between_its_values(values in proptest::collection::vec(-5f64..5.0, 1..30)) {
+            let found = average(values.iter().copied(), 0.3).unwrap_or(f64::NAN);
+            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            prop_assert!(found >= least - 1e-12 && found <= most + 1e-12);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Keywords of a prompt by TF-IDF against the answers (spec 3.3), as scikit-learn's `TfidfVectorizer` finds them: words
+//! of two or more characters without English stop words, single and in pairs, at most 5,000.
+//!
+//! Diagnostic, except that it stands in for coverage when the prompt has no components. Ties among equally rare words are
+//! broken by numpy's unstable sort (see `math::order`).
+
+use super::words::{STOP, has};
+use crate::math::order::argsort;
+use crate::math::{ln, norm};
+use crate::text::{is_word, length, lower, strip};
+
+/// More features than this are cut by total frequency.
+const MAXIMUM_FEATURES: usize = 5000;
+
+/// A word, or two words in a row, as ranks in the sorted vocabulary: `first << 32 | (second + 1)`, 0 for no second. The
+/// order of these numbers is the alphabetical order of the texts, because a space sorts below every letter.
+type Feature = u64;
+
+struct Vocabulary<'a> {
+    words: Vec<&'a str>,
+}
+
+impl<'a> Vocabulary<'a> {
+    fn new(texts: &[Vec<&'a str>]) -> Self {
+        let mut words = texts.concat();
+        words.sort_unstable();
+        words.dedup();
+        Self { words }
+    }
+
+    fn rank(&self, word: &str) -> u64 {
+        self.words.partition_point(|other| *other < word) as u64
+    }
+
+    /// The features of a text in order of the features, repeated as often as they occur.
+    fn features(&self, text: &[&str]) -> Vec<Feature> {
+        let ranks: Vec<u64> = text.iter().map(|word| self.rank(word)).collect();
+        let single = ranks.iter().map(|rank| rank << 32);
+        let mut features: Vec<Feature> =
+            single.chain(ranks.windows(2).map(|pair| pair[0] << 32 | (pair[1] + 1))).collect();
+        features.sort_unstable();
+        features
+    }
+
+    fn text(&self, feature: Feature) -> String {
+        let first = self.words[(feature >> 32) as usize];
+        match (feature & 0xffff_ffff).checked_sub(1) {
+            Some(second) => format!("{first} {}", self.words[second as usize]),
+            None => first.to_owned(),
+        }
+    }
+}
+
+/// Words of a lower-cased text that can be keywords.
+fn tokens(lowered: &str) -> Vec<&str> {
+    let words = lowered.split(|c| !is_word(c));
+    words.filter(|word| length(word) >= 2 && !has(STOP, word)).collect()
+}
+
+fn count(features: &[Feature], feature: Feature) -> usize {
+    features.partition_point(|f| *f <= feature) - features.partition_point(|f| *f < feature)
+}
+
+/// The prompt's `limit` most telling keywords, most telling first; none for a blank prompt.
+pub fn keywords(prompt: &str, answers: &[&str], limit: usize) -> Vec<String> {
+    if strip(prompt).is_empty() {
+        return Vec::new();
+    }
+    let lowered: Vec<String> = [prompt].iter().chain(answers).map(|text| lower(text)).collect();
+    let texts: Vec<Vec<&str>> = lowered.iter().map(|text| tokens(text)).collect();
+    let vocabulary = Vocabulary::new(&texts);
+    let documents: Vec<Vec<Feature>> = texts.iter().map(|text| vocabulary.features(text)).collect();
+    let kept = most_frequent(&documents);
+    let scores = scores_of_first(&documents, &kept);
+    let order = argsort(&scores);
+    let best = order.iter().rev().take(limit).filter(|at| scores[**at] > 0.0);
+    best.map(|at| vocabulary.text(kept[*at])).collect()
+}
+
+/// All features in order, cut to [`MAXIMUM_FEATURES`] by total frequency.
+fn most_frequent(documents: &[Vec<Feature>]) -> Vec<Feature> {
+    let mut all = documents.concat();
+    all.sort_unstable();
+    let mut totals: Vec<(Feature, f64)> = Vec::new();
+    for feature in all {
+        match totals.last_mut() {
+            Some((last, total)) if *last == feature => *total += 1.0,
+            _ => totals.push((feature, 1.0)),
+        }
+    }
+    if totals.len() <= MAXIMUM_FEATURES {
+        return totals.into_iter().map(|(feature, _)| feature).collect();
+    }
+    let negated: Vec<f64> = totals.iter().map(|(_, total)| -total).collect();
+    let mut kept = argsort(&negated);
+    kept.truncate(MAXIMUM_FEATURES);
+    kept.sort_unstable();
+    kept.into_iter().map(|at| totals[at].0).collect()
+}
+
+/// TF-IDF of the first document, of length one, over the kept features.
+fn scores_of_first(documents: &[Vec<Feature>], kept: &[Feature]) -> Vec<f64> {
+    let Some(first) = documents.first() else { return Vec::new() };
+    let score = |feature: &Feature| {
+        let frequency = count(first, *feature);
+        if frequency == 0 {
+            return 0.0;
+        }
+        let having = documents.iter().filter(|document| document.binary_search(feature).is_ok()).count();
+        // Smoothed: as if one more document held every feature.
+        let rarity = ln((documents.len() + 1) as f64 / (having + 1) as f64) + 1.0;
+        frequency as f64 * rarity
+    };
+    let scores: Vec<f64> = kept.iter().map(score).collect();
+    let length = norm(&scores);
+    if length > 0.0 { scores.iter().map(|score| score / length).collect() } else { scores }
+}
+
+/// Share of the keywords that occur in the answer; `None` without keywords.
+pub fn keyword_coverage(answer: &str, keywords: &[String]) -> Option<f64> {
+    let lowered = lower(answer);
+    let found = keywords.iter().filter(|word| lowered.contains(word.as_str())).count();
+    (!keywords.is_empty()).then(|| found as f64 / keywords.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn telling_words_come_first() {
+        let answers = ["Plants grow in light", "green plants need water", ""];
+        let found = keywords("Why do green PLANTS need chlorophyll, chlorophyll?", &answers, 4);
+        assert_eq!(found[0], "chlorophyll");
+        assert_eq!(found.len(), 4);
+        assert!(found.iter().all(|word| !word.contains("why")));
+        assert_eq!(keyword_coverage("CHLOROPHYLL only", &found[..1]), Some(1.0));
+        assert_eq!(keyword_coverage("x", &[]), None);
+    }
+
+    #[test]
+    fn nothing_to_find() {
+        assert!(keywords(" \n", &["words here"], 10).is_empty());
+        assert!(keywords("the of and", &["the"], 10).is_empty());
+        assert!(keywords("a b c", &[], 10).is_empty());
+    }
+
+    #[test]
+    fn features_are_limited() {
+        let prompt = "zebra zebra stripes";
+        let answer: String = (0..6000).map(|i| format!("word{i} ")).collect();
+        let found = keywords(prompt, &[&answer, &answer], 10);
+        // Everything in the answers occurs twice; of the prompt only the zebra does.
+        assert_eq!(found, ["zebra"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Loosh behind the [`Mechanism`] trait: rule sets in, scores and weights out.
+//!
+//! Translation only: facts become the arguments of `round` and `payout`, results become events' bodies. No formula lives
+//! here. A rule set whose constants are outside of their domain is refused before anything is scored.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use super::constants::Constants;
+use super::{derivation, evaluation};
+use crate::events::{EmbeddingModel, TextPart, TextRole};
+use crate::mechanism::{
+    Derivation, EpochFacts, Evaluation, EvaluationError, ExternalScores, MAX_PARTS, Mechanism, RoundFacts, TextParts,
+};
+use crate::ruleset::{Body, RuleSet, RuleSetError};
+use crate::text::patterns::{prompt_components, sentences};
+use crate::types::{Hotkey, Micros};
+
+/// The mechanism under one rule set.
+#[derive(Debug, Clone)]
+pub struct Loosh {
+    rule_set: RuleSet,
+    constants: Constants,
+}
+
+impl Loosh {
+    /// Reads the rule set's constants.
+    ///
+    /// # Errors
+    /// Constants that are missing, unknown, mistyped or outside of their domain, and bytes that are not canonical.
+    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
+        let constants: Constants = rule_set.constants()?;
+        if let Some((constant, problem)) = constants.problem() {
+            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
+        }
+        Ok(Self { rule_set, constants })
+    }
+
+    /// Its constants.
+    #[must_use]
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+}
+
+/// `loosh/readme` and `loosh/1.2.8`.
+#[must_use]
+pub fn shipped() -> Vec<RuleSet> {
+    [("readme", Constants::readme()), ("1.2.8", Constants::v1_2_8())]
+        .into_iter()
+        .filter_map(|(version, constants)| {
+            let body = Body { algorithm: "loosh".to_owned(), version: version.to_owned(), constants };
+            // Finite constants always serialise; the golden test would miss a rule set that did not.
+            RuleSet::from_body(&body).ok()
+        })
+        .collect()
+}
+
+impl Mechanism for Loosh {
+    fn rule_set(&self) -> &RuleSet {
+        &self.rule_set
+    }
+
+    fn miners_per_round(&self) -> u16 {
+        self.constants.collection.miners
+    }
+
+    fn deadline_ms(&self) -> u32 {
+        self.constants.collection.deadline_ms
+    }
+
+    fn accepts(&self, model: &EmbeddingModel) -> bool {
+        self.constants.models.iter().any(|listed| {
+            listed.weights == model.weights
+                && listed.dimensions == model.dimensions
+                && listed.tokenizer.is_none_or(|tokenizer| tokenizer == model.tokenizer)
+        })
+    }
+
+    fn parse_response(&self, body: &[u8]) -> Result<String, String> {
+        #[derive(Deserialize)]
+        struct InferenceResponse {
+            response_text: String,
+        }
+        let parsed: InferenceResponse = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if parsed.response_text.contains('\0') {
+            return Err("response_text contains a NUL byte".to_owned());
+        }
+        Ok(parsed.response_text)
+    }
+
+    fn text_parts(&self, role: TextRole, text: &str) -> TextParts {
+        let Some(quality) = &self.constants.quality else { return TextParts::default() };
+        let all: Vec<(&str, &str)> = match role {
+            TextRole::Prompt => prompt_components(text).into_iter().map(|c| (c.part, c.suffix)).collect(),
+            TextRole::Answer => {
+                let minimum = quality.scorer.minimum_sentence_words as usize;
+                sentences(text, minimum).into_iter().map(|sentence| (sentence, "")).collect()
+            }
+        };
+        let cut = u32::try_from(all.len().saturating_sub(MAX_PARTS)).unwrap_or(u32::MAX);
+        let place = |(part, suffix): &(&str, &str)| {
+            // Parts are slices of the text, so that their places are differences of addresses.
+            let start = part.as_ptr().addr() - text.as_ptr().addr();
+            let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            TextPart { start: number(start), end: number(start + part.len()), suffix: (*suffix).to_owned() }
+        };
+        TextParts { parts: all.iter().take(MAX_PARTS).map(place).collect(), cut }
+    }
+
+    fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {
+        evaluation::evaluate(self, facts)
+    }
+
+    fn external_scores(&self, reply: &[u8]) -> Option<ExternalScores> {
+        self.constants.sybil_penalty.as_ref()?;
+        parse_external(reply)
+    }
+
+    fn derive(&self, facts: &EpochFacts<'_>) -> Derivation {
+        derivation::derive(&self.constants, self.window(), facts)
+    }
+
+    fn window(&self) -> Micros {
+        Micros(self.constants.average.lookback_seconds.saturating_mul(1_000_000))
+    }
+}
+
+/// `{"scores": {hotkey: number | {"sybil_score": …, "priority_weight": …}}}`; keys that are no hotkeys are left out.
+fn parse_external(reply: &[u8]) -> Option<ExternalScores> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry {
+        Number(f64),
+        Detailed { sybil_score: Option<f64>, priority_weight: Option<f64> },
+    }
+    #[derive(Deserialize)]
+    struct Reply {
+        scores: BTreeMap<String, Entry>,
+    }
+    let parsed: Reply = serde_json::from_slice(reply).ok()?;
+    let mut out = ExternalScores::default();
+    for (key, entry) in parsed.scores {
+        let Ok(hotkey) = key.parse::<Hotkey>() else { continue };
+        let (sybil, priority) = match entry {
+            Entry::Number(score) => (Some(score), None),
+            Entry::Detailed { sybil_score, priority_weight } => (sybil_score, priority_weight),
+        };
+        // A detailed entry without a score counts as clean, as upstream reads it.
+        out.sybil.insert(hotkey, sybil.unwrap_or(0.0));
+        if let Some(priority) = priority {
+            // Saturates at both ends; negative priorities are none.
+            out.priorities.insert(hotkey, crate::math::round_half_even(priority * 1e6) as u64);
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+#[path = "mechanism_tests.rs"]
+mod tests;
