@@ -175,29 +175,6 @@ fn refuses_what_is_too_large_before_it_computes() {
     assert!(matches!(error, Error::Limit { field: "batch_texts", value: 0 }), "{error}");
 }
 
-/// These need a process in which no library was loaded yet, as each test of nextest has; under one process for all tests
-/// the library that another test loaded stays in use, which the last case allows for.
-#[test]
-fn a_library_that_does_not_work_is_an_error_by_name_and_a_fall_back_otherwise() {
-    let folder = tempfile::tempdir().unwrap();
-    let not_a_library = folder.path().join("libonnxruntime.so");
-    std::fs::write(&not_a_library, b"not a library").unwrap();
-    let libraries = vec![folder.path().join("missing.so"), not_a_library];
-    let unusable = EmbeddingConfig { libraries, ..config(Runtime::OnnxRuntime) };
-    match open(&unusable) {
-        Err(Error::LibraryUnusable { tried }) => {
-            assert!(tried.contains("missing.so") && tried.contains("libonnxruntime.so"), "{tried}");
-            let automatic = EmbeddingConfig { runtime: Runtime::Automatic, ..unusable };
-            assert_eq!(open(&automatic).unwrap().identity().runtime, "rten");
-            let cuda = Provider::Cuda { device: 0, required: true };
-            let error = open(&EmbeddingConfig { provider: cuda, ..automatic }).err().expect("no library, no CUDA");
-            assert!(matches!(error, Error::ProviderUnavailable { provider: "cuda", .. }), "{error}");
-        }
-        Err(error) => panic!("{error}"),
-        Ok(embedder) => assert_eq!(embedder.identity().runtime, "onnxruntime"),
-    }
-}
-
 #[test]
 fn cuda_is_in_use_or_said_not_to_be() {
     if onnx_runtime().is_none() {
@@ -207,6 +184,10 @@ fn cuda_is_in_use_or_said_not_to_be() {
     let embedder = open(&EmbeddingConfig { provider: asked, ..config(Runtime::OnnxRuntime) }).unwrap();
     let identity = embedder.identity();
     assert_eq!(identity.provider_asked, "cuda");
+    let texts = mixed_texts();
+    let difference = largest_difference(&embedder.embed(&texts).unwrap(), &pure_rust().embed(&texts).unwrap());
+    println!("largest difference between {} and rten on the CPU {difference:.1e}", identity.provider);
+    assert!(difference <= 1e-5, "{}: {difference}", identity.provider);
     let required = Provider::Cuda { device: 0, required: true };
     let must = open(&EmbeddingConfig { provider: required, ..config(Runtime::OnnxRuntime) });
     match (identity.provider.as_str(), must) {

@@ -2,7 +2,11 @@
 //! says what it is in its log and answers nothing it would not say aloud.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
+
+/// How long a slow miner waits when nobody says how long, in a request without a deadline.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// What a spammer says when it is given nothing else to say.
 pub(crate) const SPAM: &str = "Great question! Our premium garden furniture ships free this week. Order two chairs and get \
@@ -51,6 +55,39 @@ impl fmt::Display for Behaviour {
             Self::Dead => "dead",
             Self::Malformed { .. } => "malformed",
         })
+    }
+}
+
+/// Reads what `--behaviour` takes: `honest`, `copycat=URL`, `spammer`, `slow`, `slow=SECONDS`, `dead`, `malformed` or
+/// `malformed=WAY`.
+impl FromStr for Behaviour {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, detail) = text.split_once('=').map_or((text, None), |(kind, detail)| (kind, Some(detail)));
+        match (kind, detail) {
+            ("honest", None) => Ok(Self::Honest),
+            ("copycat", Some(peer)) if peer.starts_with("http://") => Ok(Self::Copycat { peer: peer.to_owned() }),
+            ("copycat", _) => Err("a copycat needs the address of its peer: copycat=http://127.0.0.1:9001".to_owned()),
+            ("spammer", None) => Ok(Self::Spammer),
+            ("slow", None) => Ok(Self::Slow { wait: SLOW }),
+            ("slow", Some(seconds)) => match seconds.parse() {
+                Ok(seconds) => Ok(Self::Slow { wait: Duration::from_secs(seconds) }),
+                Err(_) => Err(format!("slow takes whole seconds, not {seconds:?}")),
+            },
+            ("dead", None) => Ok(Self::Dead),
+            ("malformed", None) => Ok(Self::Malformed { way: None }),
+            ("malformed", Some(way)) => match Malformation::named(way) {
+                Some(way) => Ok(Self::Malformed { way: Some(way) }),
+                None => {
+                    let known: Vec<&str> = Malformation::ALL.iter().map(|way| way.name()).collect();
+                    Err(format!("{way:?} is no malformation; there are {}", known.join(", ")))
+                }
+            },
+            _ => {
+                Err(format!("{text:?} is no behaviour; there are honest, copycat=URL, spammer, slow, dead, malformed"))
+            }
+        }
     }
 }
 
@@ -112,7 +149,29 @@ impl Malformation {
 
 #[cfg(test)]
 mod tests {
-    use super::Malformation;
+    use super::{Behaviour, Malformation};
+    use std::time::Duration;
+
+    #[test]
+    fn reads_behaviours() {
+        let check = |text: &str, expected: Behaviour| assert_eq!(text.parse(), Ok(expected));
+        check("honest", Behaviour::Honest);
+        check("copycat=http://127.0.0.1:9001", Behaviour::Copycat { peer: "http://127.0.0.1:9001".to_owned() });
+        check("spammer", Behaviour::Spammer);
+        check("slow=3", Behaviour::Slow { wait: Duration::from_secs(3) });
+        check("dead", Behaviour::Dead);
+        check("malformed", Behaviour::Malformed { way: None });
+        check("malformed=huge", Behaviour::Malformed { way: Some(Malformation::Huge) });
+        let refuse = |text: &str, expected: &str| {
+            let error = text.parse::<Behaviour>().err().unwrap_or_default();
+            assert!(error.contains(expected), "{text}: {error:?}");
+        };
+        refuse("copycat", "address of its peer");
+        refuse("slow=soon", "whole seconds");
+        refuse("malformed=politely", "broken-json, wrong-schema");
+        refuse("dead=very", "is no behaviour");
+        refuse("", "is no behaviour");
+    }
 
     #[test]
     fn names_lead_back() {
