@@ -131,7 +131,8 @@ async fn end_lost_sessions(connection: &mut PgConnection, application: &str) -> 
 }
 
 async fn held_by_another(connection: &mut PgConnection, identity: &Identity) -> Error {
-    let row: Result<Option<(Option<String>, Option<i64>, i64)>, _> =
+    type Held = (Option<String>, Option<i64>, i64);
+    let row: Result<Option<Held>, _> =
         sqlx::query_as("SELECT lease_holder, lease_since, lease_generation FROM ledger.ledgers WHERE ledger_id = $1")
             .bind(identity.ledger_id)
             .fetch_optional(connection)
