@@ -27,7 +27,7 @@ pub use behaviour::{Behaviour, Malformation};
 pub use config::{EmbeddingSource, Limits, MinerConfig, Profile};
 pub use corpus::{Corpus, Passage, split_sentences};
 pub use error::Error;
-pub use request::{InferenceRequest, InferenceResponse, Refusal, Usage};
+pub use request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, Usage};
 pub use retrieval::{Answer, Index};
 pub use server::Server;
 pub use signing::verify_response;

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Running, cosine, embedding, get, request_body, signed};
-use domain::wire::header;
+use domain::events::Challenge;
+use domain::types::{Micros, Position};
+use domain::wire::{Receipt, header, inference_request};
 use inference::{Embedder, EmbeddingService, Limits, ModelIdentity, ServiceLimits};
 use miner::{EmbeddingSource, Error, Profile, Server, verify_response};
 use network::keys::Keypair;
@@ -84,6 +86,42 @@ async fn a_required_receipt_is_verified() {
     check(strangers.clone(), signed(&validator, &strangers), "assay.origin").await;
     let none = request_body(json!({}));
     check(none.clone(), signed(&validator, &none), "assay").await;
+}
+
+#[tokio::test]
+async fn understands_the_bytes_that_a_validator_sends() {
+    let mut config = common::config("//miner//1");
+    config.require_signed = true;
+    let miner = Running::ready(config).await;
+    let validator = Keypair::from_uri("//validator").unwrap();
+    let challenge = Challenge {
+        id: "c1".to_owned(),
+        correlation_id: None,
+        prompt: None,
+        messages: Some(r#"[{"role": "user", "content": "What do the four letters ACID stand for?"}]"#.to_owned()),
+        model: None,
+        tools: None,
+        tool_choice: None,
+        temperature: 0.7,
+        top_p: 0.95,
+        max_tokens: 512,
+        metadata: None,
+        created_at: None,
+        requester: None,
+    };
+    let receipt = Receipt {
+        origin: &format!("assay/0123456789abcdef/7/{}", validator.ss58()),
+        challenge_id: "c1",
+        attempt: 1,
+        position: Position(12),
+        nonce: "n",
+        deadline: Micros(1_900_000_000_000_000),
+    };
+    let body = inference_request(&challenge, &receipt).unwrap();
+    let reply = miner.post(body.clone(), &signed(&validator, &body)).await;
+    assert_eq!(reply.status, 200, "{}", reply.json());
+    assert!(reply.text().contains("atomicity, consistency, isolation and durability"), "{}", reply.text());
+    assert!(verify_response(&reply.headers, &miner.hotkey, &body, &reply.body));
 }
 
 #[tokio::test]
