@@ -1,0 +1,98 @@
+//! What the user sees while rounds go by: the log itself, read as anybody could read it.
+
+use crate::output;
+use anyhow::{Context, Result};
+use domain::events::Event;
+use futures::StreamExt;
+use ledger::LedgerReader;
+use std::collections::BTreeMap;
+
+/// Reads the log from where it stopped and keeps count.
+pub struct Follower {
+    reader: LedgerReader,
+    next: u64,
+    answered: BTreeMap<String, (u32, u32)>,
+    pushed: usize,
+    ended: usize,
+    /// Epochs that are closed, in order, with their outcome.
+    pub closed: Vec<(u64, String)>,
+}
+
+impl Follower {
+    /// Begins at a position.
+    pub fn new(reader: LedgerReader, next: u64) -> Self {
+        Self { reader, next, answered: BTreeMap::new(), pushed: 0, ended: 0, closed: Vec::new() }
+    }
+
+    /// Challenges accepted since the beginning and not ended.
+    pub fn open(&self) -> usize {
+        self.pushed - self.ended
+    }
+
+    /// Challenges ended since the beginning.
+    pub fn ended(&self) -> usize {
+        self.ended
+    }
+
+    /// Reads what is new and prints a line for each round and each step of an epoch.
+    pub async fn catch_up(&mut self) -> Result<()> {
+        let size = self.reader.head().await.context("the ledger cannot be read")?.size;
+        if size <= self.next {
+            return Ok(());
+        }
+        let reader = self.reader.clone();
+        let mut events = reader.events(self.next, size, None);
+        while let Some(stored) = events.next().await {
+            let stored = stored.context("the ledger cannot be read")?;
+            self.next = stored.position + 1;
+            let Some(payload) = &stored.payload else { continue };
+            self.show(stored.position, &Event::decode(&stored.kind, stored.version, payload)?);
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, position: u64, event: &Event) {
+        match event {
+            Event::ChallengeAccepted(_) => self.pushed += 1,
+            Event::ResponseReceived(response) => {
+                self.answered.entry(response.challenge_id.clone()).or_default().0 += 1;
+            }
+            Event::ResponseFailed(failure) => self.answered.entry(failure.challenge_id.clone()).or_default().1 += 1,
+            Event::RoundEvaluated(round) => {
+                self.ended += 1;
+                let (answered, failed) = self.answered.remove(&round.challenge_id).unwrap_or_default();
+                output::line(format!(
+                    "  round {:>3}/{}  {:<24} {answered} answered, {failed} failed, consensus {:.4}  (position {position})",
+                    self.ended, self.pushed, round.challenge_id, round.consensus,
+                ));
+            }
+            Event::RoundAbandoned(round) => {
+                self.answered.remove(&round.challenge_id);
+                self.ended += usize::from(round.last);
+                let again = if round.last { "" } else { "; it is drawn again" };
+                output::line(format!("  round abandoned  {} ({:?}{again})", round.challenge_id, round.reason));
+            }
+            Event::WeightsDerived(derived) => output::line(format!(
+                "  epoch {}: {} weights derived from positions {}..{} (position {position})",
+                derived.epoch,
+                derived.weights.len(),
+                derived.from,
+                derived.to,
+            )),
+            Event::CheckpointAnchored(anchored) => output::line(format!(
+                "  epoch {}: checkpoint of {} leaves anchored: {:?}",
+                anchored.epoch, anchored.size, anchored.outcome
+            )),
+            Event::WeightsIncluded(included) => output::line(format!(
+                "  epoch {}: weights included in block {} (extrinsic {})",
+                included.epoch, included.block, included.extrinsic
+            )),
+            Event::EpochClosed(closed) => {
+                let outcome = format!("{:?}", closed.outcome).to_lowercase();
+                output::line(format!("  epoch {} closed: {outcome} {}", closed.epoch, closed.reason).trim_end().to_owned());
+                self.closed.push((closed.epoch, outcome));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Starts everything the demo needs, in order: database, chain, miners, validator, API.
+
+use super::cast::{self, PLAYERS};
+use super::processes::{Process, free_port};
+use super::state::{DemoState, cluster_directory};
+use crate::cli::DemoArgs;
+use crate::output;
+use anyhow::{Context, Result};
+use chain::Chain;
+use chain::development::{Client, GenesisNeuron, Specification};
+use cluster::{Cluster, Options};
+use domain::types::{NetUid, Rao};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Loosh's subnet.
+pub const NETUID: NetUid = NetUid(78);
+/// Blocks of the demo's epochs: at 500 ms half a minute.
+const EPOCH_BLOCKS: u64 = 60;
+/// The demo's chain is this much faster than the real one's 12 s.
+const BLOCK_TIME_MS: u64 = 500;
+/// Long enough for honest miners on a busy machine, short enough to watch the slow one miss it.
+const DEADLINE_MS: u64 = 8_000;
+/// How long one process may take to come up; the first miner computes the corpus' vectors.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The validator's stake: the chain gives permits by stake.
+const STAKE: Rao = Rao(1_000_000_000_000);
+
+/// Everything that runs.
+pub struct Stage {
+    /// Where it is.
+    pub state: DemoState,
+    /// Processes in the order in which they are to be stopped.
+    pub processes: Vec<Process>,
+    /// The private server, unless a database was given.
+    pub server: Option<Cluster>,
+    /// Folder of the demo.
+    pub folder: PathBuf,
+}
+
+impl Stage {
+    /// Says which process ended before its time, if one did.
+    pub fn check(&mut self) -> Result<()> {
+        self.processes.iter_mut().try_for_each(Process::check)
+    }
+
+    /// Ends every process, the database last.
+    pub async fn stop(mut self) -> DemoState {
+        for process in self.processes.drain(..) {
+            process.stop().await;
+        }
+        self.state
+    }
+}
+
+/// Starts everything.
+pub async fn start(args: &DemoArgs, folder: PathBuf) -> Result<Stage> {
+    let (logs, keys) = (folder.join("logs"), folder.join("keys"));
+    let (server, database) = database(args, &folder).await?;
+    ledger::migrate::run(&database).await.context("the schema cannot be brought up to date")?;
+
+    let axons = PLAYERS.iter().enumerate().map(|(at, _)| free_port(8091 + at as u16));
+    let axons: Vec<SocketAddr> = axons.map(|port| Ok(([127, 0, 0, 1], port?).into())).collect::<Result<_>>()?;
+    let (chain_process, chain_url) = chain(&folder, &logs, &keys, &axons).await?;
+    let miners = miners(&logs, &keys, &axons).await?;
+    let state = DemoState {
+        cluster: server.as_ref().map(|server| server.directory().to_owned()),
+        database,
+        validator: format!("http://127.0.0.1:{}", free_port(8000)?),
+        api: format!("http://127.0.0.1:{}", free_port(8080)?),
+        chain: chain_url,
+        checkpoints: folder.join("checkpoints"),
+    };
+    state.store(&folder)?;
+    let validator = validator(args, &state, &logs, &keys).await?;
+    let api = api(&state, &logs).await?;
+    let mut processes = vec![validator, api];
+    processes.extend(miners);
+    processes.push(chain_process);
+    Ok(Stage { state, processes, server, folder })
+}
+
+async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<Cluster>, String)> {
+    if let Some(url) = &args.database {
+        output::line("demo: using the database of DATABASE_URL");
+        return Ok((None, url.clone()));
+    }
+    let root = std::process::Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0\n"));
+    let directory = cluster_directory(folder, root);
+    output::line(format!("demo: starting a private PostgreSQL in {}", directory.display()));
+    let server = Cluster::start(Options::persistent(directory)).await.context("the private PostgreSQL")?;
+    let url = server.url();
+    Ok((Some(server), url))
+}
+
+async fn chain(folder: &Path, logs: &Path, keys: &Path, axons: &[SocketAddr]) -> Result<(Process, String)> {
+    output::line("demo: starting the development chain");
+    let data = folder.join("chain");
+    let genesis = folder.join("genesis.json");
+    if !genesis.exists() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::write(&genesis, serde_json::to_vec_pretty(&specification(keys, axons)?)?)?;
+    }
+    let address: SocketAddr = ([127, 0, 0, 1], free_port(9944)?).into();
+    let arguments = [
+        "localnet".to_owned(),
+        format!("--listen={address}"),
+        format!("--data={}", data.display()),
+        format!("--genesis={}", genesis.display()),
+        format!("--block-time-ms={BLOCK_TIME_MS}"),
+    ];
+    let mut process = Process::start("chain", &arguments, logs, &[])?;
+    let url = format!("http://{address}");
+    process.await_ready(PATIENCE, || async { Client::connect(&url).await.is_ok() }).await?;
+    announce(&url, keys, axons).await?;
+    Ok((process, url))
+}
+
+fn specification(keys: &Path, axons: &[SocketAddr]) -> Result<Specification> {
+    let root = cast::keypair(keys, "root")?.hotkey();
+    let owner = cast::keypair(keys, "owner")?.hotkey();
+    let validator = cast::keypair(keys, "validator")?.hotkey();
+    let mut neurons = vec![GenesisNeuron { hotkey: validator, coldkey: owner, stake: STAKE, axon: None }];
+    for (player, axon) in PLAYERS.iter().zip(axons) {
+        let hotkey = cast::keypair(keys, player.name)?.hotkey();
+        let coldkey = cast::keypair(keys, &format!("{}-cold", player.name))?.hotkey();
+        neurons.push(GenesisNeuron { hotkey, coldkey, stake: Rao(0), axon: Some((axon.ip(), axon.port())) });
+    }
+    let hyperparameters = chain::Hyperparameters { max_allowed_validators: 1, ..chain::Hyperparameters::default() };
+    Ok(Specification::single(root, NETUID, hyperparameters, neurons))
+}
+
+/// Announces the axons whose ports differ from those that the chain knows.
+async fn announce(url: &str, keys: &Path, axons: &[SocketAddr]) -> Result<()> {
+    let client = Client::connect(url).await?;
+    let head = client.head().await?;
+    let metagraph = client.metagraph(NETUID, head.number).await?;
+    for (player, axon) in PLAYERS.iter().zip(axons) {
+        let keypair = cast::keypair(keys, player.name)?;
+        let known = metagraph.neuron_of(&keypair.hotkey()).and_then(chain::Neuron::axon);
+        if known != Some(*axon) {
+            client
+                .serve_axon(NETUID, *axon, &keypair, Duration::from_secs(30))
+                .await
+                .with_context(|| format!("the axon of {} cannot be announced", player.name))?;
+        }
+    }
+    Ok(())
+}
+
+async fn miners(logs: &Path, keys: &Path, axons: &[SocketAddr]) -> Result<Vec<Process>> {
+    let names: Vec<&str> = PLAYERS.iter().map(|player| player.name).collect();
+    output::line(format!("demo: starting {} miners: {}", PLAYERS.len(), names.join(", ")));
+    let url_of = |name: &str| {
+        let found = PLAYERS.iter().zip(axons).find(|(player, _)| player.name == name);
+        found.map(|(_, axon)| format!("http://{axon}"))
+    };
+    let mut processes = Vec::new();
+    for (player, axon) in PLAYERS.iter().zip(axons) {
+        let mut arguments = vec![
+            "miner".to_owned(),
+            format!("--listen={axon}"),
+            format!("--hotkey={}", cast::key_file(keys, player.name).display()),
+            format!("--profile={}", player.profile),
+            format!("--variant={}", player.variant),
+        ];
+        arguments.extend(player.copies.and_then(url_of).map(|peer| format!("--peer={peer}")));
+        let mut process = Process::start(player.name, &arguments, logs, &[])?;
+        if player.profile != "dead" {
+            // One after the other: the first computes the corpus' vectors, the others find them.
+            process.await_ready(PATIENCE, || available(format!("http://{axon}/availability"))).await?;
+        }
+        processes.push(process);
+    }
+    Ok(processes)
+}
+
+async fn validator(args: &DemoArgs, state: &DemoState, logs: &Path, keys: &Path) -> Result<Process> {
+    output::line(format!("demo: starting the validator under {}", args.rules));
+    let arguments = [
+        "validator".to_owned(),
+        format!("--netuid={NETUID}"),
+        format!("--chain={}", state.chain),
+        "--network=local".to_owned(),
+        format!("--hotkey={}", cast::key_file(keys, "validator").display()),
+        format!("--checkpoint-key={}", keys.join("checkpoint.json").display()),
+        format!("--checkpoints={}", state.checkpoints.display()),
+        format!("--rules={}", args.rules),
+        format!("--listen={}", state.validator.trim_start_matches("http://")),
+        format!("--epoch-blocks={EPOCH_BLOCKS}"),
+        "--sweep=5".to_owned(),
+        format!("--deadline-ms={DEADLINE_MS}"),
+    ];
+    let environment = [("DATABASE_URL", state.database.clone())];
+    let mut process = Process::start("validator", &arguments, logs, &environment)?;
+    let url = format!("{}/availability", state.validator);
+    process.await_ready(PATIENCE, || available(url.clone())).await?;
+    Ok(process)
+}
+
+async fn api(state: &DemoState, logs: &Path) -> Result<Process> {
+    output::line("demo: starting the read side");
+    let arguments = ["api".to_owned(), format!("--listen={}", state.api.trim_start_matches("http://"))];
+    let environment = [("DATABASE_URL", state.database.clone())];
+    let mut process = Process::start("api", &arguments, logs, &environment)?;
+    let url = format!("{}/livez", state.api);
+    process.await_ready(PATIENCE, || answers(url.clone())).await?;
+    Ok(process)
+}
+
+async fn get(url: String) -> Option<reqwest::Response> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().ok()?;
+    client.get(url).send().await.ok().filter(|reply| reply.status().is_success())
+}
+
+async fn answers(url: String) -> bool {
+    get(url).await.is_some()
+}
+
+async fn available(url: String) -> bool {
+    match get(url).await {
+        Some(reply) => reply.json::<serde_json::Value>().await.is_ok_and(|body| body["available"] == true),
+        None => false,
+    }
+}
