@@ -66,6 +66,9 @@ pub enum Error {
     /// An aggregate refused a command: the log is not in the state that this process believes it is in.
     #[error("the log refuses: {0}")]
     Refused(String),
+    /// A stream is not at the version that a command was decided on; it is read anew.
+    #[error("{0} was changed meanwhile")]
+    Conflict(String),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
@@ -75,4 +78,15 @@ pub enum Error {
     /// The validator is stopping.
     #[error("the validator is stopping")]
     Stopping,
+}
+
+impl Error {
+    /// Whether waiting can help: the chain or the ledger did not answer, or somebody was faster.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Chain(_) | Self::Conflict(_) => true,
+            Self::Ledger(error) => !crate::journal::is_final(error),
+            _ => false,
+        }
+    }
 }

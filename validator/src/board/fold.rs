@@ -1,0 +1,200 @@
+//! What the running validator knows: a fold of the recorded events, in order of position.
+//!
+//! **Architecture invariant:** there is no other way into this state than [`Fold::apply`]. After any fault it is still a
+//! prefix of the log, and catching up makes it right.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::events::{AvailabilitySwept, EpochOpened, Event, RuleSetAdopted};
+use domain::metagraph::Metagraph;
+use domain::types::{Digest, Hotkey, Position};
+
+use crate::service::ClosedEpoch;
+
+/// The kinds that [`Fold::apply`] looks at. Vectors and scores, the bulk of a log, are not among them.
+pub(crate) const KINDS: &[&str] = &[
+    "RuleSetAdopted",
+    "CheckpointPublished",
+    "ValidatorPaused",
+    "ValidatorResumed",
+    "MetagraphObserved",
+    "AvailabilitySwept",
+    "ExternalScoresFetched",
+    "ChallengeAccepted",
+    "MinersSelected",
+    "ResponseReceived",
+    "ResponseFailed",
+    "RoundEvaluated",
+    "RoundAbandoned",
+    "EpochOpened",
+    "WeightsDerived",
+    "EpochClosed",
+];
+
+/// A challenge that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenChallenge {
+    /// Its id.
+    pub(crate) id: String,
+    /// Attempts drawn so far.
+    pub(crate) attempts: u32,
+    /// Whether the last of them has not ended.
+    pub(crate) attempt_open: bool,
+}
+
+/// The epoch that is open.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OpenEpoch {
+    /// Its opening.
+    pub(crate) opened: EpochOpened,
+    /// Whether its weights are derived.
+    pub(crate) derived: bool,
+}
+
+/// Figures since the ledger was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) accepted: u64,
+    pub(crate) evaluated: u64,
+    pub(crate) abandoned: u64,
+    pub(crate) answered: u64,
+    pub(crate) failed: u64,
+    pub(crate) response_time_ms: u128,
+}
+
+/// The raw reply of the last outside scores and where it stands.
+pub(crate) type ExternalReply = (Position, Arc<Vec<u8>>);
+
+/// The state.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fold {
+    open: BTreeMap<Position, OpenChallenge>,
+    ids: BTreeMap<String, Position>,
+    /// Rounds are not issued.
+    pub(crate) paused: bool,
+    /// The rule set adopted last.
+    pub(crate) rule_set: Option<RuleSetAdopted>,
+    /// The metagraph and the observation up to which it is folded.
+    pub(crate) metagraph: Option<(Position, Arc<Metagraph>)>,
+    /// The last availability sweep.
+    pub(crate) sweep: Option<(Position, Arc<AvailabilitySwept>)>,
+    /// The last outside scores.
+    pub(crate) external: Option<ExternalReply>,
+    /// The open epoch.
+    pub(crate) epoch: Option<OpenEpoch>,
+    /// The epoch closed last.
+    pub(crate) closed: Option<ClosedEpoch>,
+    /// Leaves that the last published checkpoint covers, and where it is recorded.
+    pub(crate) checkpoint: Option<(u64, Position)>,
+    /// Figures.
+    pub(crate) counters: Counters,
+}
+
+impl Fold {
+    /// Challenges that have not ended, in order of acceptance.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (Position, &OpenChallenge)> {
+        self.open.iter().map(|(position, challenge)| (*position, challenge))
+    }
+
+    /// Rounds under way.
+    pub(crate) fn active(&self) -> usize {
+        self.open.values().filter(|challenge| challenge.attempt_open).count()
+    }
+
+    /// Challenges that wait.
+    pub(crate) fn queued(&self) -> usize {
+        self.open.len() - self.active()
+    }
+
+    /// An open challenge by its id.
+    pub(crate) fn challenge(&self, id: &str) -> Option<(Position, &OpenChallenge)> {
+        let position = self.ids.get(id)?;
+        self.open.get(position).map(|challenge| (*position, challenge))
+    }
+
+    /// The rule set that binds now: that of an epoch whose weights are still to be derived.
+    pub(crate) fn binding_rule_set(&self) -> Option<Digest> {
+        self.epoch.as_ref().filter(|epoch| !epoch.derived).map(|epoch| epoch.opened.rule_set)
+    }
+
+    /// Hotkeys that answered the last sweep.
+    pub(crate) fn available(&self) -> impl Iterator<Item = Hotkey> + '_ {
+        let probes = self.sweep.iter().flat_map(|(_, sweep)| &sweep.probes);
+        probes.filter(|probe| probe.available).map(|probe| probe.hotkey)
+    }
+
+    /// Folds one recorded event in.
+    pub(crate) fn apply(&mut self, position: Position, event: &Event) {
+        match event {
+            Event::RuleSetAdopted(adopted) => self.rule_set = Some(adopted.clone()),
+            Event::CheckpointPublished(published) => self.checkpoint = Some((published.size, position)),
+            Event::ValidatorPaused(_) => self.paused = true,
+            Event::ValidatorResumed(_) => self.paused = false,
+            Event::MetagraphObserved(observed) => {
+                let mut metagraph = self.metagraph.take().map(|(_, metagraph)| metagraph).unwrap_or_default();
+                Arc::make_mut(&mut metagraph).observe(observed);
+                self.metagraph = Some((position, metagraph));
+            }
+            Event::AvailabilitySwept(swept) => self.sweep = Some((position, Arc::new(swept.clone()))),
+            Event::ExternalScoresFetched(fetched) => {
+                self.external = Some((position, Arc::new(fetched.reply.bytes().to_vec())));
+            }
+            Event::EpochOpened(opened) => self.epoch = Some(OpenEpoch { opened: opened.clone(), derived: false }),
+            Event::WeightsDerived(_) => {
+                if let Some(epoch) = &mut self.epoch {
+                    epoch.derived = true;
+                }
+            }
+            Event::EpochClosed(closed) => {
+                self.epoch = None;
+                let (epoch, outcome, reason) = (closed.epoch, closed.outcome, closed.reason.clone());
+                self.closed = Some(ClosedEpoch { epoch, outcome, reason, position });
+            }
+            other => self.apply_to_challenge(position, other),
+        }
+    }
+
+    fn apply_to_challenge(&mut self, position: Position, event: &Event) {
+        match event {
+            Event::ChallengeAccepted(accepted) => {
+                let id = accepted.challenge.id.clone();
+                self.counters.accepted += 1;
+                self.ids.insert(id.clone(), position);
+                self.open.insert(position, OpenChallenge { id, attempts: 0, attempt_open: false });
+            }
+            Event::MinersSelected(selected) => {
+                if let Some(challenge) = self.open.get_mut(&selected.accepted) {
+                    challenge.attempts = selected.attempt;
+                    challenge.attempt_open = true;
+                }
+            }
+            Event::ResponseReceived(response) => {
+                self.counters.answered += 1;
+                self.counters.response_time_ms += u128::from(response.response_time_ms);
+            }
+            Event::ResponseFailed(_) => self.counters.failed += 1,
+            Event::RoundEvaluated(evaluated) => {
+                self.counters.evaluated += 1;
+                self.end(&evaluated.challenge_id);
+            }
+            Event::RoundAbandoned(abandoned) if abandoned.last => {
+                self.counters.abandoned += 1;
+                self.end(&abandoned.challenge_id);
+            }
+            Event::RoundAbandoned(abandoned) => {
+                let position = self.ids.get(&abandoned.challenge_id);
+                if let Some(challenge) = position.and_then(|position| self.open.get_mut(position)) {
+                    challenge.attempt_open = false;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, id: &str) {
+        if let Some(position) = self.ids.remove(id) {
+            self.open.remove(&position);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What one validator needs to know. Every wait, queue and retry has its limit here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::ruleset::RuleSet;
+use domain::types::NetUid;
+use network::checkpoint_key::CheckpointKey;
+use network::keys::Keypair;
+use serde::Serialize;
+
+use crate::Error;
+use crate::faults::Faults;
+
+/// The settings of one validator on one subnet.
+#[derive(Debug, Clone)]
+pub struct ValidatorConfig {
+    /// The subnet.
+    pub netuid: NetUid,
+    /// The rule set that rounds and weights follow. An epoch that is open under another one is finished under that.
+    pub rule_set: RuleSet,
+    /// The validator's hotkey: signs receipts and extrinsics.
+    pub hotkey: Keypair,
+    /// Signs checkpoints.
+    pub checkpoint_key: CheckpointKey,
+    /// Where checkpoints are written, outside of the database.
+    pub checkpoint_directory: PathBuf,
+    /// Blocks from an epoch's opening to its derivation. Upstream: 72 minutes, 360 blocks.
+    pub epoch_blocks: u64,
+    /// Blocks between two looks at the metagraph. Upstream: 300 s, 25 blocks.
+    pub metagraph_blocks: u64,
+    /// Time between two availability sweeps. Upstream: 30 s.
+    pub sweep_interval: Duration,
+    /// How long one miner may take to say that it is available. Upstream: 3 s.
+    pub sweep_timeout: Duration,
+    /// Miners probed at once. Upstream: 20.
+    pub sweep_concurrency: usize,
+    /// Rounds under way at once. Upstream: 15.
+    pub concurrency: usize,
+    /// Accepted challenges that may wait.
+    pub queue_limit: usize,
+    /// Time between two looks for candidates when there are none. Upstream: 2 s.
+    pub candidates_poll: Duration,
+    /// How long candidates are waited for. Upstream: 120 s.
+    pub candidates_wait: Duration,
+    /// When the collector of a round gives up, where that is sooner than the rule set's own deadline. A development chain is
+    /// faster than a real one, and so are its rounds.
+    pub response_deadline: Option<Duration>,
+    /// How long a derivation waits for open rounds before it lets others pass and tries again.
+    pub gate_wait: Duration,
+    /// A checkpoint is written at least so often while the log grows.
+    pub checkpoint_interval: Duration,
+    /// How long an epoch that is derived may try to reach the chain before it closes as failed.
+    pub submission_patience: Duration,
+    /// How often an epoch's weights may be signed, each time after the one before is known to have failed.
+    pub submission_attempts: u32,
+    /// How long rounds may take to end when the validator stops; then they are left to the next start.
+    pub stop_grace: Duration,
+    /// Miners in private address ranges may be contacted.
+    pub network_is_local: bool,
+    /// Where to fail, for tests of what a crash leaves behind.
+    pub faults: Faults,
+}
+
+impl ValidatorConfig {
+    /// Upstream's settings, and limits of our own where it has none.
+    #[must_use]
+    pub fn new(
+        netuid: NetUid,
+        rule_set: RuleSet,
+        hotkey: Keypair,
+        checkpoint_key: CheckpointKey,
+        checkpoint_directory: PathBuf,
+    ) -> Self {
+        Self {
+            netuid,
+            rule_set,
+            hotkey,
+            checkpoint_key,
+            checkpoint_directory,
+            epoch_blocks: 360,
+            metagraph_blocks: 25,
+            sweep_interval: Duration::from_secs(30),
+            sweep_timeout: Duration::from_secs(3),
+            sweep_concurrency: 20,
+            concurrency: 15,
+            queue_limit: 10_000,
+            candidates_poll: Duration::from_secs(2),
+            candidates_wait: Duration::from_secs(120),
+            response_deadline: None,
+            gate_wait: Duration::from_secs(180),
+            checkpoint_interval: Duration::from_secs(60),
+            submission_patience: Duration::from_secs(600),
+            submission_attempts: 3,
+            stop_grace: Duration::from_secs(10),
+            network_is_local: false,
+            faults: Faults::default(),
+        }
+    }
+
+    /// Refuses settings that cannot work.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let numbers = [
+            ("epoch_blocks", self.epoch_blocks),
+            ("metagraph_blocks", self.metagraph_blocks),
+            ("sweep_concurrency", self.sweep_concurrency as u64),
+            ("concurrency", self.concurrency as u64),
+            ("queue_limit", self.queue_limit as u64),
+            ("submission_attempts", u64::from(self.submission_attempts)),
+        ];
+        let times = [
+            ("sweep_interval", self.sweep_interval),
+            ("sweep_timeout", self.sweep_timeout),
+            ("candidates_poll", self.candidates_poll),
+            ("gate_wait", self.gate_wait),
+            ("checkpoint_interval", self.checkpoint_interval),
+        ];
+        let zero = numbers.iter().find(|(_, value)| *value == 0).map(|(name, _)| *name);
+        let zero = zero.or_else(|| times.iter().find(|(_, value)| value.is_zero()).map(|(name, _)| *name));
+        if let Some(setting) = zero {
+            return Err(Error::Setting { setting, problem: "must not be zero".to_owned() });
+        }
+        let minute = Duration::from_secs(60);
+        if self.checkpoint_interval > minute {
+            let problem = "is over 60 s: outside evidence must not be older".to_owned();
+            return Err(Error::Setting { setting: "checkpoint_interval", problem });
+        }
+        Ok(())
+    }
+
+    /// The effective configuration as it goes into the log: no secrets, no paths of this machine.
+    ///
+    /// # Errors
+    /// None in practice: all of it is text and numbers.
+    pub(crate) fn describe(&self, dialect: &str, model: &str) -> Result<String, serde_json::Error> {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        serde_json::to_string(&Described {
+            netuid: self.netuid,
+            rule_set: self.rule_set.name(),
+            rule_set_hash: self.rule_set.hash().to_string(),
+            hotkey: self.hotkey.ss58(),
+            checkpoint_key: hex::encode(self.checkpoint_key.public()),
+            dialect,
+            embedding_model: model,
+            epoch_blocks: self.epoch_blocks,
+            metagraph_blocks: self.metagraph_blocks,
+            sweep_interval_ms: millis(self.sweep_interval),
+            sweep_timeout_ms: millis(self.sweep_timeout),
+            sweep_concurrency: self.sweep_concurrency,
+            concurrency: self.concurrency,
+            queue_limit: self.queue_limit,
+            candidates_poll_ms: millis(self.candidates_poll),
+            candidates_wait_ms: millis(self.candidates_wait),
+            checkpoint_interval_ms: millis(self.checkpoint_interval),
+            submission_patience_ms: millis(self.submission_patience),
+            submission_attempts: self.submission_attempts,
+            network_is_local: self.network_is_local,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Described<'a> {
+    netuid: NetUid,
+    rule_set: String,
+    rule_set_hash: String,
+    hotkey: String,
+    checkpoint_key: String,
+    dialect: &'a str,
+    embedding_model: &'a str,
+    epoch_blocks: u64,
+    metagraph_blocks: u64,
+    sweep_interval_ms: u64,
+    sweep_timeout_ms: u64,
+    sweep_concurrency: usize,
+    concurrency: usize,
+    queue_limit: usize,
+    candidates_poll_ms: u64,
+    candidates_wait_ms: u64,
+    checkpoint_interval_ms: u64,
+    submission_patience_ms: u64,
+    submission_attempts: u32,
+    network_is_local: bool,
+}

@@ -1,0 +1,69 @@
+//! The checkpoint that covers a derivation: written outside, then anchored on chain, then the result recorded.
+
+use std::time::Duration;
+
+use chain::{ExtrinsicOutcome, ExtrinsicStatus};
+use domain::epoch::{self, EpochCommand};
+use domain::events::{ChainOutcome, CheckpointAnchored};
+use domain::types::{Digest, Position};
+
+use crate::Error;
+use crate::keeper::Outside;
+use crate::shared::Shared;
+
+/// What is anchored: the root, then the size as a big-endian 64-bit integer.
+#[must_use]
+pub fn anchor_data(root: &Digest, size: u64) -> Vec<u8> {
+    [root.0.as_slice(), &size.to_be_bytes()].concat()
+}
+
+/// Publishes, anchors and records.
+///
+/// # Errors
+/// The chain's and the ledger's; it can be tried again, a second anchor of a later checkpoint does no harm.
+pub(super) async fn run(shared: &Shared, number: u64, derived: Position, patience: Duration) -> Result<(), Error> {
+    let outside = shared.checkpoints.publish(shared.journal.block().0).await?;
+    if outside.size <= derived.0 {
+        let reason = format!("the checkpoint of size {} does not cover the derivation at {derived}", outside.size);
+        return Err(Error::Refused(reason));
+    }
+    shared.config.faults.point("after_checkpoint").await;
+    let data = anchor_data(&outside.root, outside.size);
+    let extrinsic = shared.chain.prepare_anchor(shared.config.netuid, &data, &shared.config.hotkey).await?;
+    let outcome = match shared.chain.submit(&extrinsic).await {
+        Err(chain::Error::Rejected { name, .. }) => ChainOutcome::Rejected { error: name },
+        Err(error) => return Err(error.into()),
+        Ok(()) => outcome(shared.chain.await_extrinsic(&extrinsic.reference(), patience).await?),
+    };
+    let Outside { size, root } = outside;
+    tracing::info!(epoch = number, size, ?outcome, "checkpoint anchored");
+    let anchored = CheckpointAnchored { epoch: number, size, root, extrinsic: extrinsic.hash, outcome };
+    shared.commands.epoch(&epoch::stream_id(number), EpochCommand::Anchor(anchored), Some(derived)).await?;
+    Ok(())
+}
+
+/// An anchor is evidence, not money: one whose fate is open when patience is over counts as expired.
+fn outcome(status: ExtrinsicStatus) -> ChainOutcome {
+    match status {
+        ExtrinsicStatus::Included(inclusion) => match inclusion.outcome {
+            ExtrinsicOutcome::Succeeded => {
+                ChainOutcome::Included { block: inclusion.block, block_hash: inclusion.block_hash }
+            }
+            ExtrinsicOutcome::Failed { error } => ChainOutcome::Rejected { error },
+        },
+        ExtrinsicStatus::Expired | ExtrinsicStatus::Pending | ExtrinsicStatus::Unknown => ChainOutcome::Expired,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::types::HexBytes;
+
+    #[test]
+    fn an_anchor_is_root_and_size() {
+        let data = anchor_data(&HexBytes([7; 32]), 258);
+        assert_eq!(data.len(), 40);
+        assert_eq!((&data[..32], &data[32..]), ([7; 32].as_slice(), [0, 0, 0, 0, 0, 0, 1, 2].as_slice()));
+    }
+}

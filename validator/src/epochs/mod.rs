@@ -1,0 +1,175 @@
+//! Epochs: opened → derived → checkpoint outside → anchored → submitted → its fate → closed, then the next.
+//!
+//! Each step reads where the epoch stands in the log and does the one thing that is due. There is no other memory of it, so
+//! a restart, a lost ledger or a lost chain continue at the same step.
+
+mod anchor;
+mod derive;
+mod record;
+mod submit;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chain::SignedExtrinsic;
+use domain::epoch::{self, EpochCommand};
+use domain::events::{EpochClosed, EpochOpened, EpochOutcome};
+use domain::types::BlockNumber;
+
+use crate::Error;
+use crate::clock::Backoff;
+use crate::shared::Shared;
+use record::Record;
+
+pub use anchor::anchor_data;
+
+/// The longest pause between two attempts at a step that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What one process remembers of the epoch under way; losing it loses time only.
+#[derive(Default)]
+struct Memory {
+    /// The bytes of the submission, to be sent again if the pool forgets them.
+    sent: Option<SignedExtrinsic>,
+    /// Since when nothing came of the step that is due, and why.
+    trouble: Option<(Instant, String)>,
+}
+
+/// Runs epochs until the validator stops.
+///
+/// # Errors
+/// What no waiting mends.
+pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
+    let mut memory = Memory::default();
+    let mut backoff = Backoff::up_to(LONGEST_PAUSE);
+    while !shared.stop.is_ordered() {
+        let stepped = tokio::select! {
+            stepped = step(&shared, &mut memory) => stepped,
+            // A step is a unit of recorded facts: dropped in the middle it continues from the log at the next start.
+            () = shared.stop.stopped() => return Ok(()),
+        };
+        match stepped {
+            Ok(()) => {
+                memory.trouble = None;
+                backoff = Backoff::up_to(LONGEST_PAUSE);
+            }
+            Err(Error::Stopping) => return Ok(()),
+            Err(error) if error.may_pass() => {
+                tracing::warn!(%error, "the epoch cannot go on; trying again");
+                memory.trouble.get_or_insert_with(|| (Instant::now(), String::new())).1 = error.to_string();
+                if shared.stop.sleep(backoff.pause()).await {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Does what is due.
+async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
+    let (open, next) = {
+        let fold = shared.board.read();
+        let next = fold.closed.as_ref().map_or(0, |closed| closed.epoch + 1);
+        (fold.epoch.as_ref().map(|epoch| epoch.opened.epoch), next)
+    };
+    let Some(number) = open else { return open_next(shared, next).await };
+    let record = Record::read(shared, number).await?;
+    let epoch = &record.epoch;
+    if epoch.closed().is_some() {
+        return reach(shared, &record).await;
+    }
+    let (Some(derived), Some(derived_at)) = (epoch.derived(), record.newest_derivation) else {
+        let Some(opened) = epoch.opened() else {
+            return Err(Error::Refused(format!("epoch {number} is open and has no opening")));
+        };
+        await_boundary(shared, opened.block).await?;
+        let derived_at = derive::run(shared, number).await?;
+        shared.config.faults.point("after_derivation").await;
+        return shared.board.reach(derived_at).await;
+    };
+    if let Some(skip) = derived.skip {
+        let reason = serde_json::to_string(&skip).unwrap_or_default();
+        return close(shared, &record, number, EpochOutcome::Skipped, reason.trim_matches('"')).await;
+    }
+    if epoch.on_chain() == Some(true) {
+        return close(shared, &record, number, EpochOutcome::Included, "").await;
+    }
+    if let (Some(submitted), None, Some(cause)) = (epoch.submitted(), epoch.on_chain(), record.submission) {
+        return submit::fate(shared, number, submitted, cause, &memory.sent).await;
+    }
+    if let Some(reason) = hopeless(shared, &record, memory) {
+        return close(shared, &record, number, EpochOutcome::Failed, &reason).await;
+    }
+    if epoch.anchored().is_none() {
+        anchor::run(shared, number, derived_at, shared.config.submission_patience).await?;
+        shared.config.faults.point("after_anchor").await;
+        return Ok(());
+    }
+    match submit::run(shared, number, &record, derived, &mut memory.sent).await? {
+        Some((outcome, reason)) => close(shared, &record, number, outcome, &reason).await,
+        None => Ok(()),
+    }
+}
+
+/// Why nothing more is tried for an epoch whose fate is known or that nothing was sent for.
+fn hopeless(shared: &Shared, record: &Record, memory: &Memory) -> Option<String> {
+    if let Some(error) = &record.rejection {
+        if error != submit::EXPIRED {
+            return Some(error.clone());
+        }
+        if record.submissions >= shared.config.submission_attempts {
+            return Some(format!("{error} {} times", record.submissions));
+        }
+    }
+    let (since, problem) = memory.trouble.as_ref()?;
+    (since.elapsed() >= shared.config.submission_patience).then(|| problem.clone())
+}
+
+async fn open_next(shared: &Arc<Shared>, number: u64) -> Result<(), Error> {
+    let head = shared.chain.head().await?;
+    let parameters = shared.chain.hyperparameters(shared.config.netuid, head.number).await?;
+    let opened = EpochOpened {
+        epoch: number,
+        block: head.number,
+        chain_epoch: head.number.0 / (u64::from(parameters.tempo) + 1),
+        rule_set: shared.mechanism().rule_set().hash(),
+    };
+    let cause = shared.board.read().closed.as_ref().map(|closed| closed.position);
+    let recorded = shared.commands.epoch(&epoch::stream_id(number), EpochCommand::Open(opened), cause).await?;
+    tracing::info!(epoch = number, block = %head.number, "epoch opened");
+    shared.board.reach(recorded.last).await
+}
+
+/// Waits for the block at which the epoch ends, or for the word to end it now.
+async fn await_boundary(shared: &Shared, opened: BlockNumber) -> Result<(), Error> {
+    let boundary = BlockNumber(opened.0.saturating_add(shared.config.epoch_blocks));
+    let mut blocks = shared.chain_view.block();
+    tokio::select! {
+        reached = blocks.wait_for(|block| *block >= boundary) => reached.map(drop).map_err(|_| Error::Stopping),
+        () = shared.close_epoch.notified() => Ok(()),
+        () = shared.stop.stopped() => Err(Error::Stopping),
+    }
+}
+
+async fn close(
+    shared: &Shared,
+    record: &Record,
+    number: u64,
+    outcome: EpochOutcome,
+    reason: &str,
+) -> Result<(), Error> {
+    let closed = EpochClosed { epoch: number, outcome, reason: reason.to_owned() };
+    let command = EpochCommand::Close(closed);
+    let recorded = shared.commands.epoch(&epoch::stream_id(number), command, record.last).await?;
+    tracing::info!(epoch = number, ?outcome, reason, "epoch closed");
+    shared.board.reach(recorded.last).await
+}
+
+async fn reach(shared: &Shared, record: &Record) -> Result<(), Error> {
+    match record.last {
+        Some(last) => shared.board.reach(last).await,
+        None => Ok(()),
+    }
+}

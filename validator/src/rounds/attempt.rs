@@ -1,0 +1,274 @@
+//! One attempt: draw → issue → ask → record → evidence → scores. Owned by one task.
+//!
+//! **Architecture invariant:** a request leaves only after its `ChallengeIssued` is committed, and whatever is scored is
+//! read back from the recorded round, not from this task's variables.
+
+use domain::events::{AbandonReason, ChallengeAccepted, ChallengeIssued, MinersSelected, RoundAbandoned};
+use domain::mechanism::Mechanism;
+use domain::round::{self, RoundCommand};
+use domain::selection::{self, SelectionInput};
+use domain::types::{HexBytes, Hotkey, Position};
+use domain::wire;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedRwLockReadGuard;
+use tokio::task::JoinSet;
+
+use super::evidence;
+use super::verdict::{self, Verdict, short};
+use crate::Error;
+use crate::clock;
+use crate::commands::RoundFailure;
+use crate::shared::Shared;
+use crate::transport::TransportRequest;
+
+/// How long after the deadline a transport may take to say that there was no answer.
+const TRANSPORT_GRACE: Duration = Duration::from_secs(1);
+/// Embeddings in one unit: 65 vectors of 768 binary16 each are 100 kB, so 32 of them stay well below a unit's 8 MiB.
+const EMBEDDINGS_PER_UNIT: usize = 32;
+
+/// Held from the draw to the end of an attempt: no weights are derived meanwhile.
+pub(super) type GatePass = OwnedRwLockReadGuard<()>;
+
+/// One attempt at a challenge.
+pub(super) struct Attempt<'a> {
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) accepted: Position,
+    pub(super) facts: &'a ChallengeAccepted,
+    pub(super) number: u32,
+}
+
+/// A request that is committed and ready to be sent.
+struct Issue {
+    event: ChallengeIssued,
+    body: Vec<u8>,
+    position: Position,
+}
+
+impl Attempt<'_> {
+    fn id(&self) -> String {
+        round::stream_id(&self.facts.challenge.id, self.number)
+    }
+
+    /// Runs the attempt to its end and gives the position of its last event. `pass` is filled before anything of it is
+    /// committed, and is the caller's to drop when the attempt has ended.
+    pub(super) async fn run(&self, pass: &mut Option<GatePass>) -> Result<Position, Error> {
+        let (selected, at, mechanism) = self.draw(pass).await?;
+        if selected.drawn.is_empty() {
+            return self.abandon(at, AbandonReason::NoMiners, "no candidate in time").await;
+        }
+        let issues = self.issue(&selected, at, mechanism.as_ref()).await?;
+        self.shared.config.faults.point("after_issue").await;
+        let answers = self.collect(issues, &mechanism).await?;
+        if answers.is_empty() {
+            return self.abandon(at, AbandonReason::NoResponses, "no drawn miner gave a usable answer").await;
+        }
+        let sources = evidence::Sources {
+            challenge: &self.facts.challenge,
+            attempt: self.number,
+            accepted: self.accepted,
+            answers: &answers,
+        };
+        match evidence::compute(&sources, mechanism.as_ref(), &self.shared.embeddings).await {
+            Ok(events) => {
+                for unit in events.chunks(EMBEDDINGS_PER_UNIT) {
+                    self.execute(RoundCommand::Embed(unit.to_vec()), at).await.map_err(other)?;
+                }
+            }
+            Err(problem) => return self.abandon(at, AbandonReason::EvidenceFailed, &problem).await,
+        }
+        self.shared.config.faults.point("before_evaluate").await;
+        let challenge = Box::new(self.facts.challenge.clone());
+        match self.execute(RoundCommand::Evaluate { challenge, mechanism }, at).await {
+            Ok(recorded) => Ok(recorded.last),
+            Err(RoundFailure::Evidence(problem)) => self.abandon(at, AbandonReason::EvidenceFailed, &problem).await,
+            Err(RoundFailure::Other(error)) => Err(error),
+        }
+    }
+
+    async fn execute(&self, command: RoundCommand, cause: Position) -> Result<crate::commands::Recorded, RoundFailure> {
+        self.shared.commands.round(&self.id(), command, cause).await
+    }
+
+    /// Ends the attempt without scores.
+    pub(super) async fn abandon(
+        &self,
+        cause: Position,
+        reason: AbandonReason,
+        detail: &str,
+    ) -> Result<Position, Error> {
+        let abandoned = RoundAbandoned {
+            challenge_id: self.facts.challenge.id.clone(),
+            attempt: self.number,
+            reason,
+            last: round::abandonment_is_last(reason, self.number),
+            detail: short(detail),
+        };
+        tracing::info!(challenge = %abandoned.challenge_id, attempt = self.number, ?reason, detail, "round abandoned");
+        let recorded = self.execute(RoundCommand::Abandon(abandoned), cause).await.map_err(other)?;
+        Ok(recorded.last)
+    }
+
+    /// Draws miners from what is recorded, waiting for candidates for a while, and commits the draw.
+    async fn draw(&self, pass: &mut Option<GatePass>) -> Result<(MinersSelected, Position, Arc<dyn Mechanism>), Error> {
+        let config = &self.shared.config;
+        let deadline = tokio::time::Instant::now() + config.candidates_wait;
+        loop {
+            *pass = Some(Arc::clone(&self.shared.gate).read_owned().await);
+            let mechanism = self.shared.mechanism();
+            let selected = self.select(mechanism.as_ref())?;
+            if !selected.drawn.is_empty() || tokio::time::Instant::now() >= deadline {
+                let command = RoundCommand::Select(Box::new(selected.clone()));
+                let recorded = self.execute(command, self.accepted).await.map_err(other)?;
+                return Ok((selected, recorded.first, mechanism));
+            }
+            // Nothing of this attempt is recorded yet: a derivation may pass.
+            *pass = None;
+            if self.shared.stop.sleep(config.candidates_poll).await {
+                return Err(Error::Stopping);
+            }
+        }
+    }
+
+    fn select(&self, mechanism: &dyn Mechanism) -> Result<MinersSelected, Error> {
+        let fold = self.shared.board.read();
+        let missing = |what: &str| Error::Refused(format!("{what} before anything is drawn"));
+        let (metagraph_at, metagraph) = fold.metagraph.as_ref().ok_or_else(|| missing("the metagraph must be read"))?;
+        let (sweep_at, sweep) = fold.sweep.as_ref().ok_or_else(|| missing("miners must be swept"))?;
+        let external = fold.external.as_ref().and_then(|(position, reply)| {
+            mechanism.external_scores(reply).map(|scores| (*position, scores.priorities))
+        });
+        Ok(selection::select(&SelectionInput {
+            challenge_id: &self.facts.challenge.id,
+            attempt: self.number,
+            accepted: self.accepted,
+            block_hash: self.facts.block_hash,
+            commitment: self.facts.commitment,
+            origin: self.shared.origin(),
+            own: self.shared.own,
+            metagraph: (*metagraph_at, metagraph),
+            sweep: (*sweep_at, sweep),
+            priorities: external.as_ref().map(|(position, priorities)| (*position, priorities)),
+            rule_set: mechanism.rule_set().hash(),
+            limit: mechanism.miners_per_round(),
+        }))
+    }
+
+    /// Commits one issue per drawn miner, as one unit, with the receipts.
+    async fn issue(
+        &self,
+        selected: &MinersSelected,
+        at: Position,
+        mechanism: &dyn Mechanism,
+    ) -> Result<Vec<Issue>, Error> {
+        let allowed = Duration::from_millis(u64::from(mechanism.deadline_ms()));
+        let allowed = config.response_deadline.map_or(allowed, |sooner| sooner.min(allowed));
+        let deadline = clock::after(clock::now(), allowed);
+        let mut events = Vec::with_capacity(selected.drawn.len());
+        let mut bodies = Vec::with_capacity(selected.drawn.len());
+        for miner in &selected.drawn {
+            let mut event = ChallengeIssued {
+                challenge_id: selected.challenge_id.clone(),
+                attempt: selected.attempt,
+                hotkey: miner.hotkey,
+                address: address(&miner.ip, miner.port),
+                dialect: self.shared.transport.dialect().to_owned(),
+                request_hash: HexBytes([0; 32]),
+                nonce: nonce()?,
+                deadline,
+                receipt: HexBytes([0; 64]),
+            };
+            let request = wire::issued_request(&self.facts.challenge, self.shared.origin(), at, &event);
+            let (body, hash) = request.map_err(|error| Error::Refused(format!("round {}: {error}", self.id())))?;
+            event.request_hash = hash;
+            event.receipt = HexBytes(self.shared.config.hotkey.sign(&wire::request_message(&hash.0)));
+            events.push(event);
+            bodies.push(body);
+        }
+        let recorded = self.execute(RoundCommand::Issue(events.clone()), at).await.map_err(other)?;
+        let issues = events.into_iter().zip(bodies).zip(recorded.first.0..);
+        Ok(issues.map(|((event, body), position)| Issue { event, body, position: Position(position) }).collect())
+    }
+
+    /// Asks all miners at once and records each answer or failure as it comes. Gives the usable answers.
+    ///
+    /// Each exchange runs in a task of its own: a commit that takes long must not be counted as a miner's time.
+    async fn collect(
+        &self,
+        issues: Vec<Issue>,
+        mechanism: &Arc<dyn Mechanism>,
+    ) -> Result<Vec<(Position, Vec<u8>)>, Error> {
+        let mut exchanges = JoinSet::new();
+        let mut issued: BTreeMap<Hotkey, (ChallengeIssued, Position)> = BTreeMap::new();
+        for issue in issues {
+            let hotkey = issue.event.hotkey;
+            issued.insert(hotkey, (issue.event.clone(), issue.position));
+            let (shared, mechanism) = (Arc::clone(self.shared), Arc::clone(mechanism));
+            exchanges.spawn(async move { (hotkey, ask(&shared, issue, mechanism.as_ref()).await) });
+        }
+        let mut answers = Vec::new();
+        let mut first = true;
+        while let Some(joined) = exchanges.join_next().await {
+            let (hotkey, verdict) = joined.map_err(|_| Error::Task("exchange with a miner"))?;
+            let Some((_, cause)) = issued.remove(&hotkey) else { continue };
+            match verdict {
+                Ok(response) => {
+                    let body = response.body.bytes().to_vec();
+                    let recorded = self.execute(RoundCommand::Receive(response), cause).await.map_err(other)?;
+                    answers.push((recorded.first, body));
+                }
+                Err(failure) => {
+                    self.execute(RoundCommand::Fail(failure), cause).await.map_err(other)?;
+                }
+            }
+            if std::mem::take(&mut first) {
+                self.shared.config.faults.point("after_first_response").await;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+async fn ask(shared: &Shared, issue: Issue, mechanism: &dyn Mechanism) -> Verdict {
+    let Issue { event, body, position } = issue;
+    let (begun, timeout) = (clock::now(), clock::until(event.deadline));
+    let request = TransportRequest {
+        hotkey: event.hotkey,
+        address: event.address.clone(),
+        body,
+        request_hash: event.request_hash,
+        validator: shared.own,
+        receipt: event.receipt,
+        origin: shared.origin().to_owned(),
+        challenge_id: event.challenge_id.clone(),
+        attempt: event.attempt,
+        position,
+        deadline: event.deadline,
+        timeout,
+    };
+    match tokio::time::timeout(timeout + TRANSPORT_GRACE, shared.transport.ask(request)).await {
+        Ok(exchange) => verdict::of(&event, exchange, mechanism),
+        Err(_) => verdict::overdue(&event, begun, clock::now()),
+    }
+}
+
+/// Evidence is only judged by `Evaluate`; elsewhere its failure is one of the log.
+fn other(failure: RoundFailure) -> Error {
+    match failure {
+        RoundFailure::Evidence(problem) => Error::Refused(problem),
+        RoundFailure::Other(error) => error,
+    }
+}
+
+/// 128 random bits in hexadecimal: nobody can prepare an answer's signature before the request is sent.
+fn nonce() -> Result<String, Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Randomness(error.to_string()))?;
+    Ok(hex::encode(bytes))
+}
+
+/// `http://ip:port`, an IPv6 address in brackets.
+pub(crate) fn address(ip: &str, port: u16) -> String {
+    if ip.contains(':') { format!("http://[{ip}]:{port}") } else { format!("http://{ip}:{port}") }
+}

@@ -1,0 +1,219 @@
+//! What is recorded of one miner's answer. Pure: from the exchange to exactly one of two events.
+
+use std::time::Duration;
+
+use domain::events::{ChallengeIssued, FailureReason, ResponseFailed, ResponseReceived};
+use domain::mechanism::Mechanism;
+use domain::types::{Block, Micros, sha256};
+use domain::wire;
+
+use crate::transport::{LARGEST_ANSWER, LARGEST_FAILED_BODY, TransportError, TransportReply};
+
+/// A usable answer or a failure.
+pub(crate) type Verdict = Result<Box<ResponseReceived>, Box<ResponseFailed>>;
+
+/// What came of the exchange that an issue announced.
+pub(crate) fn of(
+    issued: &ChallengeIssued,
+    exchange: Result<TransportReply, TransportError>,
+    mechanism: &dyn Mechanism,
+) -> Verdict {
+    let reply = match exchange {
+        Ok(reply) => reply,
+        Err(error) => return Err(Box::new(failure(issued, error))),
+    };
+    match objection(issued, &reply, mechanism) {
+        None => Ok(Box::new(received(issued, reply))),
+        Some((reason, detail)) => Err(Box::new(failure(
+            issued,
+            TransportError {
+                reason,
+                detail,
+                status: reply.status,
+                body: reply.body,
+                signature: reply.signature,
+                sent_at: reply.sent_at,
+                failed_at: reply.received_at,
+            },
+        ))),
+    }
+}
+
+/// The failure of an exchange that the transport did not end in time.
+pub(crate) fn overdue(issued: &ChallengeIssued, sent_at: Micros, failed_at: Micros) -> Verdict {
+    let error = TransportError {
+        reason: FailureReason::TimedOut,
+        detail: "no complete answer at the deadline".to_owned(),
+        status: 0,
+        body: Vec::new(),
+        signature: None,
+        sent_at,
+        failed_at,
+    };
+    Err(Box::new(failure(issued, error)))
+}
+
+/// Why a complete answer is not usable.
+fn objection(
+    issued: &ChallengeIssued,
+    reply: &TransportReply,
+    mechanism: &dyn Mechanism,
+) -> Option<(FailureReason, String)> {
+    if reply.received_at > issued.deadline {
+        let late = Duration::from_micros(reply.received_at.0 - issued.deadline.0);
+        return Some((FailureReason::TimedOut, format!("complete {} ms after the deadline", late.as_millis())));
+    }
+    if reply.status != 200 {
+        return Some((FailureReason::Refused, format!("status {}", reply.status)));
+    }
+    if reply.body.len() > LARGEST_ANSWER {
+        return Some((FailureReason::TooLarge, format!("more than {LARGEST_ANSWER} bytes")));
+    }
+    if let Some(signature) = &reply.signature {
+        if reply.signed_by.is_some_and(|signer| signer != issued.hotkey) {
+            return Some((FailureReason::BadSignature, "signed by another hotkey than the one asked".to_owned()));
+        }
+        let message = wire::response_message(&issued.request_hash.0, &sha256(&reply.body).0);
+        let holds = issued.hotkey.public().is_ok_and(|public| network::keys::verify(&public, &message, &signature.0));
+        if !holds {
+            return Some((FailureReason::BadSignature, "the signature does not verify".to_owned()));
+        }
+    }
+    mechanism.parse_response(&reply.body).err().map(|problem| (FailureReason::Malformed, problem))
+}
+
+fn received(issued: &ChallengeIssued, reply: TransportReply) -> ResponseReceived {
+    let elapsed_ms = reply.received_at.0.saturating_sub(reply.sent_at.0) / 1000;
+    ResponseReceived {
+        challenge_id: issued.challenge_id.clone(),
+        attempt: issued.attempt,
+        hotkey: issued.hotkey,
+        address: issued.address.clone(),
+        dialect: issued.dialect.clone(),
+        status: reply.status,
+        sent_at: reply.sent_at,
+        received_at: reply.received_at,
+        response_time_ms: u32::try_from(elapsed_ms).unwrap_or(u32::MAX),
+        request_hash: issued.request_hash,
+        signature: reply.signature,
+        body: Block::new(reply.body),
+    }
+}
+
+fn failure(issued: &ChallengeIssued, error: TransportError) -> ResponseFailed {
+    let mut body = error.body;
+    body.truncate(LARGEST_FAILED_BODY);
+    ResponseFailed {
+        challenge_id: issued.challenge_id.clone(),
+        attempt: issued.attempt,
+        hotkey: issued.hotkey,
+        reason: error.reason,
+        detail: short(&error.detail),
+        sent_at: error.sent_at,
+        failed_at: error.failed_at,
+        status: error.status,
+        request_hash: issued.request_hash,
+        signature: error.signature,
+        body: Block::new(body),
+    }
+}
+
+/// Details come from miners and libraries: a few hundred characters, no controls.
+pub(crate) fn short(detail: &str) -> String {
+    const LONGEST: usize = 300;
+    detail.chars().map(|character| if character.is_control() { ' ' } else { character }).take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use domain::types::{Hotkey, Signature};
+    use network::keys::Keypair;
+
+    fn issued(miner: Hotkey) -> ChallengeIssued {
+        ChallengeIssued {
+            challenge_id: "c1".into(),
+            attempt: 1,
+            hotkey: miner,
+            address: "http://127.0.0.1:1".into(),
+            dialect: wire::DIALECT_HTTP.into(),
+            request_hash: sha256(b"request"),
+            nonce: "00".into(),
+            deadline: Micros(1_000_000),
+            receipt: domain::types::HexBytes([0; 64]),
+        }
+    }
+
+    fn reply(body: &[u8]) -> TransportReply {
+        let (sent_at, received_at) = (Micros(1_999), Micros(500_000));
+        TransportReply { status: 200, body: body.to_vec(), signature: None, signed_by: None, sent_at, received_at }
+    }
+
+    fn sign(miner: &Keypair, body: &[u8]) -> Signature {
+        let message = wire::response_message(&sha256(b"request").0, &sha256(body).0);
+        domain::types::HexBytes(miner.sign(&message))
+    }
+
+    const BODY: &[u8] = br#"{"response_text":"an answer","response_time_ms":3}"#;
+
+    #[test]
+    fn each_answer_becomes_one_event() {
+        type Change = fn(&mut TransportReply, &Keypair, &Keypair);
+        let rows: [(&str, Change, Option<FailureReason>); 9] = [
+            ("unsigned", |_, _, _| {}, None),
+            ("signed", |reply, miner, _| reply.signature = Some(sign(miner, BODY)), None),
+            (
+                "signed, and says by whom",
+                |reply, miner, _| {
+                    reply.signature = Some(sign(miner, BODY));
+                    reply.signed_by = Some(miner.hotkey());
+                },
+                None,
+            ),
+            (
+                "signed by another",
+                |reply, _, other| reply.signature = Some(sign(other, BODY)),
+                Some(FailureReason::BadSignature),
+            ),
+            (
+                "names another signer",
+                |reply, miner, other| {
+                    reply.signature = Some(sign(miner, BODY));
+                    reply.signed_by = Some(other.hotkey());
+                },
+                Some(FailureReason::BadSignature),
+            ),
+            ("late", |reply, _, _| reply.received_at = Micros(1_000_001), Some(FailureReason::TimedOut)),
+            ("refused", |reply, _, _| reply.status = 503, Some(FailureReason::Refused)),
+            ("too large", |reply, _, _| reply.body = vec![b' '; LARGEST_ANSWER + 1], Some(FailureReason::TooLarge)),
+            ("malformed", |reply, _, _| reply.body = b"no json".to_vec(), Some(FailureReason::Malformed)),
+        ];
+        let mechanism = crate::tests_support::readme();
+        let (miner, other) = (Keypair::from_uri("//miner").unwrap(), Keypair::from_uri("//other").unwrap());
+        for (name, change, expected) in rows {
+            let issued = issued(miner.hotkey());
+            let mut reply = reply(BODY);
+            change(&mut reply, &miner, &other);
+            match (of(&issued, Ok(reply), mechanism.as_ref()), expected) {
+                (Ok(response), None) => {
+                    assert_eq!(response.response_time_ms, 498, "{name}: cut, not rounded");
+                    assert_eq!(response.body.bytes(), BODY, "{name}");
+                    assert_eq!(response.request_hash, issued.request_hash, "{name}");
+                }
+                (Err(failure), Some(reason)) => {
+                    assert_eq!(failure.reason, reason, "{name}");
+                    assert!(failure.body.bytes().len() <= LARGEST_FAILED_BODY, "{name}");
+                    assert!(!failure.detail.is_empty(), "{name}");
+                }
+                (verdict, _) => panic!("{name}: {verdict:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn details_are_short_and_printable() {
+        assert_eq!(short("a\0b\nc"), "a b c");
+        assert_eq!(short(&"é".repeat(1000)).chars().count(), 300);
+    }
+}

@@ -1,0 +1,233 @@
+//! The way in: what routes and tests call on a running validator.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use domain::events::{Challenge, ChallengeAccepted, ValidatorPaused, ValidatorResumed};
+use domain::types::{Hotkey, NetUid, Position};
+use domain::wire;
+use ledger::LedgerReader;
+
+use super::{
+    AcceptError, Accepted, ChallengeStats, ChallengeStatus, Health, RegisterOutcome, RunningChange, ServiceError,
+    Stats, status,
+};
+use crate::Error;
+use crate::journal::Entry;
+use crate::shared::{Shared, streams};
+
+/// When a full queue is worth another try: one round's deadline is a minute, and many are under way.
+const RETRY_AFTER_SECONDS: u32 = 10;
+
+/// A running validator. Cheap to clone; outlives it, and then says that it is stopping.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// Counts an acceptance under way, so that a burst cannot pass the limit before the fold has seen it.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The ledger's origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.shared.origin()
+    }
+
+    /// The subnet.
+    #[must_use]
+    pub fn netuid(&self) -> NetUid {
+        self.shared.config.netuid
+    }
+
+    /// The validator's hotkey.
+    #[must_use]
+    pub fn hotkey(&self) -> Hotkey {
+        self.shared.own
+    }
+
+    /// A reader of the ledger.
+    #[must_use]
+    pub fn reader(&self) -> &LedgerReader {
+        self.shared.journal.ledger().reader()
+    }
+
+    /// Takes a challenge on. Returns after its commit: what is accepted is never lost.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub async fn accept(&self, challenge: Challenge) -> Result<Accepted, AcceptError> {
+        let shared = &self.shared;
+        if shared.stop.is_ordered() {
+            return Err(AcceptError::Unavailable("the validator is stopping".to_owned()));
+        }
+        let queued = shared.board.read().queued();
+        let accepting = shared.accepting.fetch_add(1, Ordering::AcqRel);
+        let _place = Place(&shared.accepting);
+        if queued + accepting >= shared.config.queue_limit {
+            return Err(AcceptError::TooMany { queued, retry_after_seconds: RETRY_AFTER_SECONDS });
+        }
+        let head = shared.chain_view.head().map_err(AcceptError::Unavailable)?;
+        let invalid = |field: &str, problem: String| AcceptError::Invalid { field: field.to_owned(), problem };
+        for (field, value) in [("temperature", challenge.temperature), ("top_p", challenge.top_p)] {
+            if !value.is_finite() {
+                return Err(invalid(field, "is not a finite number".to_owned()));
+            }
+        }
+        let commitment = wire::commitment(&challenge).map_err(|error| invalid("challenge", error.to_string()))?;
+        let id = challenge.id.clone();
+        let accepted = ChallengeAccepted { block: head.number, block_hash: head.hash, commitment, challenge };
+        shared.config.faults.point("before_commit").await;
+        let appended = shared.journal.begin(Entry::new(streams::CHALLENGE, id.clone(), accepted)).await;
+        let outcome = match appended {
+            Ok(appended) => Ok(Accepted { position: Position(appended.first), commitment }),
+            Err(Error::Ledger(ledger::Error::Conflict { .. })) => Err(AcceptError::Duplicate { id }),
+            Err(Error::Ledger(ledger::Error::InvalidEvent { reason, .. })) => Err(invalid("id", reason)),
+            Err(Error::Ledger(error @ ledger::Error::UnitSize { .. })) => Err(invalid("challenge", error.to_string())),
+            Err(Error::Codec { source, .. }) => Err(invalid("challenge", source.to_string())),
+            Err(Error::Ledger(error @ ledger::Error::OutcomeUnknown { .. })) => {
+                Err(AcceptError::Unknown(error.to_string()))
+            }
+            Err(error) => Err(AcceptError::Unavailable(error.to_string())),
+        };
+        shared.config.faults.point("after_commit_before_answer").await;
+        outcome
+    }
+
+    /// How far a challenge is; none when it was never accepted.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when the ledger does not answer.
+    pub async fn status(&self, id: &str) -> Result<Option<ChallengeStatus>, ServiceError> {
+        status::of(&self.shared, id).await.map_err(|error| ServiceError::Unavailable(error.to_string()))
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn challenge_stats(&self) -> ChallengeStats {
+        let fold = self.shared.board.read();
+        ChallengeStats {
+            queue_size: fold.queued(),
+            active: fold.active(),
+            queue_limit: self.shared.config.queue_limit,
+            total_received: fold.counters.accepted,
+        }
+    }
+
+    /// Figures folded from the whole log.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let position = Position(self.shared.board.size());
+        let fold = self.shared.board.read();
+        let counters = fold.counters;
+        let mean = counters.response_time_ms as f64 / counters.answered as f64;
+        Stats {
+            total_challenges: counters.accepted,
+            evaluated_challenges: counters.evaluated,
+            abandoned_challenges: counters.abandoned,
+            successful_responses: counters.answered,
+            failed_responses: counters.failed,
+            average_response_time_ms: (counters.answered > 0).then_some(mean),
+            uptime_seconds: self.shared.started.elapsed().as_secs(),
+            active_miners: fold.available().count(),
+            epoch: fold.epoch.as_ref().map(|epoch| epoch.opened.epoch),
+            closed_epoch: fold.closed.clone(),
+            position,
+        }
+    }
+
+    /// Whether the validator can do its work now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let shared = &self.shared;
+        let (ledger, chain) = (shared.ledger_answers(), shared.chain_view.head());
+        let fold = shared.board.read();
+        let reason = if let Some(reason) = shared.stop.reason() {
+            Some(format!("stopping: {reason}"))
+        } else if !ledger {
+            Some("the ledger does not answer".to_owned())
+        } else if let Err(reason) = &chain {
+            Some(reason.clone())
+        } else if fold.paused {
+            Some("paused".to_owned())
+        } else {
+            None
+        };
+        Health {
+            version: env!("CARGO_PKG_VERSION"),
+            available: reason.is_none(),
+            reason,
+            running: !fold.paused,
+            ledger,
+            chain: chain.is_ok(),
+            queue_size: fold.queued(),
+            active: fold.active(),
+            max_concurrent: shared.config.concurrency,
+            block: shared.journal.block(),
+            size: shared.journal.ledger().size(),
+            origin: shared.origin().to_owned(),
+            rule_set: shared.mechanism().rule_set().name(),
+        }
+    }
+
+    /// Pauses or resumes the issuing of rounds. Challenges are accepted and epochs end all the same; rounds under way are
+    /// finished. `by` is who asked, for the log.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when the ledger does not answer.
+    pub async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError> {
+        let shared = &self.shared;
+        let _one_at_a_time = shared.switching.lock().await;
+        if shared.board.read().paused != running {
+            return Ok(RunningChange { running, position: None });
+        }
+        let by = by.to_owned();
+        let entry = if running {
+            Entry::new(streams::OPERATOR, streams::ONLY, ValidatorResumed { by })
+        } else {
+            Entry::new(streams::OPERATOR, streams::ONLY, ValidatorPaused { by })
+        };
+        let unavailable = |error: Error| ServiceError::Unavailable(error.to_string());
+        let position = shared.journal.append(entry).await.map_err(unavailable)?;
+        shared.board.reach(position).await.map_err(unavailable)?;
+        Ok(RunningChange { running, position: Some(position) })
+    }
+
+    /// Looks whether the chain knows a miner, and has the metagraph and the miners looked at at once. Who is a miner is
+    /// decided by the chain alone.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] when the chain does not answer.
+    pub async fn register(&self, hotkey: Hotkey) -> Result<RegisterOutcome, ServiceError> {
+        let shared = &self.shared;
+        let unavailable = |error: chain::Error| ServiceError::Unavailable(error.to_string());
+        let head = shared.chain.head().await.map_err(unavailable)?;
+        let metagraph = shared.chain.metagraph(shared.config.netuid, head.number).await.map_err(unavailable)?;
+        let Some(neuron) = metagraph.neuron_of(&hotkey) else {
+            return Ok(RegisterOutcome::NotRegistered { block: head.number });
+        };
+        shared.look_now.notify_one();
+        Ok(RegisterOutcome::Known { uid: neuron.uid, announced: neuron.axon().is_some(), block: head.number })
+    }
+
+    /// Ends the open epoch at once instead of at its block. An epoch that is being ended already goes on.
+    pub fn close_epoch_now(&self) {
+        self.shared.close_epoch.notify_one();
+    }
+
+    /// Orders the validator to stop; its join handle ends when it has. The first reason is recorded.
+    pub fn stop(&self, reason: &str) {
+        self.shared.stop.order(reason);
+    }
+}
