@@ -6,8 +6,30 @@
 //!
 //! **Architecture invariant:** no byte leaves for a miner or for the chain before the event that announces it is committed.
 
+mod board;
+mod chain_view;
+pub mod clock;
+mod commands;
+mod config;
+mod epochs;
 mod error;
+pub mod faults;
+mod journal;
+mod keeper;
+mod metagraph;
+mod rounds;
 pub mod service;
+mod shared;
+mod signers;
+mod start;
+mod stop;
+mod sweep;
+#[cfg(test)]
+mod tests_support;
 pub mod transport;
 
+pub use config::ValidatorConfig;
+pub use epochs::anchor_data;
 pub use error::Error;
+pub use shared::streams;
+pub use start::{Validator, open_ledger};
