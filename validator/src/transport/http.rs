@@ -1,0 +1,308 @@
+//! Miners asked over plain HTTP/1.1: `POST {axon}/inference`, `GET {axon}/availability`.
+//!
+//! The peer is hostile: its address passes the guard and is connected to as the literal it is (no name is resolved, no
+//! redirect followed, no proxy asked), one deadline covers the whole exchange, and no body is read beyond its limit. A
+//! connection is never kept for a second request: a miner that closes an idle one must not look like one that failed.
+//!
+//! **Architecture invariant:** the only bytes that leave here are those of a [`TransportRequest`], whose event is committed.
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use domain::events::FailureReason;
+use domain::types::{Hotkey, Micros, Signature};
+use domain::wire::header;
+use network::address::AddressGuard;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Response, StatusCode};
+use tokio::sync::Semaphore;
+
+use super::{LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest};
+use crate::Error;
+use crate::clock::now;
+
+/// Connections open at once. 15 rounds of 7 miners and a sweep of 20 need 125.
+const MOST_CONNECTIONS: usize = 512;
+
+/// The longest wait for a connection, within the whole deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest answer to `GET /availability`, in bytes.
+const LARGEST_AVAILABILITY: usize = 4 << 10;
+
+/// The longest text about a failure, in characters.
+const LONGEST_DETAIL: usize = 300;
+
+/// The dialect as recorded.
+const DIALECT: &str = "assay/http/1";
+
+/// Asks miners over plain HTTP.
+#[derive(Debug)]
+pub struct HttpTransport {
+    client: reqwest::Client,
+    guard: AddressGuard,
+    places: Semaphore,
+}
+
+/// What is known of an exchange so far; it outlives a deadline that cuts the exchange off.
+#[derive(Default)]
+struct Received {
+    sent_at: Option<Micros>,
+    status: u16,
+    body: Vec<u8>,
+    signature: Option<Signature>,
+    signed_by: Option<Hotkey>,
+}
+
+type Failure = (FailureReason, String);
+
+impl HttpTransport {
+    /// A transport; miners in private address ranges are asked only when the network is a local one.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new(network_is_local: bool) -> Result<Self, Error> {
+        let client = reqwest::Client::builder()
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .pool_max_idle_per_host(0)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("assay/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Error::Setting { setting: "http client", problem: chain_of(&error) })?;
+        let guard = AddressGuard::for_network(if network_is_local { "local" } else { "public" });
+        Ok(Self { client, guard, places: Semaphore::new(MOST_CONNECTIONS) })
+    }
+
+    /// The axon that an announced address stands for: `http://ip:port` and nothing more.
+    fn axon(&self, address: &str) -> Result<SocketAddr, String> {
+        let literal = address.strip_prefix("http://").ok_or("address does not begin with http://")?;
+        self.guard.parse(literal.strip_suffix('/').unwrap_or(literal)).map_err(|error| error.to_string())
+    }
+
+    async fn exchange(&self, request: &TransportRequest, received: &mut Received) -> Result<(), Failure> {
+        let axon = self.axon(&request.address).map_err(|detail| (FailureReason::ForbiddenAddress, detail))?;
+        let headers = request_headers(request).map_err(|detail| (FailureReason::Unreachable, detail))?;
+        let _place = self.places.acquire().await.map_err(|_| closed())?;
+        let builder = self.client.post(format!("http://{axon}/inference")).headers(headers).body(request.body.clone());
+        received.sent_at = Some(now());
+        let response = builder.send().await.map_err(before_answer)?;
+        received.status = response.status().as_u16();
+        let signed = signature_of(response.headers());
+        if let Ok((signature, signed_by)) = signed {
+            (received.signature, received.signed_by) = (signature, signed_by);
+        }
+        if response.status() != StatusCode::OK {
+            let refused = refusal(response.status());
+            // What a person may look at. That it breaks off, or is longer, changes nothing.
+            let _ = read(response, &mut received.body, LARGEST_FAILED_BODY).await;
+            return Err((FailureReason::Refused, refused));
+        }
+        announced(&response, LARGEST_ANSWER)?;
+        read(response, &mut received.body, LARGEST_ANSWER).await?;
+        let (_, signed_by) = signed.map_err(|detail| (FailureReason::BadSignature, detail))?;
+        match signed_by {
+            Some(other) if other != request.hotkey => {
+                Err((FailureReason::BadSignature, format!("signed by {other}, but {} was asked", request.hotkey)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn probe(&self, address: &str) -> Result<(), String> {
+        let axon = self.axon(address)?;
+        let _place = self.places.acquire().await.map_err(|_| closed().1)?;
+        let sent = self.client.get(format!("http://{axon}/availability")).send().await;
+        let response = sent.map_err(|error| before_answer(error).1)?;
+        if response.status() != StatusCode::OK {
+            return Err(refusal(response.status()));
+        }
+        let mut body = Vec::new();
+        announced(&response, LARGEST_AVAILABILITY).map_err(|(_, detail)| detail)?;
+        read(response, &mut body, LARGEST_AVAILABILITY).await.map_err(|(_, detail)| detail)?;
+        is_available(&body)
+    }
+}
+
+#[async_trait]
+impl MinerTransport for HttpTransport {
+    fn dialect(&self) -> &'static str {
+        DIALECT
+    }
+
+    async fn ask(&self, request: TransportRequest) -> Result<TransportReply, TransportError> {
+        let mut received = Received::default();
+        let exchange = tokio::time::timeout(request.timeout, self.exchange(&request, &mut received)).await;
+        let outcome = exchange.unwrap_or_else(|_| {
+            let detail = format!("no complete answer within {} ms", request.timeout.as_millis());
+            Err((FailureReason::TimedOut, detail))
+        });
+        let ended = now();
+        let sent_at = received.sent_at.unwrap_or(ended);
+        match outcome {
+            Ok(()) => Ok(TransportReply {
+                status: received.status,
+                body: received.body,
+                signature: received.signature,
+                signed_by: received.signed_by,
+                sent_at,
+                received_at: ended,
+            }),
+            Err((reason, detail)) => {
+                received.body.truncate(LARGEST_FAILED_BODY);
+                Err(TransportError {
+                    reason,
+                    detail: plain(&detail),
+                    status: received.status,
+                    body: received.body,
+                    signature: received.signature,
+                    sent_at,
+                    failed_at: ended,
+                })
+            }
+        }
+    }
+
+    async fn available(&self, address: &str, timeout: Duration) -> Result<Duration, String> {
+        let started = Instant::now();
+        match tokio::time::timeout(timeout, self.probe(address)).await {
+            Ok(Ok(())) => Ok(started.elapsed()),
+            Ok(Err(detail)) => Err(plain(&detail)),
+            Err(_) => Err(format!("no answer within {} ms", timeout.as_millis())),
+        }
+    }
+}
+
+fn request_headers(request: &TransportRequest) -> Result<HeaderMap, String> {
+    let fields = [
+        (header::ORIGIN, request.origin.clone()),
+        (header::ROUND, format!("{}/{}", request.challenge_id, request.attempt)),
+        (header::POSITION, request.position.to_string()),
+        (header::VALIDATOR_HOTKEY, request.validator.to_string()),
+        (header::SIGNATURE, request.receipt.to_string()),
+    ];
+    let mut headers = HeaderMap::with_capacity(fields.len() + 1);
+    for (name, value) in fields {
+        let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} cannot be written as a header"))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(headers)
+}
+
+/// What an answer says of its signature. Names that cannot be read are as good as a wrong signature.
+fn signature_of(headers: &HeaderMap) -> Result<(Option<Signature>, Option<Hotkey>), String> {
+    let text = |name: &'static str| -> Result<Option<&str>, String> {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| format!("{name} is no plain text")),
+            (Some(_), Some(_)) => Err(format!("{name} is given more than once")),
+        }
+    };
+    let Some(signature) = text(header::SIGNATURE)? else { return Ok((None, None)) };
+    let signature = signature.parse().map_err(|_| format!("{} is not 128 hex digits", header::SIGNATURE))?;
+    let hotkey = text(header::HOTKEY)?.map(str::parse).transpose();
+    Ok((Some(signature), hotkey.map_err(|_| format!("{} is no address", header::HOTKEY))?))
+}
+
+/// Refuses a body by the length that it announces.
+fn announced(response: &Response, limit: usize) -> Result<(), Failure> {
+    match response.content_length() {
+        Some(length) if length > limit as u64 => {
+            Err((FailureReason::TooLarge, format!("announces {length} bytes, the limit is {limit}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads a body up to `limit` bytes; what was read stays in `body` whatever happens.
+async fn read(mut response: Response, body: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(chunk)) => {
+                let room = limit.saturating_sub(body.len());
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() > room {
+                    return Err((FailureReason::TooLarge, format!("more than {limit} bytes")));
+                }
+            }
+            Err(error) => {
+                let detail =
+                    format!("the answer broke off after {} bytes: {}", body.len(), chain_of(&error.without_url()));
+                return Err((FailureReason::Malformed, detail));
+            }
+        }
+    }
+}
+
+fn is_available(body: &[u8]) -> Result<(), String> {
+    #[derive(serde::Deserialize)]
+    struct Availability {
+        available: bool,
+        #[serde(default)]
+        reason: Option<String>,
+    }
+    match serde_json::from_slice(body) {
+        Ok(Availability { available: true, .. }) => Ok(()),
+        Ok(Availability { reason, .. }) => Err(format!("says that it is not: {}", reason.unwrap_or_default())),
+        Err(error) => Err(format!("the answer is not understood: {error}")),
+    }
+}
+
+fn refusal(status: StatusCode) -> String {
+    let what = if status.is_redirection() { "a redirect, which is not followed" } else { "no answer" };
+    format!("status {}: {what}", status.as_u16())
+}
+
+/// Nothing of an answer came: either there was no connection, or it did not speak HTTP, or it ended first.
+fn before_answer(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let reason = if is_unreadable(&error) { FailureReason::Malformed } else { FailureReason::Unreachable };
+    (reason, chain_of(&error))
+}
+
+fn is_unreadable(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The semaphore is never closed.
+fn closed() -> Failure {
+    (FailureReason::Unreachable, "the validator is stopping".to_owned())
+}
+
+/// An error with its causes; each repeats less than the one before.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// What a peer may have had a hand in, fit for a log: printable and short.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_DETAIL).collect()
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;
