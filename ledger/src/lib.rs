@@ -20,6 +20,7 @@ mod event;
 mod handle;
 mod lease;
 pub mod migrate;
+mod range;
 mod reader;
 mod subscribe;
 mod typed;
@@ -31,6 +32,7 @@ pub use error::{Error, Result};
 pub use event::{Appended, Cause, Expected, ExpectedVersion, NewEvent, StoredEvent, Unit};
 pub use handle::Ledger;
 pub use lease::LeaseInfo;
+pub use range::EpochRange;
 pub use reader::{Head, LedgerInfo, LedgerReader};
 pub use subscribe::Subscription;
 
