@@ -1,0 +1,145 @@
+//! What differs between an event as recorded and as recomputed: the path of each field, and both values.
+//!
+//! Events are compared by their payload bytes, so that nothing which is hashed can differ unseen; only then is the JSON
+//! walked to name the fields.
+
+use domain::codec;
+use domain::events::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The longest value quoted in a difference, in characters.
+const LONGEST_QUOTE: usize = 160;
+
+/// The most fields named of one event.
+const MAX_FIELDS: usize = 64;
+
+/// The field that a raw block fills, for each kind that has one.
+const BLOCKS: [(&str, &str); 7] = [
+    ("ExternalScoresFetched", "reply"),
+    ("ResponseReceived", "body"),
+    ("ResponseFailed", "body"),
+    ("EmbeddingComputed", "vectors"),
+    ("JudgementRecorded", "reply"),
+    ("RoundEvaluated", "similarity"),
+    ("WeightsDerived", "window"),
+];
+
+/// One contradiction between the record and what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Position of the event.
+    pub position: u64,
+    /// Its kind.
+    pub kind: String,
+    /// Path of the field inside the payload, such as `weights[3].weight`, `vectors[…]` for a raw block, or a column of the
+    /// envelope in angle brackets, such as `<sequence>`.
+    pub field: String,
+    /// Other fields of the same event that the broken rule involves: one of them may be the wrong one.
+    pub involves: Vec<String>,
+    /// What stands in the record.
+    pub recorded: String,
+    /// What follows from the rest of the record.
+    pub recomputed: String,
+    /// The rule, for a person.
+    pub message: String,
+}
+
+/// A field that differs between two payloads of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldDifference {
+    /// Its path.
+    pub field: String,
+    /// The recorded value.
+    pub recorded: String,
+    /// The recomputed value.
+    pub recomputed: String,
+}
+
+/// The field of the kind's raw block, if it has one.
+#[must_use]
+pub fn block_field(kind: &str) -> Option<&'static str> {
+    BLOCKS.iter().find(|(known, _)| *known == kind).map(|(_, field)| *field)
+}
+
+/// Every field in which the two differ; empty when their payload bytes are the same.
+#[must_use]
+pub fn differing_fields(recorded: &Event, recomputed: &Event) -> Vec<FieldDifference> {
+    let whole =
+        |recorded: String, recomputed: String| vec![FieldDifference { field: String::new(), recorded, recomputed }];
+    let (left, right) = match (recorded.encode(), recomputed.encode()) {
+        (Ok(left), Ok(right)) if left == right => return Vec::new(),
+        (Ok(left), Ok(right)) => (left, right),
+        (Err(error), _) => return whole(error.to_string(), "a payload".to_owned()),
+        (_, Err(error)) => return whole("a payload".to_owned(), error.to_string()),
+    };
+    let kind = recorded.kind();
+    if kind != recomputed.kind() {
+        return whole(kind.to_owned(), recomputed.kind().to_owned());
+    }
+    let mut found = Vec::new();
+    let parts = |payload: &[u8]| -> Option<(Value, Vec<u8>)> {
+        let json = codec::json_part(kind, payload).ok()?;
+        Some((serde_json::from_slice(json).ok()?, payload[4 + json.len()..].to_vec()))
+    };
+    if let (Some((left, left_block)), Some((right, right_block))) = (parts(&left), parts(&right)) {
+        walk("", &left, &right, &mut found);
+        if left_block != right_block {
+            let field = format!("{}[\u{2026}]", block_field(kind).unwrap_or_default());
+            let (recorded, recomputed) = quote_blocks(&left_block, &right_block);
+            found.push(FieldDifference { field, recorded, recomputed });
+        }
+    }
+    found.truncate(MAX_FIELDS);
+    found
+}
+
+fn walk(path: &str, left: &Value, right: &Value, found: &mut Vec<FieldDifference>) {
+    if found.len() > MAX_FIELDS {
+        return;
+    }
+    match (left, right) {
+        (Value::Object(left_fields), Value::Object(right_fields)) if left_fields.keys().eq(right_fields.keys()) => {
+            for (name, value) in left_fields {
+                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                walk(&below, value, &right_fields[name], found);
+            }
+        }
+        (Value::Array(left_items), Value::Array(right_items)) if left_items.len() == right_items.len() => {
+            for (index, (left, right)) in left_items.iter().zip(right_items).enumerate() {
+                walk(&format!("{path}[{index}]"), left, right, found);
+            }
+        }
+        // As text: -0.0 and 0.0 are equal numbers and different bytes.
+        _ if left.to_string() == right.to_string() => {}
+        _ => found.push(FieldDifference { field: path.to_owned(), recorded: quote(left), recomputed: quote(right) }),
+    }
+}
+
+fn quote(value: &Value) -> String {
+    match value {
+        Value::Array(items) if items.len() > 4 => format!("{} items: {}", items.len(), shorten(&value.to_string())),
+        _ => shorten(&value.to_string()),
+    }
+}
+
+/// A value short enough to be printed.
+#[must_use]
+pub fn shorten(text: &str) -> String {
+    if text.chars().count() <= LONGEST_QUOTE {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(LONGEST_QUOTE).collect();
+    short.push('\u{2026}');
+    short
+}
+
+/// The eight bytes at the first difference of each.
+fn quote_blocks(left: &[u8], right: &[u8]) -> (String, String) {
+    let at = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+    let near = |block: &[u8]| {
+        let bytes = block.get(at..block.len().min(at + 8)).unwrap_or_default();
+        format!("{} bytes, at {at}: {}", block.len(), hex::encode(bytes))
+    };
+    (near(left), near(right))
+}

@@ -1,0 +1,325 @@
+//! Epochs: their order, the derivation of weights and its corrections, and their way to the chain.
+
+use domain::Aggregate;
+use domain::epoch::{self, Epoch, EpochCommand};
+use domain::events::{
+    CheckpointAnchored, EpochClosed, EpochOpened, EpochOutcome, Event, WeightsDerived, WeightsSubmitted,
+};
+use domain::types::{Digest, Micros, Position};
+
+use super::{FoldChain, Replay};
+use crate::findings::At;
+use crate::record::Recorded;
+
+/// The epoch that is open, and the fold of the range that runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Epochs {
+    fold: Option<FoldChain>,
+    /// Events before a fold could be begun (no rule set yet).
+    early: Vec<(Position, Micros, Event)>,
+    epoch: Epoch,
+    /// Where the newest derivation stands.
+    derived_at: Option<Position>,
+    /// Where the newest submission stands.
+    submitted_at: Option<u64>,
+    /// The number of the epoch that opens next.
+    next: Option<u64>,
+    /// The derivation that the audit began with; it is met once more inside of the range.
+    previous: Option<(Position, WeightsDerived)>,
+    /// Something that the running range needs is missing.
+    tainted: bool,
+}
+
+/// Events kept until there is a rule set, at most.
+const MAX_EARLY: usize = 1024;
+
+impl Epochs {
+    pub(crate) fn fold_mut(&mut self) -> Option<&mut FoldChain> {
+        self.fold.as_mut()
+    }
+
+    /// Begins the first epoch of the ledger.
+    pub(crate) fn begin(&mut self, mut fold: FoldChain) {
+        for (position, recorded_at, event) in std::mem::take(&mut self.early) {
+            fold.apply(position, recorded_at, &event);
+        }
+        self.fold = Some(fold);
+        self.next = Some(0);
+    }
+
+    /// Begins after a recorded derivation.
+    pub(crate) fn resume(&mut self, fold: FoldChain, at: Position, previous: WeightsDerived) {
+        self.next = Some(previous.epoch + 1);
+        self.fold = Some(fold);
+        self.previous = Some((at, previous));
+    }
+
+    /// The opening of the epoch whose derivation the audit begins with.
+    pub(crate) fn opened_before(&mut self, opened: EpochOpened) {
+        self.epoch = Epoch::default();
+        self.epoch.apply(&Event::EpochOpened(opened));
+    }
+
+    pub(crate) fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
+        match &mut self.fold {
+            Some(fold) => fold.apply(position, recorded_at, event),
+            None if self.early.len() < MAX_EARLY => self.early.push((position, recorded_at, event.clone())),
+            None => self.tainted = true,
+        }
+    }
+
+    /// The running range cannot be derived.
+    pub(crate) fn taint(&mut self) {
+        self.tainted = true;
+    }
+
+    /// The open epoch.
+    pub(crate) fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+}
+
+impl Replay {
+    pub(super) fn epoch_event(&mut self, recorded: &Recorded, event: &Event) {
+        let at = At::of(recorded);
+        if let Event::EpochOpened(opened) = event {
+            return self.epoch_opened(recorded, opened);
+        }
+        let Some(number) = self.epochs.epoch.opened().map(|opened| opened.epoch) else {
+            return self.findings.doubt(Some(at.position), "the opening of this epoch is not at hand");
+        };
+        let stream = epoch::stream_id(number);
+        self.findings.equal(at, "<stream_id>", &recorded.stream_id, &stream, "an epoch's stream is its number");
+        let mut event = event.clone();
+        if let Some(named) = epoch_field(&mut event) {
+            self.findings.equal(at, "epoch", named, &number, "events of an epoch name it");
+            *named = number;
+        }
+        let event = match event {
+            Event::WeightsDerived(derived) => match self.weights_derived(at, &derived) {
+                Some(expected) => Event::WeightsDerived(expected),
+                None => return,
+            },
+            Event::CheckpointAnchored(anchored) => Event::CheckpointAnchored(self.checkpoint_anchored(at, anchored)),
+            Event::WeightsSubmitted(submitted) => Event::WeightsSubmitted(self.weights_submitted(at, submitted)),
+            Event::WeightsCommitted(mut committed) => {
+                committed.extrinsic = self.submitted_extrinsic(at, committed.extrinsic);
+                Event::WeightsCommitted(committed)
+            }
+            Event::WeightsIncluded(mut included) => {
+                included.extrinsic = self.submitted_extrinsic(at, included.extrinsic);
+                Event::WeightsIncluded(included)
+            }
+            Event::WeightsRejected(mut rejected) => {
+                rejected.extrinsic = self.submitted_extrinsic(at, rejected.extrinsic);
+                Event::WeightsRejected(rejected)
+            }
+            Event::EpochClosed(closed) => Event::EpochClosed(self.epoch_closed(at, closed)),
+            other => other,
+        };
+        self.in_order(at, event);
+    }
+
+    /// Lets the epoch decide whether the event may follow, and takes it in.
+    fn in_order(&mut self, at: At<'_>, event: Event) {
+        let command = match event.clone() {
+            Event::EpochOpened(opened) => EpochCommand::Open(opened),
+            Event::WeightsDerived(derived) => EpochCommand::Derive(Box::new(derived)),
+            Event::CheckpointAnchored(anchored) => EpochCommand::Anchor(anchored),
+            Event::WeightsSubmitted(submitted) => EpochCommand::Submit(submitted),
+            Event::WeightsCommitted(committed) => EpochCommand::Commit(committed),
+            Event::WeightsRevealed(revealed) => EpochCommand::Reveal(revealed),
+            Event::WeightsIncluded(included) => EpochCommand::Include(included),
+            Event::WeightsRejected(rejected) => EpochCommand::Reject(rejected),
+            Event::EpochClosed(closed) => EpochCommand::Close(closed),
+            _ => return,
+        };
+        if let Err(error) = self.epochs.epoch.decide(command) {
+            let field = match at.kind {
+                "EpochClosed" => "outcome",
+                "CheckpointAnchored" => "size",
+                _ => "",
+            };
+            let message = "opened, derived, anchored, submitted, its fate, closed: in this order";
+            self.findings.differ(at, field, at.kind, error, message);
+        }
+        self.epochs.epoch.apply(&event);
+        if let (Event::EpochClosed(closed), Some(wanted)) = (&event, self.settings.epoch) {
+            self.complete = closed.epoch == wanted;
+        }
+    }
+
+    fn epoch_opened(&mut self, recorded: &Recorded, opened: &EpochOpened) {
+        let at = At::of(recorded);
+        if self.epochs.epoch.opened().is_some() && self.epochs.epoch.closed().is_none() {
+            self.findings.differ(at, "", "opened", "the epoch before is still open", "epochs follow each other");
+        }
+        let number = self.epochs.next.unwrap_or(opened.epoch);
+        self.findings.equal(at, "epoch", &opened.epoch, &number, "epochs are numbered from 0 without gaps");
+        let stream = epoch::stream_id(number);
+        self.findings.equal(at, "<stream_id>", &recorded.stream_id, &stream, "an epoch's stream is its number");
+        if let Some(rules) = &self.rules {
+            let message = "the rule set in force is the one adopted last";
+            self.findings.equal(at, "rule_set", &opened.rule_set, &rules.hash, message);
+        }
+        self.epochs.next = Some(number + 1);
+        self.epochs.epoch = Epoch::default();
+        (self.epochs.derived_at, self.epochs.submitted_at) = (None, None);
+        self.in_order(at, Event::EpochOpened(EpochOpened { epoch: number, ..opened.clone() }));
+    }
+
+    /// The derivation that follows, compared with the recorded one. None when it cannot be known.
+    fn weights_derived(&mut self, at: At<'_>, recorded: &WeightsDerived) -> Option<WeightsDerived> {
+        self.epochs.derived_at = Some(Position(at.position));
+        if let Some((position, previous)) = self.epochs.previous.take() {
+            let message = "the derivation that the range begins with stands in it";
+            self.findings.equal(at, "<position>", &at.position, &position.0, message);
+            self.findings.same_event(at, &recorded.clone().into(), &previous.clone().into(), message);
+            return Some(previous);
+        }
+        if let Some(basis) = self.epochs.epoch.derived().cloned() {
+            return Some(self.revision(at, recorded, &basis));
+        }
+        self.derivation(at, recorded)
+    }
+
+    fn derivation(&mut self, at: At<'_>, recorded: &WeightsDerived) -> Option<WeightsDerived> {
+        if !self.rounds.none_open() {
+            let message = "no attempt is open when weights are derived";
+            self.findings.differ(at, "", "derived", "an attempt is still open", message);
+        }
+        let Some(fold) = &mut self.epochs.fold else {
+            self.findings.doubt(Some(at.position), "the weights cannot be derived: no usable rule set is in force");
+            return None;
+        };
+        let (mut expected, ends) = fold.derive();
+        if self.epochs.tainted {
+            self.findings.doubt(Some(at.position), "the weights depend on a payload that is missing");
+            expected = recorded.clone();
+        } else {
+            if !ends {
+                let message = "a range ends with the full metagraph observation before the derivation";
+                self.findings.differ(at, "to", recorded.to, "no such observation", message);
+            }
+            let message = "the weights and the state carried out follow from the range";
+            self.findings.same_event(at, &recorded.clone().into(), &expected.clone().into(), message);
+            if self.settings.epoch.is_none_or(|wanted| wanted == expected.epoch) {
+                self.pending.derivations = 1;
+                self.pending.weights = (expected.weights.len() + expected.zeros.len()) as u64;
+                self.pending.range(expected.epoch, fold.from().0, expected.to.0);
+                self.counts.add(&self.pending);
+            }
+        }
+        self.pending = crate::report::Counts::default();
+        self.epochs.tainted = false;
+        if let Err(error) = fold.advance(&expected) {
+            self.findings.doubt(Some(at.position), error.to_string());
+        }
+        if let Some(alternative) = &mut self.alternative {
+            alternative.derived(&expected);
+        }
+        Some(expected)
+    }
+
+    fn revision(&mut self, at: At<'_>, recorded: &WeightsDerived, basis: &WeightsDerived) -> WeightsDerived {
+        let metagraph = self.facts.metagraphs.at_or_newest(recorded.metagraph);
+        let expected = metagraph.and_then(|(position, metagraph)| epoch::reassigned(basis, position, &metagraph));
+        let message = "a correction leaves out the slots that changed hands, and nothing else";
+        let Some(expected) = expected else {
+            self.findings.differ(at, "revision", recorded.revision, basis.revision, "no slot changed hands");
+            return WeightsDerived { revision: basis.revision + 1, ..basis.clone() };
+        };
+        self.findings.same_event(at, &recorded.clone().into(), &expected.clone().into(), message);
+        if self.settings.epoch.is_none_or(|wanted| wanted == expected.epoch) {
+            self.counts.revisions += 1;
+        }
+        expected
+    }
+
+    fn checkpoint_anchored(&mut self, at: At<'_>, anchored: CheckpointAnchored) -> CheckpointAnchored {
+        let newest = self.checkpoints.newest();
+        let shown = newest.map_or_else(|| "none".to_owned(), |(size, _)| size.to_string());
+        match self.checkpoints.root(anchored.size) {
+            Some(root) => {
+                let message = "what is anchored is a published checkpoint";
+                self.findings.equal(at, "root", &anchored.root, &root, message);
+            }
+            None => {
+                self.findings.differ(at, "size", anchored.size, &shown, "what is anchored is a published checkpoint")
+            }
+        }
+        let derived_at = self.epochs.derived_at.unwrap_or_default();
+        if anchored.size <= derived_at.0 {
+            let message = "the anchored checkpoint covers the derivation";
+            self.findings.differ(at, "size", anchored.size, shown, message);
+        }
+        self.counts.anchors += 1;
+        anchored
+    }
+
+    fn weights_submitted(&mut self, at: At<'_>, submitted: WeightsSubmitted) -> WeightsSubmitted {
+        let Some(basis) = self.epochs.epoch.derived() else { return submitted };
+        let expected = WeightsSubmitted {
+            derived: self.epochs.derived_at.unwrap_or(submitted.derived),
+            uids: basis.weights.iter().map(|weight| weight.uid).collect(),
+            weights: basis.weights.iter().map(|weight| weight.weight).collect(),
+            ..submitted.clone()
+        };
+        let message = "the newest derivation is what is submitted";
+        self.findings.same_event(at, &submitted.into(), &expected.clone().into(), message);
+        self.epochs.submitted_at = Some(at.position);
+        expected
+    }
+
+    /// The extrinsic of the open submission, which the event must name.
+    fn submitted_extrinsic(&mut self, at: At<'_>, named: Digest) -> Digest {
+        let Some(submitted) = self.epochs.epoch.submitted().map(|submitted| submitted.extrinsic) else { return named };
+        if named != submitted {
+            let message = "the fate is that of the submitted extrinsic";
+            self.findings.differ(at, "extrinsic", named, submitted, message);
+            if let Some(position) = self.epochs.submitted_at {
+                let at = At { position, kind: "WeightsSubmitted" };
+                self.findings.differ(at, "extrinsic", submitted, named, message);
+            }
+        }
+        submitted
+    }
+
+    fn epoch_closed(&mut self, at: At<'_>, closed: EpochClosed) -> EpochClosed {
+        let included = closed.outcome == EpochOutcome::Included;
+        if included != closed.reason.is_empty() {
+            let message = "a reason is given exactly when nothing was included";
+            let (involves, other) = (["outcome"], if included { "no reason" } else { "a reason" });
+            self.findings.differ_involving(at, "reason", &involves, &closed.reason, other, message);
+        }
+        let skip = self.epochs.epoch.derived().and_then(|derived| derived.skip);
+        if let Some(skip) = skip
+            && closed.outcome != EpochOutcome::Skipped
+        {
+            let message = "an epoch whose derivation says to submit nothing is skipped";
+            self.findings.differ(
+                at,
+                "outcome",
+                format!("{:?}", closed.outcome),
+                format!("Skipped ({skip:?})"),
+                message,
+            );
+        }
+        closed
+    }
+}
+
+/// The epoch that an event of an epoch names.
+fn epoch_field(event: &mut Event) -> Option<&mut u64> {
+    Some(match event {
+        Event::CheckpointAnchored(event) => &mut event.epoch,
+        Event::WeightsSubmitted(event) => &mut event.epoch,
+        Event::WeightsCommitted(event) => &mut event.epoch,
+        Event::WeightsRevealed(event) => &mut event.epoch,
+        Event::WeightsIncluded(event) => &mut event.epoch,
+        Event::WeightsRejected(event) => &mut event.epoch,
+        Event::EpochClosed(event) => &mut event.epoch,
+        // Compared as a whole.
+        _ => return None,
+    })
+}

@@ -1,0 +1,86 @@
+//! The newest facts that decisions refer to by position: metagraphs, sweeps, outside scores, hashes of blocks.
+//!
+//! A decision may have read the fact just before the newest one while the newest was being committed, so a few of each are
+//! kept; an older reference is a difference.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use domain::events::{AvailabilitySwept, Event, ExternalScoresFetched};
+use domain::metagraph::Metagraph;
+use domain::types::{BlockNumber, Digest, Position};
+
+/// How many of each kind of fact may be referred to.
+pub(crate) const KEPT: usize = 4;
+
+/// Hashes of blocks that are compared with each other.
+const KEPT_BLOCKS: usize = 4096;
+
+/// The newest few of one kind of fact, with their positions.
+#[derive(Debug, Clone)]
+pub(crate) struct Recent<T> {
+    items: VecDeque<(Position, Arc<T>)>,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new() }
+    }
+}
+
+impl<T> Recent<T> {
+    pub(crate) fn push(&mut self, position: Position, item: T) {
+        self.items.push_back((position, Arc::new(item)));
+        if self.items.len() > KEPT {
+            self.items.pop_front();
+        }
+    }
+
+    pub(crate) fn newest(&self) -> Option<(Position, Arc<T>)> {
+        self.items.back().map(|(position, item)| (*position, Arc::clone(item)))
+    }
+
+    /// The item at the position, or else the newest: the recomputation then names the position that was expected.
+    pub(crate) fn at_or_newest(&self, position: Position) -> Option<(Position, Arc<T>)> {
+        let found = self.items.iter().find(|(at, _)| *at == position);
+        found.map(|(at, item)| (*at, Arc::clone(item))).or_else(|| self.newest())
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &T)> {
+        self.items.iter().map(|(position, item)| (*position, item.as_ref()))
+    }
+}
+
+/// All of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    pub(crate) metagraphs: Recent<Metagraph>,
+    pub(crate) sweeps: Recent<AvailabilitySwept>,
+    pub(crate) external: Recent<ExternalScoresFetched>,
+    blocks: BTreeMap<BlockNumber, Digest>,
+}
+
+impl Facts {
+    /// Takes a fact in, from the range or from before it.
+    pub(crate) fn observe(&mut self, position: Position, event: &Event) {
+        match event {
+            Event::MetagraphObserved(observed) => {
+                let mut metagraph = self.metagraphs.newest().map_or_else(Metagraph::default, |(_, old)| (*old).clone());
+                metagraph.observe(observed);
+                self.metagraphs.push(position, metagraph);
+            }
+            Event::AvailabilitySwept(swept) => self.sweeps.push(position, swept.clone()),
+            Event::ExternalScoresFetched(fetched) => self.external.push(position, fetched.clone()),
+            _ => {}
+        }
+    }
+
+    /// The hash recorded earlier for a block, if another one; the first one recorded stays.
+    pub(crate) fn contradicted_block(&mut self, block: BlockNumber, hash: Digest) -> Option<Digest> {
+        if self.blocks.len() >= KEPT_BLOCKS {
+            self.blocks.pop_first();
+        }
+        let known = *self.blocks.entry(block).or_insert(hash);
+        (known != hash).then_some(known)
+    }
+}

@@ -1,0 +1,138 @@
+//! The chain of epoch folds: each begins with the state that the one before carries out.
+//!
+//! A range ends with the full metagraph observation that gives the uids. Which one that is shows only when the derivation
+//! follows, so the fold as of the newest full observation is kept beside the running one.
+
+use std::sync::Arc;
+
+use domain::epoch::{CarriedStateError, EpochFold};
+use domain::events::{Event, WeightsDerived};
+use domain::mechanism::Mechanism;
+use domain::types::{Hotkey, Micros, Position};
+
+use super::facts::Recent;
+
+/// Facts that may lie between the end of a range and its derivation.
+const MAX_BETWEEN: usize = 1024;
+
+/// The running fold of an epoch and what the next one needs.
+#[derive(Debug, Clone)]
+pub(crate) struct FoldChain {
+    mechanism: Arc<dyn Mechanism>,
+    own: Hotkey,
+    fold: EpochFold,
+    /// As of the newest full metagraph observation of the range.
+    at_full: Option<EpochFold>,
+    /// The newest full metagraph observation.
+    full: Option<(Position, Event)>,
+    /// The newest outside scores.
+    external: Recent<Event>,
+    /// What the fold took in after `at_full`.
+    since_full: Vec<(Position, Micros, Event)>,
+}
+
+impl FoldChain {
+    /// From the beginning of the ledger.
+    pub(crate) fn genesis(mechanism: Arc<dyn Mechanism>, own: Hotkey) -> Self {
+        Self::around(EpochFold::genesis(Arc::clone(&mechanism), own), mechanism, own)
+    }
+
+    /// After a recorded derivation, with the antecedents that its successor relies on.
+    pub(crate) fn resume(
+        mechanism: Arc<dyn Mechanism>,
+        own: Hotkey,
+        previous: &WeightsDerived,
+        antecedents: &[(Position, Event)],
+    ) -> Result<Self, CarriedStateError> {
+        let fold = EpochFold::carry(Arc::clone(&mechanism), own, previous)?;
+        let mut chain = Self::around(fold, mechanism, own);
+        for (position, event) in antecedents {
+            chain.remember(*position, event);
+            chain.fold.antecedent(*position, event);
+        }
+        Ok(chain)
+    }
+
+    fn around(fold: EpochFold, mechanism: Arc<dyn Mechanism>, own: Hotkey) -> Self {
+        let (full, external) = (None, Recent::default());
+        Self { mechanism, own, fold, at_full: None, full, external, since_full: Vec::new() }
+    }
+
+    /// First position of the running range.
+    pub(crate) fn from(&self) -> Position {
+        self.fold.from()
+    }
+
+    /// From here on under another mechanism.
+    pub(crate) fn adopt(&mut self, mechanism: Arc<dyn Mechanism>) {
+        self.fold.set_mechanism(Arc::clone(&mechanism));
+        if let Some(fold) = &mut self.at_full {
+            fold.set_mechanism(Arc::clone(&mechanism));
+        }
+        self.mechanism = mechanism;
+    }
+
+    /// Takes the next event of the range in; scores must be recomputed ones.
+    pub(crate) fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
+        self.fold.apply(position, recorded_at, event);
+        self.remember(position, event);
+        if matches!(event, Event::MetagraphObserved(observed) if observed.full) {
+            self.at_full = Some(self.fold.clone());
+            self.since_full.clear();
+        } else if self.at_full.is_some() && matters(event) {
+            self.since_full.push((position, recorded_at, event.clone()));
+            if self.since_full.len() > MAX_BETWEEN {
+                // No derivation can belong to an observation so long ago.
+                self.at_full = None;
+                self.since_full = Vec::new();
+            }
+        }
+    }
+
+    fn remember(&mut self, position: Position, event: &Event) {
+        match event {
+            Event::MetagraphObserved(observed) if observed.full => self.full = Some((position, event.clone())),
+            Event::ExternalScoresFetched(_) => self.external.push(position, event.clone()),
+            _ => {}
+        }
+    }
+
+    /// The derivation that follows, and whether the range ends as it must: with a full metagraph observation.
+    pub(crate) fn derive(&self) -> (WeightsDerived, bool) {
+        match &self.at_full {
+            Some(fold) => (fold.derive(), true),
+            None => (self.fold.derive(), false),
+        }
+    }
+
+    /// Begins the next epoch with the state that the derivation carries out.
+    pub(crate) fn advance(&mut self, derived: &WeightsDerived) -> Result<(), CarriedStateError> {
+        let between = std::mem::take(&mut self.since_full);
+        let between = if self.at_full.take().is_some() { between } else { Vec::new() };
+        let mut fold = EpochFold::carry(Arc::clone(&self.mechanism), self.own, derived)?;
+        if let Some((position, event)) = &self.full {
+            fold.antecedent(*position, event);
+        }
+        let used = derived.external_scores;
+        if let Some((position, event)) = self.external.iter().find(|(position, _)| Some(*position) == used) {
+            fold.antecedent(position, event);
+        }
+        self.fold = fold;
+        for (position, recorded_at, event) in between {
+            self.fold.apply(position, recorded_at, &event);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the fold does anything with the event.
+fn matters(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::AvailabilitySwept(_)
+            | Event::ResponseScored(_)
+            | Event::RoundEvaluated(_)
+            | Event::MetagraphObserved(_)
+            | Event::ExternalScoresFetched(_)
+    )
+}

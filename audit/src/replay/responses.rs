@@ -1,0 +1,148 @@
+//! Answers and failures: what was asked, who signed, whether the reason of a failure is borne out by what is recorded.
+
+use domain::Aggregate;
+use domain::events::{ChallengeIssued, Event, FailureReason, ResponseFailed, ResponseReceived};
+use domain::types::{Digest, Hotkey, Signature, sha256};
+use domain::wire;
+
+use super::Replay;
+use super::rounds::{OpenRound, own};
+use crate::findings::{At, Findings};
+use crate::keys::verify_sr25519;
+use crate::record::Recorded;
+
+/// How far a time-out may lie from the deadline: timers and clocks are not exact.
+const DEADLINE_TOLERANCE: u64 = 50_000;
+
+fn signed_by(miner: &Hotkey, request_hash: &Digest, body: &[u8], signature: &Signature) -> bool {
+    let message = wire::response_message(&request_hash.0, &sha256(body).0);
+    miner.public().is_ok_and(|public| verify_sr25519(&public, &message, &signature.0))
+}
+
+/// The request that is answered or failed; a difference when there is none.
+fn awaited<'a>(
+    findings: &mut Findings,
+    at: At<'_>,
+    round: &'a OpenRound,
+    hotkey: Hotkey,
+) -> Option<&'a ChallengeIssued> {
+    let issued = round.round.issued(&hotkey);
+    if issued.is_none() {
+        findings.differ(at, "hotkey", hotkey, "a miner that was asked", "only miners that were asked answer");
+    } else if !round.round.outstanding().any(|miner| miner.hotkey == hotkey) {
+        findings.differ(at, "hotkey", hotkey, "a miner not heard of yet", "a miner answers or fails once");
+    }
+    issued
+}
+
+impl Replay {
+    pub(super) fn response_received(&mut self, recorded: &Recorded, response: &ResponseReceived) {
+        let at = At::of(recorded);
+        let findings = &mut self.findings;
+        let Some(round) = self.rounds.get_mut(recorded) else {
+            return findings.doubt(Some(at.position), "the draw of this round is not at hand");
+        };
+        let (challenge_id, attempt) = own(findings, recorded, round, &response.challenge_id, response.attempt);
+        if let Some(issued) = awaited(findings, at, round, response.hotkey) {
+            let message = "the answer is to the request that was issued";
+            findings.equal(at, "request_hash", &response.request_hash, &issued.request_hash, message);
+            findings.equal(at, "address", &response.address, &issued.address, message);
+            findings.equal(at, "dialect", &response.dialect, &issued.dialect, message);
+            if response.received_at > issued.deadline {
+                let message = "an answer after the deadline is a time-out";
+                findings.differ(at, "received_at", response.received_at, issued.deadline, message);
+            }
+        }
+        findings.equal(at, "status", &response.status, &200, "an answer with another status is a failure");
+        let elapsed = response.received_at.0.checked_sub(response.sent_at.0).map(|micros| micros / 1000);
+        if elapsed != Some(u64::from(response.response_time_ms)) {
+            let involves = ["sent_at", "received_at"];
+            let message = "the response time is the whole milliseconds between sending and receiving";
+            let elapsed = elapsed.map_or_else(|| "none: it ends before it begins".to_owned(), |ms| ms.to_string());
+            let recorded = response.response_time_ms;
+            findings.differ_involving(at, "response_time_ms", &involves, recorded, elapsed, message);
+        }
+        if let Some(signature) = &response.signature {
+            if signed_by(&response.hotkey, &response.request_hash, response.body.bytes(), signature) {
+                self.pending.signed += 1;
+            } else {
+                let message = "the miner's signature is over the request and the body";
+                let involves = ["body[\u{2026}]", "request_hash", "hotkey"];
+                findings.differ_involving(at, "signature", &involves, signature, "one that verifies", message);
+            }
+        }
+        self.pending.responses += 1;
+        match round.mechanism.parse_response(response.body.bytes()) {
+            Ok(text) => {
+                let hash = sha256(text.as_bytes());
+                round.hash_at.insert(recorded.position, hash);
+                round.texts.entry(hash).or_insert_with(|| (text, Vec::new())).1.push(recorded.position);
+            }
+            Err(problem) => {
+                let message = "a body that is no answer is a failure";
+                findings.differ(at, "body[\u{2026}]", problem, "an answer", message);
+            }
+        }
+        let response = ResponseReceived { challenge_id, attempt, ..response.clone() };
+        round.round.apply(&Event::ResponseReceived(response));
+    }
+
+    pub(super) fn response_failed(&mut self, recorded: &Recorded, failure: &ResponseFailed) {
+        let at = At::of(recorded);
+        let findings = &mut self.findings;
+        let Some(round) = self.rounds.get_mut(recorded) else {
+            return findings.doubt(Some(at.position), "the draw of this round is not at hand");
+        };
+        let (challenge_id, attempt) = own(findings, recorded, round, &failure.challenge_id, failure.attempt);
+        if let Some(issued) = awaited(findings, at, round, failure.hotkey) {
+            let message = "the failure is of the request that was issued";
+            findings.equal(at, "request_hash", &failure.request_hash, &issued.request_hash, message);
+            if let Some((field, found)) = unborne(failure, issued, round) {
+                let message = "the reason is borne out by what is recorded";
+                let reason = format!("{:?}", failure.reason);
+                findings.differ_involving(at, "reason", &[field], reason, found, message);
+            }
+        }
+        if failure.failed_at < failure.sent_at {
+            let message = "a request is given up after it is sent";
+            findings.differ_involving(at, "failed_at", &["sent_at"], failure.failed_at, failure.sent_at, message);
+        }
+        self.pending.failures += 1;
+        let failure = ResponseFailed { challenge_id, attempt, ..failure.clone() };
+        round.round.apply(&Event::ResponseFailed(failure));
+    }
+}
+
+/// The field that contradicts the reason of a failure, and how.
+fn unborne(failure: &ResponseFailed, issued: &ChallengeIssued, round: &OpenRound) -> Option<(&'static str, String)> {
+    let body = failure.body.bytes();
+    let (early, late) = (
+        failure.failed_at.0 + DEADLINE_TOLERANCE < issued.deadline.0,
+        failure.failed_at.0 > issued.deadline.0 + DEADLINE_TOLERANCE,
+    );
+    let silent = failure.status != 0 || !body.is_empty() || failure.signature.is_some();
+    let heard = || ("status", format!("status {}, {} bytes", failure.status, body.len()));
+    let after = || ("failed_at", format!("given up at {}, the deadline is {}", failure.failed_at, issued.deadline));
+    match failure.reason {
+        FailureReason::TimedOut if early => Some(after()),
+        FailureReason::TimedOut => None,
+        _ if late => Some(after()),
+        FailureReason::Unreachable | FailureReason::ForbiddenAddress if silent => Some(heard()),
+        FailureReason::Unreachable | FailureReason::ForbiddenAddress => None,
+        FailureReason::Refused if failure.status == 200 || failure.status == 0 => Some(heard()),
+        FailureReason::Refused => None,
+        _ if failure.status != 200 => Some(heard()),
+        FailureReason::Malformed => {
+            let parsed = round.mechanism.parse_response(body).is_ok();
+            parsed.then(|| ("body[\u{2026}]", "the body is an answer".to_owned()))
+        }
+        FailureReason::BadSignature => match &failure.signature {
+            None => Some(("signature", "there is no signature".to_owned())),
+            Some(signature) if signed_by(&failure.hotkey, &failure.request_hash, body, signature) => {
+                Some(("signature", "the signature verifies".to_owned()))
+            }
+            Some(_) => None,
+        },
+        FailureReason::TooLarge => None,
+    }
+}
