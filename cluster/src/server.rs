@@ -29,7 +29,7 @@ const PORT_ATTEMPTS: usize = 3;
 pub enum Location {
     /// In this directory, kept after the server stops.
     Persistent(PathBuf),
-    /// In a fresh directory under the system's temporary one, removed when the [`Cluster`] is dropped.
+    /// In a fresh directory under [`Options::parent`], removed when the [`Cluster`] is dropped.
     Temporary,
 }
 
@@ -38,6 +38,8 @@ pub enum Location {
 pub struct Options {
     /// Where the data lies.
     pub location: Location,
+    /// Where a temporary cluster's directory is made; `None` for the system's temporary directory.
+    pub parent: Option<PathBuf>,
     /// Also listen on 127.0.0.1 at this port, with a password; 0 draws a free one. `None`: unix socket only.
     pub tcp_port: Option<u16>,
     /// Wait for the disk at each commit. Only tests may switch it off.
@@ -62,6 +64,7 @@ impl Options {
     pub fn temporary() -> Self {
         Self {
             location: Location::Temporary,
+            parent: None,
             tcp_port: None,
             fsync: true,
             database: USER.to_owned(),
@@ -125,7 +128,7 @@ impl Cluster {
         let binaries = Binaries::find()?;
         let directory = match &options.location {
             Location::Persistent(directory) => directory.clone(),
-            Location::Temporary => fresh_directory(),
+            Location::Temporary => fresh_directory(options.parent.clone().unwrap_or_else(std::env::temp_dir)),
         };
         std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
         let directory = directory.canonicalize().map_err(Error::io("find", &directory))?;
@@ -403,12 +406,12 @@ fn socket_directory(directory: &Path) -> PathBuf {
     PathBuf::from(format!("/tmp/assay-run-{name:016x}"))
 }
 
-/// A name under the temporary directory that no other process and no other call uses.
-fn fresh_directory() -> PathBuf {
+/// A name under a directory that no other process and no other call uses.
+fn fresh_directory(parent: PathBuf) -> PathBuf {
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    std::env::temp_dir().join(format!("assay-pg-{}-{call}-{now:x}", std::process::id()))
+    parent.join(format!("assay-pg-{}-{call}-{now:x}", std::process::id()))
 }
 
 fn free_port() -> Result<u16> {

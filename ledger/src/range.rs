@@ -123,7 +123,8 @@ impl LedgerReader {
         let mut drawn = self.events(from, end, Some(&["MinersSelected"]));
         while let Some(stored) = drawn.try_next().await? {
             let Some(Event::MinersSelected(selected)) = stored.fact()? else { continue };
-            let used = [Some(selected.accepted), Some(selected.metagraph), Some(selected.sweep), selected.external_scores];
+            let used =
+                [Some(selected.accepted), Some(selected.metagraph), Some(selected.sweep), selected.external_scores];
             positions.extend(used.into_iter().flatten().map(|position| position.0));
             positions.extend(self.earlier_attempts(&selected).await?);
         }

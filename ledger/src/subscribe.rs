@@ -88,6 +88,11 @@ impl Subscription {
         self.next
     }
 
+    /// Goes on from another position: for a reader with batches of its own that wants to be woken only.
+    pub fn seek(&mut self, next: u64) {
+        self.next = next;
+    }
+
     /// The next 1 to `limit` events; waits until there is one.
     ///
     /// # Errors

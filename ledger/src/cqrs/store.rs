@@ -73,6 +73,12 @@ pub struct LedgerContext<A> {
 }
 
 impl<A> LedgerContext<A> {
+    /// An aggregate that the caller has folded itself, at the sequence of its last event.
+    #[must_use]
+    pub fn at(id: impl Into<String>, version: u64, aggregate: A) -> Self {
+        Self { id: id.into(), version, aggregate }
+    }
+
     /// The version that was loaded, which is the sequence of its last event.
     #[must_use]
     pub fn version(&self) -> u64 {
