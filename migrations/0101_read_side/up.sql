@@ -14,13 +14,12 @@ BEGIN
             EXECUTE format('GRANT %I TO %I', part, session_user);
         END IF;
     END LOOP;
-    EXECUTE format('GRANT CREATE ON DATABASE %I TO assay_projector', current_database());
 END
 $$;
 
-SET LOCAL ROLE assay_projector;
+CREATE SCHEMA IF NOT EXISTS assay_read AUTHORIZATION assay_projector;
 
-CREATE SCHEMA IF NOT EXISTS assay_read;
+SET LOCAL ROLE assay_projector;
 
 CREATE TABLE IF NOT EXISTS assay_read.generations (
     generation bigint PRIMARY KEY CHECK (generation > 0),

@@ -6,6 +6,7 @@ use ledger::migrate::Migration;
 use sqlx::{Executor, PgConnection, Row};
 
 use crate::error::{Error, Result};
+use crate::session;
 
 /// The roles and the book of generations; the tables themselves are made per generation.
 pub const MIGRATIONS: &[Migration] =
@@ -35,7 +36,21 @@ pub fn format() -> &'static str {
 /// # Errors
 /// What `ledger::migrate` says.
 pub async fn migrate(url: &str) -> Result<Vec<&'static str>> {
-    Ok(ledger::migrate::run_these(url, MIGRATIONS).await?)
+    let applied = ledger::migrate::run_these(url, MIGRATIONS).await?;
+    let mut connection = session::plain(url, "assay migrate").await?;
+    // A right on the database itself is not in a copy or a dump of it, so it is looked after each time.
+    sqlx::raw_sql(
+        "DO $$ BEGIN
+            IF NOT has_database_privilege('assay_projector', current_database(), 'CREATE') THEN
+                EXECUTE format('GRANT CREATE ON DATABASE %I TO assay_projector', current_database());
+            END IF;
+        END $$",
+    )
+    .execute(&mut connection)
+    .await
+    .map_err(Error::database("let the projector make schemas"))?;
+    session::close(connection).await;
+    Ok(applied)
 }
 
 /// A set of read models.

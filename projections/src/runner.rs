@@ -42,7 +42,7 @@ impl Default for Settings {
         Self {
             batch_events: 512,
             batch_bytes: 16 << 20,
-            poll: Duration::from_millis(200),
+            poll: Duration::from_secs(1),
             discover: Duration::from_secs(2),
             longest_pause: Duration::from_secs(30),
             ledgers: 256,
@@ -115,10 +115,18 @@ impl Projector {
     /// # Errors
     /// An event that cannot be folded, or what the database says.
     pub async fn catch_up(&self) -> Result<u64> {
+        self.catch_up_to(u64::MAX).await
+    }
+
+    /// As [`Projector::catch_up`], but no further than the first `size` events of each ledger.
+    ///
+    /// # Errors
+    /// As [`Projector::catch_up`].
+    pub async fn catch_up_to(&self, size: u64) -> Result<u64> {
         let mut events = 0;
         for info in LedgerReader::list(&self.url).await? {
             let reader = LedgerReader::open(&self.url, &info.origin).await?;
-            events += self.folder.catch_up(&Target::Live, &reader, info.size).await?.events;
+            events += self.folder.catch_up(&Target::Live, &reader, info.size.min(size)).await?.events;
         }
         Ok(events)
     }
@@ -169,6 +177,7 @@ impl Projector {
 
     async fn follow_until_failure(&self, origin: &str) -> Result<std::convert::Infallible, (bool, Error)> {
         let reader = LedgerReader::open(&self.url, origin).await.map_err(|error| (false, error.into()))?;
+        let mut subscription = reader.subscribe(0);
         let mut progressed = false;
         loop {
             let size = reader.head().await.map_err(|error| (progressed, error.into()))?.size;
@@ -178,7 +187,13 @@ impl Projector {
                 *status = Status { next: folded.next, size: size.max(folded.next), failure: None };
             });
             if folded.next >= size {
-                self.folder.wait(&reader, folded.next).await;
+                subscription.seek(folded.next);
+                // What wakes it is a hint: after the pause the head is asked in any case.
+                if let Ok(Err(error)) =
+                    tokio::time::timeout(self.folder.settings.poll, subscription.next_batch(1)).await
+                {
+                    return Err((progressed, error.into()));
+                }
             }
         }
     }
@@ -273,10 +288,5 @@ impl Folder {
             events.push(event);
         }
         Ok(events)
-    }
-
-    /// Waits until there may be more.
-    async fn wait(&self, _reader: &LedgerReader, _next: u64) {
-        tokio::time::sleep(self.settings.poll).await;
     }
 }

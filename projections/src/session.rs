@@ -51,14 +51,19 @@ pub(crate) fn pool(url: &str, application: &str, part: Part, connections: u32) -
     Ok(pool)
 }
 
-/// One connection of its own in the projector's part.
-pub(crate) async fn projector(url: &str, application: &str) -> Result<PgConnection> {
+/// One connection of its own with the login's own rights.
+pub(crate) async fn plain(url: &str, application: &str) -> Result<PgConnection> {
     let options = options(url, application)?;
     let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await;
-    let mut connection = connecting
+    connecting
         .map_err(|_| sqlx::Error::PoolTimedOut)
         .and_then(|connected| connected)
-        .map_err(Error::database("connect to the database"))?;
+        .map_err(Error::database("connect to the database"))
+}
+
+/// One connection of its own in the projector's part.
+pub(crate) async fn projector(url: &str, application: &str) -> Result<PgConnection> {
+    let mut connection = plain(url, application).await?;
     connection.execute(PROJECTOR).await.map_err(Error::database("take a role of the read side"))?;
     Ok(connection)
 }
