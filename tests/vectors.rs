@@ -1,0 +1,223 @@
+//! Runs the vectors made from the original software through the functions that the validator and the audit call.
+//!
+//! `ASSAY_VECTORS` names another folder of vectors. `table` says which of our functions answers for which upstream
+//! function, or why none does; a vector in neither, or with another result, fails by name. This test holds adapters from
+//! JSON to arguments and a comparison, and no arithmetic: integers, strings, booleans and orders are compared exactly, floats
+//! to 1e-12 absolute and relative, or to the bound that the vector's own note states.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+
+#[path = "vectors/json.rs"]
+mod json;
+#[path = "vectors/loosh.rs"]
+mod loosh;
+#[path = "vectors/table.rs"]
+mod table;
+#[path = "vectors/weights.rs"]
+mod weights;
+
+use std::path::{Path, PathBuf};
+
+use json::{Found, Json};
+use loosh::{Call, compare};
+use table::{ELSEWHERE, Elsewhere, Verdict};
+
+/// The bound unless a note states another.
+const TOLERANCE: f64 = 1e-12;
+
+/// What became of the vectors of a file.
+#[derive(Default)]
+struct Tally {
+    equal: usize,
+    not_ours: usize,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn fail(&mut self, name: &str, why: impl std::fmt::Display) {
+        self.failures.push(format!("{name}: {why}"));
+    }
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("ASSAY_VECTORS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"), PathBuf::from)
+}
+
+#[test]
+fn vectors() {
+    let folder = folder();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no vectors in {}", folder.display());
+    let mut failures = Vec::new();
+    for file in files {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let tally = match std::fs::read(&file).map_err(|e| e.to_string()).and_then(|bytes| parse(&bytes)) {
+            Ok(json) => run_file(&name, &json),
+            Err(error) => Tally { failures: vec![format!("{name}: {error}")], ..Tally::default() },
+        };
+        println!("{name}: {} equal, {} not ours, {} failed", tally.equal, tally.not_ours, tally.failures.len());
+        failures.extend(tally.failures);
+    }
+    assert!(failures.is_empty(), "{} vectors failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn parse(bytes: &[u8]) -> Found<Json> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+fn run_file(file: &str, json: &Json) -> Tally {
+    let mut tally = Tally::default();
+    let elsewhere = ELSEWHERE.iter().find(|known| known.file == file);
+    match (json.get("vectors").map(Json::list), elsewhere) {
+        // Named vectors that carry their function: Loosh's, whatever the file is called.
+        (Some(Ok(vectors)), None) => {
+            for vector in vectors {
+                run_vector(vector, &mut tally);
+            }
+        }
+        (Some(Ok(vectors)), Some(known)) => {
+            for vector in vectors {
+                run_elsewhere(vector, known, &mut tally);
+            }
+        }
+        (None, Some(known)) => {
+            if file == "weights" {
+                run_weights(json, &mut tally);
+            }
+            run_sections(json, known, &mut tally);
+        }
+        _ => tally.fail(file, "neither a list of vectors nor a file in the table"),
+    }
+    tally
+}
+
+/// A vector's function as its file states it: one text, or an object with file and function.
+fn source(vector: &Json) -> Found<String> {
+    let stated = vector.any(&["source", "upstream", "function"])?;
+    match stated {
+        Json::Text(text) => Ok(text.clone()),
+        other => Ok(format!("{}::{}", other.at("file")?.text()?, other.at("function")?.text()?)),
+    }
+}
+
+fn run_vector(vector: &Json, tally: &mut Tally) {
+    let name = vector.get("name").and_then(|name| name.text().ok()).unwrap_or("(unnamed)");
+    match check(vector) {
+        Ok(Some(differences)) if differences.is_empty() => tally.equal += 1,
+        Ok(Some(differences)) => tally.fail(name, differences.join("; ")),
+        Ok(None) => tally.not_ours += 1,
+        Err(error) => tally.fail(name, error),
+    }
+}
+
+/// The differences of a vector of ours; `None` for one that is not ours.
+fn check(vector: &Json) -> Found<Option<Vec<String>>> {
+    let source = source(vector)?;
+    let (inputs, expected) = (vector.at("inputs")?, vector.at("expected")?);
+    let verdict = table::find(&source, expected)
+        .ok_or_else(|| format!("no function of the table in {source:?}: neither ours nor known as not ours"))?;
+    match verdict {
+        Verdict::NotOurs(_) => Ok(None),
+        Verdict::Ours(_, adapter) => {
+            let actual = adapter(&Call { inputs, expected })?;
+            Ok(Some(compare(expected, &actual, tolerance(vector)?)))
+        }
+    }
+}
+
+/// `… tolerance 1e-6` in a vector's note widens its bound, for originals in single precision.
+fn tolerance(vector: &Json) -> Found<f64> {
+    let note = vector.get("note").map_or(Ok(""), Json::text)?;
+    let Some((_, rest)) = note.split_once("tolerance ") else { return Ok(TOLERANCE) };
+    let number: String = rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | '-')).collect();
+    number.trim_end_matches('.').parse().map_err(|_| format!("no number follows `tolerance` in the note {note:?}"))
+}
+
+fn run_elsewhere(vector: &Json, known: &Elsewhere, tally: &mut Tally) {
+    let name = vector.get("name").and_then(|name| name.text().ok()).unwrap_or("(unnamed)");
+    match source(vector) {
+        Ok(source) if known.known.iter().any(|upstream| names(&source, upstream)) => tally.not_ours += 1,
+        Ok(source) => tally.fail(name, format!("{source:?} is not in the table of {}", known.file)),
+        Err(error) => tally.fail(name, error),
+    }
+}
+
+/// Whether the source is of this upstream package.
+fn names(source: &str, package: &str) -> bool {
+    source.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == package)
+}
+
+fn run_sections(json: &Json, known: &Elsewhere, tally: &mut Tally) {
+    let sections: Vec<(&str, usize)> = match json {
+        Json::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.list().map_or(1, <[Json]>::len)))
+            .filter(|(key, _)| !known.about.contains(key))
+            .collect(),
+        // A bare list is one section under the file's name.
+        Json::List(items) => vec![(known.file, items.len())],
+        _ => Vec::new(),
+    };
+    for (section, count) in sections {
+        if known.known.contains(&section) {
+            tally.not_ours += count;
+        } else {
+            tally.fail(known.file, format!("section {section:?} is not in the table"));
+        }
+    }
+}
+
+/// The sections of the SDK's weight processing that are ours.
+fn run_weights(json: &Json, tally: &mut Tally) {
+    for (section, adapter) in weights::SECTIONS {
+        for (at, case) in json.get(section).and_then(|cases| cases.list().ok()).unwrap_or_default().iter().enumerate() {
+            let label = case.get("name").and_then(|name| name.text().ok());
+            let name = label.map_or_else(|| format!("{section}[{at}]"), |label| format!("{section}/{label}"));
+            match adapter(case).map(|(expected, actual)| compare(&expected, &actual, TOLERANCE)) {
+                Ok(differences) if differences.is_empty() => tally.equal += 1,
+                Ok(differences) => tally.fail(&name, differences.join("; ")),
+                Err(error) => tally.fail(&name, error),
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_results_and_unknown_functions_fail_by_name() {
+    let vector = |source: &str, expected: &str| {
+        let text = format!(
+            r#"{{"vectors":[{{"name":"probe","source":"{source}","inputs":{{"polarities":["a","b"]}},"expected":{expected}}}]}}"#
+        );
+        run_file("probe", &parse(text.as_bytes()).unwrap()).failures
+    };
+    let polarity = "x.py:_apply_polarity_clustering";
+    assert!(vector(polarity, r#"{"agreement":0.5}"#).is_empty());
+    for (source, expected) in [
+        (polarity, r#"{"agreement":0.500000000002}"#),
+        (polarity, r#"{"agreement":"0.5"}"#),
+        (polarity, r#"{"agreement":0.5,"more":1}"#),
+        (polarity, "{}"),
+        ("x.py:_apply_unknown", r#"{"agreement":0.5}"#),
+        ("x.py:_apply_polarity_clustering,_apply_unknown", r#"{"agreement":0.5}"#),
+    ] {
+        let failures = vector(source, expected);
+        assert!(failures.len() == 1 && failures[0].starts_with("probe: "), "{source} {expected} {failures:?}");
+    }
+}
+
+#[test]
+fn every_row_says_what_or_why() {
+    for row in table::LOOSH {
+        let text = match row.verdict {
+            Verdict::Ours(name, _) => name,
+            Verdict::NotOurs(reason) => reason,
+        };
+        assert!(text.len() > 8 && !row.functions.is_empty());
+    }
+    assert!(ELSEWHERE.iter().all(|known| known.reason.len() > 8));
+}
