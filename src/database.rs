@@ -36,6 +36,13 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Whether it is the demo's.
+    pub fn is_of(&self, demo: &DemoState) -> bool {
+        self.url == demo.database
+    }
+}
+
 async fn reachable(url: &str) -> bool {
     use sqlx::Connection;
     let connect = sqlx::PgConnection::connect(url);

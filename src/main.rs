@@ -1,10 +1,12 @@
 //! `assay`: a validator you can check. Composition only; what the commands do lives in the crates.
 
+mod chain_answers;
 mod cli;
 mod commands;
 mod database;
 mod demo;
 mod home;
+mod ledgers;
 mod output;
 mod shutdown;
 
@@ -55,9 +57,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => commands::verify::run(&args).await,
         Command::Export(args) => commands::export::run(&args).await,
         Command::Rebuild(args) => commands::rebuild::run(&args).await,
-        Command::Leaderboard(args) => commands::tables::leaderboard(&args).await,
-        Command::Epochs(args) => commands::tables::epochs(&args).await,
-        Command::Explain(args) => commands::tables::explain(&args).await,
+        Command::Leaderboard(args) => commands::tables::leaderboard_command(&args).await,
+        Command::Epochs(args) => commands::tables::epochs_command(&args).await,
+        Command::Explain(args) => commands::tables::explain_command(&args).await,
         Command::Rules(args) => commands::rules::run(&args),
     }
 }

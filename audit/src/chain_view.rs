@@ -35,6 +35,17 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// The kinds that name something to ask about; others need not be read for it.
+    pub const KINDS: &[&str] = &[
+        "MetagraphObserved",
+        "ChallengeAccepted",
+        "CheckpointAnchored",
+        "WeightsSubmitted",
+        "WeightsIncluded",
+        "WeightsCommitted",
+        "WeightsRevealed",
+    ];
+
     /// Notes what an event names.
     pub fn note(&mut self, event: &Event) {
         let extrinsic = |hash: Digest| WantedExtrinsic { hash, nonce: None, era: None };

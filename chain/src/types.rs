@@ -77,6 +77,20 @@ pub struct Neuron {
 }
 
 impl Neuron {
+    /// As a `MetagraphObserved` records it.
+    pub fn recorded(&self) -> domain::events::Neuron {
+        domain::events::Neuron {
+            uid: self.uid,
+            hotkey: self.hotkey,
+            coldkey: self.coldkey,
+            ip: self.ip.to_string(),
+            port: self.port,
+            stake: self.stake,
+            validator_permit: self.validator_permit,
+            last_update: self.last_update,
+        }
+    }
+
     /// The announced axon, when there is one.
     pub fn axon(&self) -> Option<SocketAddr> {
         (self.port != 0 && !self.ip.is_unspecified()).then_some(SocketAddr::new(self.ip, self.port))

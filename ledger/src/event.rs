@@ -217,6 +217,27 @@ impl StoredEvent {
     }
 }
 
+impl From<StoredEvent> for audit::record::Recorded {
+    fn from(stored: StoredEvent) -> Self {
+        Self {
+            position: stored.position,
+            recorded_at: stored.recorded_at,
+            block: stored.block,
+            stream_type: stored.stream_type,
+            stream_id: stored.stream_id,
+            sequence: stored.sequence,
+            kind: stored.kind,
+            version: stored.version,
+            cause: stored.cause,
+            payload_length: stored.payload_length,
+            leaf_hash: stored.leaf_hash,
+            commitment: stored.commitment,
+            salt: stored.salt,
+            payload: stored.payload,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use audit::replay::{Progress, Replay};
 use domain::events::{Event, MinersSelected, WeightsDerived};
 use futures::TryStreamExt;
 use tlog::Frontier;
@@ -77,6 +78,35 @@ impl LedgerReader {
             Some(Event::WeightsDerived(derived)) => Ok(derived.epoch + 1),
             _ => Err(damaged(stored.position, "a WeightsDerived is erased")),
         }
+    }
+
+    /// Gives a replay everything that an audit of the range needs, in order.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn feed(&self, range: &EpochRange, replay: &mut Replay) -> Result<()> {
+        for antecedent in &range.antecedents {
+            replay.antecedent(&antecedent.clone().into());
+        }
+        if let Some(previous) = &range.previous {
+            replay.previous(&previous.clone().into());
+        }
+        replay.frontier(self.frontier_at(range.from).await?);
+        self.feed_from(range.from, range.end, replay).await
+    }
+
+    /// Gives a replay the events `from..to` until it wants no more.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn feed_from(&self, from: u64, to: u64, replay: &mut Replay) -> Result<()> {
+        let mut events = self.events(from, to, None);
+        while let Some(stored) = events.try_next().await? {
+            if replay.push(&stored.into()) == Progress::Complete {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The tree over the events before a position.

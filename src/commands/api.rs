@@ -1,0 +1,1 @@
+//! `assay api`: projections and the read side over HTTP.

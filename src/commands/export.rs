@@ -1,0 +1,1 @@
+//! `assay export`: an epoch as one file.

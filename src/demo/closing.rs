@@ -1,0 +1,115 @@
+//! What follows an epoch's end: the audit, a bundle, and for the first one the leaderboard and the commands to repeat it all.
+
+use super::follow::Follower;
+use super::state::DemoState;
+use crate::cli::{DatabaseArgs, DemoArgs, ExportArgs, LedgerArgs, TableArgs};
+use crate::commands::{self, audit::epoch_report};
+use crate::output;
+use anyhow::{Context, Result};
+use ledger::LedgerReader;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Audits epochs as they close.
+pub struct Closing<'a> {
+    args: &'a DemoArgs,
+    state: &'a DemoState,
+    reader: LedgerReader,
+    audited: usize,
+    last: Option<(u64, String)>,
+    shown: bool,
+}
+
+impl<'a> Closing<'a> {
+    /// Nothing is audited yet.
+    pub fn new(args: &'a DemoArgs, state: &'a DemoState, reader: LedgerReader) -> Self {
+        Self { args, state, reader, audited: 0, last: None, shown: false }
+    }
+
+    /// The next closed epoch that is not audited.
+    pub fn next_of(&mut self, follower: &Follower) -> Option<(u64, String)> {
+        let next = follower.closed.get(self.audited).cloned();
+        self.audited += usize::from(next.is_some());
+        next
+    }
+
+    /// Audits a closed epoch against the chain and writes its bundle.
+    pub async fn audit(&mut self, epoch: u64, outcome: &str) -> Result<ExitCode> {
+        let report = epoch_report(&self.reader, epoch, Some(&self.state.chain)).await?;
+        let file = self.bundle(epoch);
+        commands::export::run(&ExportArgs {
+            ledger: self.ledger(),
+            epoch,
+            out: file.clone(),
+            checkpoints: Some(self.state.checkpoints.clone()),
+        })
+        .await
+        .with_context(|| format!("epoch {epoch} cannot be exported"))?;
+        output::line(format!("  epoch {epoch} ({outcome}): {}", report.last_line()));
+        self.last = Some((epoch, report.last_line()));
+        Ok(ExitCode::from(report.verdict.exit_code()))
+    }
+
+    /// Whether this is the moment to show the results: the first epoch after the first questions is audited.
+    pub fn take_first(&mut self, follower: &Follower, known: usize) -> bool {
+        let now = !self.shown && follower.closed.len() > known && self.audited == follower.closed.len();
+        self.shown |= now;
+        now
+    }
+
+    /// The leaderboard, the addresses, the commands, and the audit's last line.
+    pub async fn show(&self) -> Result<()> {
+        let Some((epoch, last_line)) = &self.last else { return Ok(()) };
+        output::line("");
+        let table = TableArgs { ledger: self.ledger(), as_of: None, json: false };
+        commands::tables::leaderboard_command(&table).await?;
+        let program = program();
+        let DemoState { api, validator, chain, .. } = self.state;
+        let bundle = self.bundle(*epoch);
+        output::line("");
+        output::line(output::bold("Look"));
+        output::line(format!("  GraphiQL    {api}/graphiql"));
+        output::line(format!("  validator   {validator}/stats  {validator}/openapi.json"));
+        output::line(format!("  chain       {chain}"));
+        output::line("");
+        output::line(output::bold("Check"));
+        output::line(format!("  {program} audit --epoch {epoch}"));
+        output::line(format!("  {program} audit --bundle {}", bundle.display()));
+        output::line(format!("  {program} verify"));
+        output::line(format!("  {program} replay --epoch {epoch} --rules {}", other(&self.args.rules)));
+        output::line(format!("  {}", curl(api)));
+        output::line("");
+        output::line(last_line);
+        Ok(())
+    }
+
+    fn bundle(&self, epoch: u64) -> PathBuf {
+        self.args.out.join(format!("epoch-{epoch}.assay"))
+    }
+
+    fn ledger(&self) -> LedgerArgs {
+        LedgerArgs {
+            database: DatabaseArgs { database: Some(self.state.database.clone()) },
+            ledger: Some(self.reader.origin().to_owned()),
+            netuid: None,
+        }
+    }
+}
+
+/// As the user would type it.
+fn program() -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("assay"));
+    let here = std::env::current_dir().unwrap_or_default();
+    let short = path.strip_prefix(&here).map(|short| format!("./{}", short.display()));
+    short.unwrap_or_else(|_| path.display().to_string())
+}
+
+fn other(rules: &str) -> &'static str {
+    if rules == "loosh/readme" { "loosh/1.2.8" } else { "loosh/readme" }
+}
+
+/// A query that needs no argument of this run.
+fn curl(api: &str) -> String {
+    let query = "{ leaderboard(first: 3) { edges { node { rank hotkey average } } } }";
+    format!("curl -s {api}/graphql -H 'content-type: application/json' -d '{{\"query\":\"{query}\"}}'")
+}
