@@ -229,7 +229,11 @@ async fn supervise(shared: Arc<Shared>) -> Result<(), Error> {
         loops.spawn(part("epochs", Box::pin(epochs::run(Arc::clone(&shared)))));
         loops.spawn(part("checkpoints", Box::pin(keeper::run(Arc::clone(&shared)))));
         tokio::select! {
-            Some(joined) = loops.join_next() => failure = Some(unexpected(joined)),
+            // A loop that saw the order to stop may end before this task sees it.
+            Some(joined) = loops.join_next() => match joined {
+                Ok((_, Ok(()))) if shared.stop.is_ordered() => {}
+                other => failure = Some(unexpected(other)),
+            },
             () = shared.stop.stopped() => {}
         }
     }
@@ -283,12 +287,16 @@ fn unexpected(joined: Result<Ended, tokio::task::JoinError>) -> Error {
     }
 }
 
-/// Says in the log that the validator stopped, and gives the ledger back.
+/// Says in the log that the validator stopped, covers that by a checkpoint, and gives the ledger back.
 async fn farewell(shared: &Shared, in_order: bool) {
     if in_order {
         let reason = shared.stop.reason().unwrap_or_default();
         let entry = Entry::new(streams::OPERATOR, streams::ONLY, ValidatorStopped { reason });
-        match tokio::time::timeout(FAREWELL, shared.journal.append(entry)).await {
+        let last_words = async {
+            shared.journal.append(entry).await?;
+            shared.checkpoints.publish(shared.journal.block().0).await
+        };
+        match tokio::time::timeout(FAREWELL, last_words).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the stop could not be recorded"),
             Err(_) => tracing::warn!("the stop could not be recorded in time"),

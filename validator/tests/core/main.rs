@@ -1,0 +1,9 @@
+//! The validator on a real PostgreSQL, a real development chain, real HTTP peers and the real sentence model.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+
+mod crashes;
+mod epochs;
+mod operation;
+mod peer;
+mod rounds;
+mod world;

@@ -1,0 +1,153 @@
+//! Pausing, restarting, a ledger that goes away, and a second validator.
+
+use chain::Chain;
+use domain::events::Event;
+use domain::types::Hotkey;
+use ledger::LedgerReader;
+use network::keys::Keypair;
+use sqlx::Connection;
+use validator::service::{ChallengeState, RegisterOutcome};
+use validator::{Error, ValidatorConfig, open_ledger};
+
+use crate::world::{World, challenge, close_epoch, ended, honest, positions, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_holds_rounds_back_over_a_crash_and_loses_nothing() {
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let paused = running.handle.set_running(false, "the test").await.unwrap();
+    assert!(!paused.running && paused.position.is_some());
+    assert_eq!(running.handle.set_running(false, "the test").await.unwrap().position, None, "nothing changed");
+    for n in 0..3 {
+        running.handle.accept(challenge(&format!("c{n}"))).await.unwrap();
+    }
+    let health = running.handle.health();
+    assert!(!health.available && !health.running && health.reason.as_deref() == Some("paused"), "{health:?}");
+    running.crash().await;
+
+    let running = world.start(world.config()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert_eq!(running.handle.challenge_stats().queue_size, 3);
+    assert_eq!(running.handle.status("c0").await.unwrap().unwrap().state, ChallengeState::Queued);
+    assert!(world.peers.iter().all(|peer| peer.requests() == 0), "nobody was asked");
+    running.handle.set_running(true, "the test").await.unwrap();
+    for n in 0..3 {
+        assert_eq!(ended(&running.handle, &format!("c{n}")).await.state, ChallengeState::Evaluated);
+    }
+    assert!(running.handle.health().available);
+    assert_eq!(running.handle.status("unknown").await.unwrap(), None);
+    running.stop().await;
+    let log = world.log().await;
+    assert_eq!(positions(&log, "ValidatorPaused").len(), 1);
+    assert_eq!(positions(&log, "ValidatorResumed").len(), 1);
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_database_sessions_do_not_stop_it() {
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let mut admin = sqlx::PgConnection::connect(world.database.url()).await.unwrap();
+    for n in 0..6 {
+        let id = format!("c{n}");
+        // An append that was cut off says so; sending it again tells whether it was taken.
+        loop {
+            match running.handle.accept(challenge(&id)).await {
+                Ok(_) | Err(validator::service::AcceptError::Duplicate { .. }) => break,
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            }
+        }
+        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query(kill).execute(&mut admin).await.unwrap();
+    }
+    until("all end", || async {
+        running.handle.challenge_stats().total_received == 6
+            && running.handle.challenge_stats().queue_size == 0
+            && running.handle.challenge_stats().active == 0
+    })
+    .await;
+    let closed = close_epoch(&running.handle, 0).await;
+    assert_eq!(closed.reason, "");
+    assert!(!running.task.is_finished());
+    running.stop().await;
+    let log = world.log().await;
+    assert_eq!(positions(&log, "ChallengeAccepted").len(), 6);
+    let last = log.iter().filter(|(_, event)| match event {
+        Event::RoundEvaluated(_) => true,
+        Event::RoundAbandoned(abandoned) => abandoned.last,
+        _ => false,
+    });
+    assert_eq!(last.count(), 6, "each challenge ended once");
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_validator_is_told_who_holds_the_ledger() {
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let refused = world.try_start(world.config()).await.err().unwrap();
+    assert!(
+        matches!(&refused, Error::Ledger(ledger::Error::LeaseHeld { holder, .. }) if holder == "the test"),
+        "{refused}"
+    );
+    running.stop().await;
+    world.start(world.config()).await.stop().await;
+    assert_eq!(positions(&world.log().await, "ValidatorStarted").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_subnets_keys_or_rule_sets_are_not_mixed_up() {
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    running.stop().await;
+    // Another checkpoint key than the ledger was opened with.
+    let other_key = network::checkpoint_key::CheckpointKey::from_seed(&[8; 32]);
+    let config = ValidatorConfig { checkpoint_key: other_key, ..world.config() };
+    let refused = world.try_start(config).await.err().unwrap();
+    assert!(matches!(refused, Error::OtherIdentity { what: "checkpoint key", .. }), "{refused}");
+    // Another hotkey has another ledger, in the same database.
+    let other = ValidatorConfig { hotkey: Keypair::from_uri("//validator//other").unwrap(), ..world.config() };
+    let ledger = open_ledger(world.database.url(), "the test", &other, &world.chain as &dyn Chain).await.unwrap();
+    assert_eq!(LedgerReader::list(world.database.url()).await.unwrap().len(), 2);
+    ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_rule_set_comes_into_force_with_the_next_epoch() {
+    let mut world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let first = world.rule_set.hash();
+    running.handle.accept(challenge("old")).await.unwrap();
+    ended(&running.handle, "old").await;
+    running.stop().await;
+    world.rule_set = domain::mechanism::shipped_by_name("loosh/readme").unwrap();
+    assert_ne!(world.rule_set.hash(), first);
+    let running = world.start(world.config()).await;
+    running.handle.accept(challenge("still old")).await.unwrap();
+    assert_eq!(
+        ended(&running.handle, "still old").await.attempts[0].rule_set,
+        first,
+        "the epoch is finished as it began"
+    );
+    assert_eq!(close_epoch(&running.handle, 0).await.reason, "");
+    running.handle.accept(challenge("new")).await.unwrap();
+    assert_eq!(ended(&running.handle, "new").await.attempts[0].rule_set, world.rule_set.hash());
+    assert_eq!(close_epoch(&running.handle, 1).await.reason, "");
+    running.stop().await;
+    let log = world.log().await;
+    assert_eq!(positions(&log, "RuleSetAdopted").len(), 2);
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_alone_says_who_is_registered() {
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let known = running.handle.register(world.peers[0].key.hotkey()).await.unwrap();
+    assert!(matches!(known, RegisterOutcome::Known { announced: true, .. }), "{known:?}");
+    let stranger: Hotkey = Keypair::from_uri("//stranger").unwrap().hotkey();
+    let unknown = running.handle.register(stranger).await.unwrap();
+    assert!(matches!(unknown, RegisterOutcome::NotRegistered { .. }), "{unknown:?}");
+    running.stop().await;
+}

@@ -1,0 +1,232 @@
+//! What a validator lives in: database, chain, peers, model.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain::development::server::{Configuration, Running as RunningChain};
+use chain::development::{Client, GenesisNeuron, Specification};
+use chain::{Chain, Hyperparameters};
+use cluster::TestDatabase;
+use domain::events::{Challenge, Event};
+use domain::mechanism;
+use domain::ruleset::RuleSet;
+use domain::types::{Hotkey, NetUid, Position, Rao};
+use futures::TryStreamExt;
+use inference::{EmbeddingConfig, EmbeddingService};
+use ledger::{LedgerReader, migrate};
+use network::checkpoint_key::CheckpointKey;
+use network::keys::Keypair;
+use tokio::task::JoinHandle;
+use validator::faults::Faults;
+use validator::service::{ChallengeState, ChallengeStatus, Handle};
+use validator::transport::HttpTransport;
+use validator::{Error, Validator, ValidatorConfig, open_ledger};
+
+use crate::peer::{Behaviour, Peer};
+
+pub const NETUID: NetUid = NetUid(78);
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const QUESTION: &str = "Why is an append-only log useful to an auditor?";
+/// Three honest answers that agree.
+pub const ANSWERS: [&str; 3] = [
+    "An append-only log lets an auditor see every recorded event in order, because nothing that was written can be changed or removed later.",
+    "Because records in an append-only log are never changed or deleted, an auditor can replay them in order and check every result.",
+    "An auditor can trust an append-only log since each event stays in its place, so the whole history can be replayed and checked.",
+];
+
+pub struct World {
+    pub database: TestDatabase,
+    pub directory: tempfile::TempDir,
+    pub chain: Client,
+    pub validator_key: Keypair,
+    pub root: Keypair,
+    pub peers: Vec<Peer>,
+    pub rule_set: RuleSet,
+    pub embeddings: EmbeddingService,
+    _chain: RunningChain,
+}
+
+pub struct Running {
+    pub handle: Handle,
+    pub task: JoinHandle<Result<(), Error>>,
+}
+
+impl Running {
+    /// What a kill leaves behind: every task ends where it stands, nothing more is said.
+    pub async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
+        drop(self.handle);
+    }
+
+    pub async fn stop(self) {
+        self.handle.stop("the test is over");
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap().unwrap();
+    }
+}
+
+pub fn quick_rules() -> RuleSet {
+    let shipped = mechanism::shipped_by_name("loosh/readme").unwrap();
+    let quick = shipped.bytes().replace("\"deadline_ms\":120000", "\"deadline_ms\":3000");
+    assert_ne!(quick, shipped.bytes());
+    RuleSet::parse(&quick).unwrap()
+}
+
+pub fn honest() -> Vec<Behaviour> {
+    let pauses = [20, 35, 50];
+    ANSWERS.iter().zip(pauses).map(|(text, pause)| Behaviour::Answers(text, Duration::from_millis(pause))).collect()
+}
+
+impl World {
+    pub async fn new(behaviours: Vec<Behaviour>) -> Self {
+        let template = format!("ledger_{}", migrate::fingerprint(migrate::MIGRATIONS));
+        let prepared = cluster::test_database(&template, |url| async move { migrate::run(&url).await.map(drop) });
+        let database = prepared.await.unwrap();
+        let mut peers = Vec::new();
+        for (name, behaviour) in behaviours.into_iter().enumerate() {
+            peers.push(Peer::start(name, behaviour).await);
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let validator_key = Keypair::from_uri("//validator").unwrap();
+        let root = Keypair::from_uri("//root").unwrap();
+        let neuron = |hotkey: Hotkey, stake: u64, axon| GenesisNeuron {
+            hotkey,
+            coldkey: root.hotkey(),
+            stake: Rao(stake),
+            axon,
+        };
+        let mut neurons = vec![neuron(validator_key.hotkey(), 1_000_000_000_000, None)];
+        neurons.extend(
+            peers.iter().map(|peer| neuron(peer.key.hotkey(), 0, Some((peer.address.ip(), peer.address.port())))),
+        );
+        let hyperparameters = Hyperparameters { weights_rate_limit: 1, ..Hyperparameters::default() };
+        let specification = Specification::single(root.hotkey(), NETUID, hyperparameters, neurons);
+        let configuration = Configuration {
+            path: directory.path().join("chain"),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            block_time: Duration::from_millis(100),
+            serve_other_machines: false,
+        };
+        let running = chain::development::server::start(configuration, &specification).await.unwrap();
+        let chain = Client::connect(&running.url()).await.unwrap().with_era_period(16);
+        let embedder = inference::open(&EmbeddingConfig::discover()).unwrap();
+        let embeddings = EmbeddingService::start(embedder, &inference::ServiceLimits::default()).unwrap();
+        let rule_set = quick_rules();
+        Self { database, directory, chain, validator_key, root, peers, rule_set, embeddings, _chain: running }
+    }
+
+    pub fn config(&self) -> ValidatorConfig {
+        let checkpoints: PathBuf = self.directory.path().join("checkpoints");
+        let key = CheckpointKey::from_seed(&[7; 32]);
+        let mut config =
+            ValidatorConfig::new(NETUID, self.rule_set.clone(), self.validator_key.clone(), key, checkpoints);
+        config.network_is_local = true;
+        // Ended by the tests themselves, unless they say otherwise.
+        config.epoch_blocks = 1_000_000;
+        config.metagraph_blocks = 5;
+        config.sweep_interval = Duration::from_secs(2);
+        config.candidates_poll = Duration::from_millis(200);
+        config.stop_grace = Duration::from_secs(5);
+        config
+    }
+
+    pub async fn start(&self, config: ValidatorConfig) -> Running {
+        self.try_start(config).await.unwrap()
+    }
+
+    pub async fn try_start(&self, config: ValidatorConfig) -> Result<Running, Error> {
+        let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
+        let transport = Arc::new(HttpTransport::new(config.network_is_local).unwrap());
+        let ledger = open_ledger(self.database.url(), "the test", &config, chain.as_ref()).await?;
+        let (handle, task) = Validator::start(config, ledger, chain, self.embeddings.clone(), transport).await?;
+        Ok(Running { handle, task })
+    }
+
+    pub async fn start_with_faults(&self, faults: Faults) -> Running {
+        self.start(ValidatorConfig { faults, ..self.config() }).await
+    }
+
+    pub async fn reader(&self) -> LedgerReader {
+        let genesis = self.chain.genesis_hash().await.unwrap();
+        let origin = domain::events::LedgerOpened::origin_of(&genesis, NETUID, &self.validator_key.hotkey(), 0);
+        LedgerReader::open(self.database.url(), &origin).await.unwrap()
+    }
+
+    /// Every event of the log.
+    pub async fn log(&self) -> Vec<(Position, Event)> {
+        let reader = self.reader().await;
+        let stored: Vec<_> = reader.events(0, u64::MAX, None).try_collect().await.unwrap();
+        stored.iter().map(|stored| (Position(stored.position), stored.fact().unwrap().unwrap())).collect()
+    }
+
+    /// The whole log, checked against its tree and the outside checkpoint.
+    pub async fn assert_sound(&self) {
+        let log = self.log().await;
+        for (index, (position, _)) in log.iter().enumerate() {
+            assert_eq!(position.0, index as u64, "positions have no gap");
+        }
+        let reader = self.reader().await;
+        let directory = ledger::checkpoint::CheckpointDirectory::new(self.directory.path().join("checkpoints"));
+        let outside = directory.read(reader.origin()).unwrap();
+        let report = reader.verify(outside.as_ref()).await.unwrap();
+        assert!(matches!(report.outcome, ledger::verify::Outcome::Sound { .. }), "{report:?}");
+    }
+}
+
+pub fn challenge(id: &str) -> Challenge {
+    Challenge {
+        id: id.to_owned(),
+        correlation_id: None,
+        prompt: Some(QUESTION.to_owned()),
+        messages: None,
+        model: None,
+        tools: None,
+        tool_choice: None,
+        temperature: 0.7,
+        top_p: 0.95,
+        max_tokens: 512,
+        metadata: None,
+        created_at: None,
+        requester: None,
+    }
+}
+
+/// Waits until something holds, or fails with its name.
+pub async fn until<Held: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> Held) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "in time: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until the challenge has ended.
+pub async fn ended(handle: &Handle, id: &str) -> ChallengeStatus {
+    until(&format!("{id} ends"), || async {
+        let status = handle.status(id).await.unwrap();
+        status.is_some_and(|status| matches!(status.state, ChallengeState::Evaluated | ChallengeState::Abandoned))
+    })
+    .await;
+    handle.status(id).await.unwrap().unwrap()
+}
+
+/// Ends the open epoch now and waits until it is closed.
+pub async fn close_epoch(handle: &Handle, epoch: u64) -> validator::service::ClosedEpoch {
+    until(&format!("epoch {epoch} opens"), || async { handle.stats().epoch == Some(epoch) }).await;
+    handle.close_epoch_now();
+    epoch_closed(handle, epoch).await
+}
+
+pub async fn epoch_closed(handle: &Handle, epoch: u64) -> validator::service::ClosedEpoch {
+    until(&format!("epoch {epoch} closes"), || async {
+        handle.stats().closed_epoch.is_some_and(|closed| closed.epoch >= epoch)
+    })
+    .await;
+    handle.stats().closed_epoch.unwrap()
+}
+
+/// Positions of the events of a kind.
+pub fn positions(log: &[(Position, Event)], kind: &str) -> Vec<u64> {
+    log.iter().filter(|(_, event)| event.kind() == kind).map(|(position, _)| position.0).collect()
+}
