@@ -147,6 +147,6 @@ pub mod header {
     pub const ORIGIN: &str = "assay-origin";
     /// The round, on a request.
     pub const ROUND: &str = "assay-round";
-    /// Position of the attempt's draw, on a request.
+    /// Position of this request's `ChallengeIssued`, on a request.
     pub const POSITION: &str = "assay-position";
 }

@@ -6,6 +6,7 @@
 //!
 //! **Architecture invariant:** no byte leaves for a miner or for the chain before the event that announces it is committed.
 
+pub mod api;
 mod board;
 mod chain_view;
 pub mod clock;

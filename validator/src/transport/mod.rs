@@ -3,11 +3,15 @@
 //! A transport measures the times that end up in the log, caps what it reads, and checks nothing else: whether a signature
 //! holds and a body is an answer is decided by the round, from the bytes that are recorded.
 
+mod http;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::events::FailureReason;
 use domain::types::{Digest, Hotkey, Micros, Position, Signature};
+
+pub use http::HttpTransport;
 
 /// The largest answer that is read, in bytes. Design: sizes are capped before parsing.
 pub const LARGEST_ANSWER: usize = 1 << 20;
@@ -36,7 +40,7 @@ pub struct TransportRequest {
     pub challenge_id: String,
     /// The attempt, from 1.
     pub attempt: u32,
-    /// Position of this request's `ChallengeIssued`.
+    /// Position of the attempt's `MinersSelected`, as the request says.
     pub position: Position,
     /// When the collector gives up, as the request says.
     pub deadline: Micros,

@@ -1,0 +1,77 @@
+//! What the routes ask of a validator: the part of [`crate::service::Handle`] that a client may reach.
+
+use async_trait::async_trait;
+use domain::events::Challenge;
+use domain::types::Hotkey;
+
+use crate::service::{
+    AcceptError, Accepted, ChallengeStats, ChallengeStatus, Health, RegisterOutcome, RunningChange, ServiceError, Stats,
+};
+
+/// A running validator as its routes see it.
+#[async_trait]
+pub trait Service: Send + Sync {
+    /// Takes a challenge on; returns after its commit.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    async fn accept(&self, challenge: Challenge) -> Result<Accepted, AcceptError>;
+
+    /// How far a challenge is; none when it was never accepted.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    async fn status(&self, id: &str) -> Result<Option<ChallengeStatus>, ServiceError>;
+
+    /// The queue.
+    fn challenge_stats(&self) -> ChallengeStats;
+
+    /// Figures folded from the log.
+    fn stats(&self) -> Stats;
+
+    /// Whether the validator can do its work now.
+    fn health(&self) -> Health;
+
+    /// Pauses or resumes; `by` is who asked, for the log.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError>;
+
+    /// Looks whether the chain knows a miner.
+    ///
+    /// # Errors
+    /// When the chain does not answer.
+    async fn register(&self, hotkey: Hotkey) -> Result<RegisterOutcome, ServiceError>;
+}
+
+#[async_trait]
+impl Service for crate::service::Handle {
+    async fn accept(&self, challenge: Challenge) -> Result<Accepted, AcceptError> {
+        Self::accept(self, challenge).await
+    }
+
+    async fn status(&self, id: &str) -> Result<Option<ChallengeStatus>, ServiceError> {
+        Self::status(self, id).await
+    }
+
+    fn challenge_stats(&self) -> ChallengeStats {
+        Self::challenge_stats(self)
+    }
+
+    fn stats(&self) -> Stats {
+        Self::stats(self)
+    }
+
+    fn health(&self) -> Health {
+        Self::health(self)
+    }
+
+    async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError> {
+        Self::set_running(self, running, by).await
+    }
+
+    async fn register(&self, hotkey: Hotkey) -> Result<RegisterOutcome, ServiceError> {
+        Self::register(self, hotkey).await
+    }
+}
