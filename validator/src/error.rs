@@ -69,6 +69,9 @@ pub enum Error {
     /// A stream is not at the version that a command was decided on; it is read anew.
     #[error("{0} was changed meanwhile")]
     Conflict(String),
+    /// The fold of the log is behind: the ledger does not answer.
+    #[error("the log was not read up to position {0} in time")]
+    Lag(Position),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(String),
@@ -84,7 +87,7 @@ impl Error {
     /// Whether waiting can help: the chain or the ledger did not answer, or somebody was faster.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Chain(_) | Self::Conflict(_) => true,
+            Self::Chain(_) | Self::Conflict(_) | Self::Lag(_) => true,
             Self::Ledger(error) => !crate::journal::is_final(error),
             _ => false,
         }

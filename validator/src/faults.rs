@@ -18,6 +18,7 @@ pub const POINTS: &[&str] = &[
     "after_checkpoint",
     "after_anchor",
     "before_submission",
+    "before_sending",
     "after_submission",
 ];
 

@@ -1,6 +1,8 @@
 //! The validator's memory: a fold that follows the log, and a way to wait until it has come to a position.
 
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -53,13 +55,13 @@ impl Board {
     /// Waits until the event at the position is folded in.
     ///
     /// # Errors
-    /// [`Error::Task`] when it is not within a minute.
+    /// [`Error::Lag`] when it is not within a minute.
     pub(crate) async fn reach(&self, position: Position) -> Result<(), Error> {
         let mut progress = self.folded.subscribe();
         let reached = progress.wait_for(|size| *size > position.0);
         match tokio::time::timeout(LONGEST_LAG, reached).await {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(Error::Task("reader of the log")),
+            _ => Err(Error::Lag(position)),
         }
     }
 

@@ -56,7 +56,10 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
             Err(Error::Stopping) => return Ok(()),
             Err(error) if error.may_pass() => {
                 tracing::warn!(%error, "the epoch cannot go on; trying again");
-                memory.trouble.get_or_insert_with(|| (Instant::now(), String::new())).1 = error.to_string();
+                // A ledger that is away delays an epoch; only the chain can make it hopeless.
+                if matches!(error, Error::Chain(_)) {
+                    memory.trouble.get_or_insert_with(|| (Instant::now(), String::new())).1 = error.to_string();
+                }
                 if shared.stop.sleep(backoff.pause()).await {
                     return Ok(());
                 }

@@ -70,6 +70,7 @@ pub(super) async fn run(
     let id = epoch::stream_id(number);
     let recorded = shared.commands.epoch(&id, EpochCommand::Submit(submitted), Some(at)).await?;
     tracing::info!(epoch = number, extrinsic = %extrinsic.hash, "weights signed and recorded; sending");
+    shared.config.faults.point("before_sending").await;
     send(shared, number, &extrinsic, recorded.last).await?;
     *sent = Some(extrinsic);
     shared.config.faults.point("after_submission").await;

@@ -43,7 +43,10 @@ pub(super) struct Attempt<'a> {
 struct Issue {
     event: ChallengeIssued,
     body: Vec<u8>,
+    /// Of the event.
     position: Position,
+    /// Of the draw.
+    selected: Position,
 }
 
 impl Attempt<'_> {
@@ -163,7 +166,7 @@ impl Attempt<'_> {
         mechanism: &dyn Mechanism,
     ) -> Result<Vec<Issue>, Error> {
         let allowed = Duration::from_millis(u64::from(mechanism.deadline_ms()));
-        let allowed = config.response_deadline.map_or(allowed, |sooner| sooner.min(allowed));
+        let allowed = self.shared.config.response_deadline.map_or(allowed, |sooner| sooner.min(allowed));
         let deadline = clock::after(clock::now(), allowed);
         let mut events = Vec::with_capacity(selected.drawn.len());
         let mut bodies = Vec::with_capacity(selected.drawn.len());
@@ -188,7 +191,9 @@ impl Attempt<'_> {
         }
         let recorded = self.execute(RoundCommand::Issue(events.clone()), at).await.map_err(other)?;
         let issues = events.into_iter().zip(bodies).zip(recorded.first.0..);
-        Ok(issues.map(|((event, body), position)| Issue { event, body, position: Position(position) }).collect())
+        Ok(issues
+            .map(|((event, body), position)| Issue { event, body, position: Position(position), selected: at })
+            .collect())
     }
 
     /// Asks all miners at once and records each answer or failure as it comes. Gives the usable answers.
@@ -231,7 +236,7 @@ impl Attempt<'_> {
 }
 
 async fn ask(shared: &Shared, issue: Issue, mechanism: &dyn Mechanism) -> Verdict {
-    let Issue { event, body, position } = issue;
+    let Issue { event, body, selected, .. } = issue;
     let (begun, timeout) = (clock::now(), clock::until(event.deadline));
     let request = TransportRequest {
         hotkey: event.hotkey,
@@ -243,7 +248,7 @@ async fn ask(shared: &Shared, issue: Issue, mechanism: &dyn Mechanism) -> Verdic
         origin: shared.origin().to_owned(),
         challenge_id: event.challenge_id.clone(),
         attempt: event.attempt,
-        position,
+        position: selected,
         deadline: event.deadline,
         timeout,
     };

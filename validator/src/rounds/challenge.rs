@@ -53,7 +53,7 @@ async fn attempts(shared: &Arc<Shared>, accepted: Position) -> Result<(), Error>
         };
         if let Some(ended) = ended {
             // The fold must know of this end before the next attempt is numbered, or the challenge is looked for again.
-            shared.board.reach(ended).await?;
+            patiently(shared, || shared.board.reach(ended)).await?;
         }
         drop(pass);
     }

@@ -72,6 +72,9 @@ impl Handle {
         if shared.stop.is_ordered() {
             return Err(AcceptError::Unavailable("the validator is stopping".to_owned()));
         }
+        if !shared.ledger_answers() {
+            return Err(AcceptError::Unavailable("the ledger does not answer".to_owned()));
+        }
         let queued = shared.board.read().queued();
         let accepting = shared.accepting.fetch_add(1, Ordering::AcqRel);
         let _place = Place(&shared.accepting);

@@ -6,4 +6,5 @@ mod epochs;
 mod operation;
 mod peer;
 mod rounds;
+mod routes;
 mod world;

@@ -6,10 +6,11 @@ use domain::types::Hotkey;
 use ledger::LedgerReader;
 use network::keys::Keypair;
 use sqlx::Connection;
+use validator::faults::Faults;
 use validator::service::{ChallengeState, RegisterOutcome};
 use validator::{Error, ValidatorConfig, open_ledger};
 
-use crate::world::{World, challenge, close_epoch, ended, honest, positions, until};
+use crate::world::{OTHER_NETUID, PATIENCE, World, challenge, close_epoch, ended, honest, positions, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_holds_rounds_back_over_a_crash_and_loses_nothing() {
@@ -149,5 +150,28 @@ async fn the_chain_alone_says_who_is_registered() {
     let stranger: Hotkey = Keypair::from_uri("//stranger").unwrap().hotkey();
     let unknown = running.handle.register(stranger).await.unwrap();
     assert!(matches!(unknown, RegisterOutcome::NotRegistered { .. }), "{unknown:?}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_subnets_run_in_one_process_and_one_that_stalls_does_not_stop_the_other() {
+    let world = World::new(honest()).await;
+    let (faults, mut frozen) = Faults::freeze_at("after_issue", 1);
+    let stalled = world.start(ValidatorConfig { netuid: OTHER_NETUID, faults, ..world.config() }).await;
+    stalled.handle.accept(challenge("c1")).await.unwrap();
+    tokio::time::timeout(PATIENCE, frozen.wait_for(|frozen| *frozen)).await.unwrap().unwrap();
+
+    let running = world.start(world.config()).await;
+    running.handle.accept(challenge("c1")).await.unwrap();
+    assert_eq!(ended(&running.handle, "c1").await.state, ChallengeState::Evaluated, "the same id, another ledger");
+    assert_eq!(close_epoch(&running.handle, 0).await.reason, "");
+    assert_eq!(stalled.handle.status("c1").await.unwrap().unwrap().state, ChallengeState::Running);
+    assert_ne!(stalled.handle.origin(), running.handle.origin());
+    running.stop().await;
+    // A round that does not end is left behind within the bound, and given up at the next start.
+    stalled.stop().await;
+    let running = world.start(ValidatorConfig { netuid: OTHER_NETUID, ..world.config() }).await;
+    let status = ended(&running.handle, "c1").await;
+    assert_eq!((status.state, status.attempts.len()), (ChallengeState::Evaluated, 2));
     running.stop().await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chain::development::server::{Configuration, Running as RunningChain};
-use chain::development::{Client, GenesisNeuron, Specification};
+use chain::development::{Client, GenesisNeuron, GenesisSubnet, Specification};
 use chain::{Chain, Hyperparameters};
 use cluster::TestDatabase;
 use domain::events::{Challenge, Event};
@@ -26,6 +26,8 @@ use validator::{Error, Validator, ValidatorConfig, open_ledger};
 use crate::peer::{Behaviour, Peer};
 
 pub const NETUID: NetUid = NetUid(78);
+/// The same neurons in another subnet.
+pub const OTHER_NETUID: NetUid = NetUid(79);
 pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const QUESTION: &str = "Why is an append-only log useful to an auditor?";
 /// Three honest answers that agree.
@@ -101,7 +103,9 @@ impl World {
             peers.iter().map(|peer| neuron(peer.key.hotkey(), 0, Some((peer.address.ip(), peer.address.port())))),
         );
         let hyperparameters = Hyperparameters { weights_rate_limit: 1, ..Hyperparameters::default() };
-        let specification = Specification::single(root.hotkey(), NETUID, hyperparameters, neurons);
+        let mut specification = Specification::single(root.hotkey(), NETUID, hyperparameters, neurons);
+        let twin = GenesisSubnet { netuid: OTHER_NETUID, ..specification.subnets[0].clone() };
+        specification.subnets.push(twin);
         let configuration = Configuration {
             path: directory.path().join("chain"),
             listen: "127.0.0.1:0".parse().unwrap(),

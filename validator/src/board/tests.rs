@@ -1,0 +1,110 @@
+//! The fold as data rows: which challenge waits, runs, or has ended.
+#![allow(clippy::unwrap_used)]
+
+use domain::events::{
+    AbandonReason, AvailabilitySwept, ChallengeAccepted, EpochOpened, MinersSelected, RoundAbandoned, RoundEvaluated,
+    ValidatorPaused, ValidatorResumed,
+};
+use domain::types::{Block, BlockNumber, HexBytes};
+
+use super::*;
+use crate::tests_support::challenge;
+
+fn accepted(id: &str) -> Event {
+    let zero = HexBytes([0; 32]);
+    let challenge = challenge(id, "?");
+    ChallengeAccepted { block: BlockNumber(1), block_hash: zero, commitment: zero, challenge }.into()
+}
+
+fn drawn(accepted: u64, id: &str, attempt: u32) -> Event {
+    MinersSelected {
+        challenge_id: id.to_owned(),
+        attempt,
+        accepted: Position(accepted),
+        metagraph: Position(0),
+        sweep: Position(0),
+        external_scores: None,
+        rule_set: HexBytes([0; 32]),
+        seed: HexBytes([0; 32]),
+        limit: 7,
+        candidates: Vec::new(),
+        excluded: Vec::new(),
+        drawn: Vec::new(),
+    }
+    .into()
+}
+
+fn abandoned(id: &str, attempt: u32, last: bool) -> Event {
+    let (challenge_id, detail) = (id.to_owned(), String::new());
+    RoundAbandoned { challenge_id, attempt, reason: AbandonReason::Restart, last, detail }.into()
+}
+
+fn evaluated(id: &str, attempt: u32) -> Event {
+    RoundEvaluated {
+        challenge_id: id.to_owned(),
+        attempt,
+        rule_set: HexBytes([0; 32]),
+        consensus: 0.0,
+        consensus_achieved: false,
+        best: None,
+        components: Vec::new(),
+        labels: Vec::new(),
+        similarity: Block::default(),
+    }
+    .into()
+}
+
+#[test]
+fn the_queue_is_accepted_and_not_ended() {
+    let mut fold = Fold::default();
+    // Event, then how many wait and how many are under way.
+    let rows = [
+        (accepted("a"), 1, 0),
+        (accepted("b"), 2, 0),
+        (drawn(0, "a", 1), 1, 1),
+        (abandoned("a", 1, false), 2, 0),
+        (drawn(0, "a", 2), 1, 1),
+        (drawn(1, "b", 1), 0, 2),
+        (evaluated("b", 1), 0, 1),
+        (abandoned("a", 2, true), 0, 0),
+        (evaluated("unknown", 1), 0, 0),
+    ];
+    for (position, (event, queued, active)) in rows.into_iter().enumerate() {
+        fold.apply(Position(position as u64), &event);
+        assert_eq!((fold.queued(), fold.active()), (queued, active), "after {}", event.kind());
+        if position == 3 {
+            let (at, challenge) = fold.challenge("a").unwrap();
+            assert_eq!((at, challenge.attempts, challenge.attempt_open), (Position(0), 1, false));
+        }
+    }
+    let counters = fold.counters;
+    assert_eq!((counters.accepted, counters.evaluated, counters.abandoned), (2, 2, 1));
+    assert!(fold.challenge("a").is_none() && fold.open().next().is_none());
+}
+
+#[test]
+fn a_pause_lasts_until_it_is_lifted() {
+    let mut fold = Fold::default();
+    let by = || "test".to_owned();
+    fold.apply(Position(0), &ValidatorPaused { by: by() }.into());
+    fold.apply(Position(1), &AvailabilitySwept { probes: Vec::new() }.into());
+    assert!(fold.paused);
+    fold.apply(Position(2), &ValidatorResumed { by: by() }.into());
+    assert!(!fold.paused);
+}
+
+#[test]
+fn an_open_epoch_binds_its_rule_set() {
+    let mut fold = Fold::default();
+    assert_eq!(fold.binding_rule_set(), None);
+    let rule_set = HexBytes([9; 32]);
+    fold.apply(Position(4), &EpochOpened { epoch: 0, block: BlockNumber(3), chain_epoch: 0, rule_set }.into());
+    assert_eq!(fold.binding_rule_set(), Some(rule_set));
+}
+
+#[test]
+fn every_kind_that_the_fold_asks_for_exists() {
+    for kind in fold::KINDS {
+        assert!(Event::KINDS.contains(kind), "{kind}");
+    }
+}

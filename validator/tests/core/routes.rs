@@ -1,0 +1,169 @@
+//! The routes of a real validator: a challenge goes in by HTTP, and what is answered follows from the log.
+
+use std::time::Duration;
+
+use domain::events::Event;
+use domain::types::Hotkey;
+use network::keys::Keypair;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use validator::api::{ApiConfig, CONTRACT, ChallengeDefaults, serve};
+use validator::service::Handle;
+
+use crate::world::{ANSWERS, PATIENCE, QUESTION, World, honest, positions, until};
+
+#[path = "../../src/api/tests/schema.rs"]
+mod schema;
+
+struct Routes {
+    base: String,
+    client: reqwest::Client,
+    contract: Value,
+    stop: oneshot::Sender<()>,
+    ended: tokio::task::JoinHandle<Result<(), validator::Error>>,
+}
+
+impl Routes {
+    async fn serve(handle: Handle) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async { stopped.await.unwrap_or_default() };
+        let ended = tokio::spawn(serve(listener, handle, ApiConfig::new(ChallengeDefaults::README), shutdown));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { base, client, contract: serde_json::from_str(CONTRACT).unwrap(), stop, ended }
+    }
+
+    /// Sends a request and holds the answer to the contract.
+    async fn ask(&self, route: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let url = format!("{}{path}", self.base);
+        let (method, request) = match body {
+            Some(body) => ("post", self.client.post(url).json(&body)),
+            None => ("get", self.client.get(url)),
+        };
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let body: Value = response.json().await.unwrap();
+        let mut stated = &self.contract["paths"][route][method]["responses"][status.as_str()];
+        if let Some(pointer) = stated["$ref"].as_str() {
+            stated = self.contract.pointer(&pointer[1..]).unwrap();
+        }
+        let problems = schema::problems(&self.contract, &stated["content"]["application/json"]["schema"], &body, "");
+        assert!(problems.is_empty(), "{method} {path} {status} {body}: {problems:?}");
+        (status, body)
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(path, path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    async fn challenge(&self, id: &str) -> Value {
+        let (status, body) = self.ask("/challenges/{id}", &format!("/challenges/{id}"), None).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        tokio::time::timeout(PATIENCE, self.ended).await.unwrap().unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_challenge_can_be_followed_to_its_end() {
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let routes = Routes::serve(running.handle.clone()).await;
+    assert_eq!(routes.get("/stats").await["average_response_time_ms"], Value::Null);
+    let (status, paused) = routes.ask("/set_running", "/set_running", Some(json!({"running": false}))).await;
+    assert_eq!((status, &paused["running"]), (StatusCode::OK, &json!(false)));
+    assert_eq!(routes.get("/availability").await, json!({"available": false, "reason": "paused"}));
+    assert_eq!(routes.get("/availability/health").await["status"], "paused");
+
+    let body = json!({"id": "challenge-123", "prompt": QUESTION, "metadata": {"a": [1.0, "\u{e9}"]}});
+    let (status, accepted) = routes.ask("/challenges", "/challenges", Some(body.clone())).await;
+    assert_eq!(status, StatusCode::CREATED, "{accepted}");
+    let (status, again) = routes.ask("/challenges", "/challenges", Some(body)).await;
+    assert_eq!((status, &again["error"]["code"]), (StatusCode::CONFLICT, &json!("duplicate_challenge")));
+    let queued = routes.challenge("challenge-123").await;
+    assert_eq!((&queued["state"], &queued["best_answer"]), (&json!("queued"), &Value::Null));
+    let figures = routes.get("/challenges/stats").await;
+    assert_eq!((&figures["queue_size"], &figures["total_received"]), (&json!(1), &json!(1)));
+
+    let (_, resumed) = routes.ask("/set_running", "/set_running", Some(json!({"running": true}))).await;
+    assert!(resumed["position"].as_u64() > paused["position"].as_u64(), "{resumed}");
+    until("the challenge ends", || async { routes.challenge("challenge-123").await["state"] == "evaluated" }).await;
+    let evaluated = routes.challenge("challenge-123").await;
+    assert!(ANSWERS.iter().any(|answer| evaluated["best_answer"]["text"] == *answer), "{evaluated}");
+    assert_eq!(evaluated["accepted"], accepted["position"]);
+    assert_eq!(evaluated["commitment"], accepted["commitment"]);
+    assert_eq!(evaluated["attempts"][0]["miners"].as_array().unwrap().len(), 3);
+    let stats = routes.get("/get_stats").await;
+    assert_eq!((&stats["total_challenges"], &stats["successful_responses"]), (&json!(1), &json!(3)));
+    assert!(stats["average_response_time_ms"].as_f64().unwrap() > 10.0, "{stats}");
+    assert_eq!(routes.get("/availability").await, json!({"available": true}));
+    assert_eq!(routes.get("/availability/healthz").await["status"], "healthy");
+    routes.stop().await;
+    running.stop().await;
+
+    // What was answered is what stands in the log, as it was sent.
+    let log = world.log().await;
+    let position = accepted["position"].as_u64().unwrap();
+    assert_eq!(positions(&log, "ChallengeAccepted"), [position]);
+    let Event::ChallengeAccepted(recorded) = &log[usize::try_from(position).unwrap()].1 else { panic!("{log:?}") };
+    assert_eq!(recorded.challenge.metadata.as_deref(), Some("{\"a\":[1.0,\"\u{e9}\"]}"));
+    let by: Vec<&str> = log
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::ValidatorPaused(paused) => Some(paused.by.as_str()),
+            Event::ValidatorResumed(resumed) => Some(resumed.by.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(by, ["loopback", "loopback"]);
+    world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_challenge_goes_through_and_too_many_are_told_when_to_come_back() {
+    let world = World::new(honest()).await;
+    let mut config = world.config();
+    config.queue_limit = 1;
+    let running = world.start(config).await;
+    running.handle.set_running(false, "the test").await.unwrap();
+    let routes = Routes::serve(running.handle.clone()).await;
+    let id = "i".repeat(128);
+    let longest = json!({"id": id, "prompt": "\u{1}".repeat(64 << 10), "requester": "r".repeat(256)});
+    let (status, body) = routes.ask("/challenges", "/challenges", Some(longest)).await;
+    // Each control character of the prompt takes six bytes as JSON: over the limit of the body, not of the prompt.
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{body}");
+    let longest = json!({"id": id, "prompt": "\u{e9}".repeat(32 << 10), "metadata": {"a": "x".repeat(32_000)}});
+    let (status, body) = routes.ask("/challenges", "/challenges", Some(longest)).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    assert_eq!(routes.challenge(&id).await["state"], "queued");
+    let next = json!({"id": "next", "prompt": QUESTION});
+    let response = routes.client.post(format!("{}/challenges", routes.base)).json(&next).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(response.headers()["retry-after"], "10");
+
+    let miner = json!({"hotkey": world.peers[0].key.hotkey()});
+    let (status, known) = routes.ask("/register/", "/register/", Some(miner)).await;
+    assert_eq!((status, &known["announced"]), (StatusCode::OK, &json!(true)));
+    let stranger: Hotkey = Keypair::from_uri("//stranger").unwrap().hotkey();
+    let (status, _) = routes.ask("/register", "/register", Some(json!({"hotkey": stranger}))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+
+    // A validator that has stopped says so; it does not pretend.
+    running.stop().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let availability = routes.get("/availability").await;
+    assert_eq!(availability["available"], false, "{availability}");
+    let (status, body) = routes.ask("/challenges", "/challenges", Some(json!({"id": "late", "prompt": QUESTION}))).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    routes.stop().await;
+    assert_eq!(positions(&world.log().await, "ChallengeAccepted").len(), 1);
+}
