@@ -8,7 +8,7 @@ use domain::loosh::emissions::{Best, best, emissions};
 use domain::loosh::entity::{NodeOwner, vote_caps};
 use domain::loosh::individual::{Filtered, diversity_bonus, scores};
 use domain::loosh::matrix::{SquareMatrix, cosines, select, similarity};
-use domain::loosh::payout::{Mode, normalised, sybil_penalty};
+use domain::loosh::payout::{Mode, Node, normalised, not_serving, quantised, sybil_penalty};
 use domain::loosh::quality::{Answer, Breakdown, Prompt, gated, heuristic, score, sigmoid};
 use domain::loosh::round::{Entry, Round, evaluate, long_enough, minimum_words};
 use domain::loosh::sentences::{Coherence, Sentences, combined, complexity, penalised};
@@ -416,43 +416,70 @@ fn no_time() -> Json {
 }
 
 pub fn end_to_end(call: &Call<'_>) -> Found<Json> {
-    round(call, &running())
-}
-
-pub fn seed_end_to_end(call: &Call<'_>) -> Found<Json> {
-    round(call, &Constants::readme())
-}
-
-fn round(call: &Call<'_>, constants: &Constants) -> Found<Json> {
-    let inputs = call.inputs;
-    let responses = inputs.at("responses")?.texts()?;
-    let vectors = inputs.any(&["response_embeddings", "embeddings"])?.rows()?;
-    let labels = labels(inputs, responses.len())?;
-    let hotkeys: Vec<&str> = match inputs.get("hotkeys") {
-        Some(hotkeys) => hotkeys.texts()?,
-        None => labels.iter().map(String::as_str).collect(),
+    let responses = call.inputs.at("responses")?.texts()?;
+    let labels = labels(call.inputs, responses.len())?;
+    let keys = match call.inputs.get("hotkeys") {
+        Some(hotkeys) => hotkeys.map(|hotkey| Ok(hotkey.text()?.to_owned()))?,
+        None => labels.clone(),
     };
+    round(call, &running(), &responses, &labels, &keys)
+}
+
+/// The seed's engine knows no uids: labels are places, and emissions are keyed by uid or place.
+pub fn seed_end_to_end(call: &Call<'_>) -> Found<Json> {
+    let made: Vec<String> = match call.inputs.get("word_counts") {
+        Some(counts) => counts.map(|count| Ok("word ".repeat(count.natural()? as usize)))?,
+        None => Vec::new(),
+    };
+    let responses = match call.inputs.get("responses") {
+        Some(responses) => responses.texts()?,
+        None => made.iter().map(String::as_str).collect(),
+    };
+    let (labels, keys) = seed_names(call.inputs, responses.len())?;
+    round(call, &Constants::readme(), &responses, &labels, &keys)
+}
+
+fn seed_names(inputs: &Json, count: usize) -> Found<(Vec<String>, Vec<String>)> {
+    let keys = match inputs.any(&["uids", "miner_ids"]) {
+        Ok(uids) => uids.map(|uid| Ok(uid.natural()?.to_string()))?,
+        Err(_) => (0..count).map(|place| place.to_string()).collect(),
+    };
+    Ok(((1..=count).map(|number| format!("R{number}")).collect(), keys))
+}
+
+fn round(
+    call: &Call<'_>,
+    constants: &Constants,
+    responses: &[&str],
+    labels: &[String],
+    keys: &[String],
+) -> Found<Json> {
+    let inputs = call.inputs;
+    let vectors = inputs.any(&["response_embeddings", "embeddings"])?.rows()?;
     let owners = owners(inputs)?;
+    let hotkeys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let weights = vote_caps(&hotkeys, &owners, &caps());
     let votes = (constants.entity_caps.is_some() && !owners.is_empty()).then_some(weights.as_slice());
     let prompt = inputs.get("prompt").map_or(Ok(""), Json::text)?;
-    let found = embedded(inputs, prompt, &responses, &quality_rule()?.scorer)?;
+    let found = embedded(inputs, prompt, responses, &quality_rule()?.scorer)?;
     let prompt_vector = inputs.get("prompt_embedding").map_or_else(|| Ok(Vec::new()), Json::numbers)?;
     let prompt = Prompt { text: prompt, embedding: &prompt_vector, components: &found.components };
-    let times = inputs.at("response_time_ms")?.naturals()?;
-    let entries: Vec<Entry<'_>> = answers(&responses, &vectors, found.sentences.as_deref())
+    // Vectors of the consensus alone state no times, and expect no emissions.
+    let times = inputs.get("response_time_ms").map_or_else(|| Ok(vec![1; responses.len()]), Json::naturals)?;
+    let confidences = optional_numbers(inputs, "confidences")?.unwrap_or_else(|| vec![1.0; responses.len()]);
+    let entries: Vec<Entry<'_>> = answers(responses, &vectors, found.sentences.as_deref())
         .into_iter()
-        .zip(&times)
-        .map(|(answer, time)| Entry { answer, response_time_ms: *time })
+        .zip(times.iter().zip(&confidences))
+        .map(|(answer, (time, confidence))| Entry { answer, response_time_ms: *time, confidence: *confidence })
         .collect();
     let round = evaluate(&prompt, &entries, votes, constants);
     if call.expected.get("error").is_some() && round.emissions.is_err() {
         return Ok(no_time());
     }
-    Ok(round_json(call.expected, &round, &labels, &hotkeys, &weights))
+    Ok(round_json(call.expected, &round, labels, keys, &weights))
 }
 
-fn round_json(expected: &Json, round: &Round, labels: &[String], hotkeys: &[&str], weights: &[f64]) -> Json {
+fn round_json(expected: &Json, round: &Round, labels: &[String], keys: &[String], weights: &[f64]) -> Json {
     let out: Vec<bool> = round.in_consensus.iter().map(|member| !member).collect();
     let individual = match &round.individual {
         Some(found) => {
@@ -462,9 +489,7 @@ fn round_json(expected: &Json, round: &Round, labels: &[String], hotkeys: &[&str
         None => Json::Object(Vec::new()),
     };
     let paid = match &round.emissions {
-        Ok(all) => Json::Object(
-            hotkeys.iter().map(|key| (*key).to_owned()).zip(all.iter().map(|e| Json::Float(e.emission))).collect(),
-        ),
+        Ok(all) => Json::Object(keys.iter().cloned().zip(all.iter().map(|e| Json::Float(e.emission))).collect()),
         Err(_) => no_time(),
     };
     offer(
@@ -480,7 +505,10 @@ fn round_json(expected: &Json, round: &Round, labels: &[String], hotkeys: &[&str
             ("theta", Json::Float(round.theta)),
             ("weighted_score", round.weighted_score.map_or(Json::Null, Json::Float)),
             ("consensus_achieved", Json::Bool(round.consensus_achieved)),
+            ("miner_scores", individual.clone()),
             ("individual_scores", individual),
+            ("similarity_score", Json::Float(round.theta)),
+            ("quality_scores", round.quality.as_ref().map_or(Json::Null, |quality| floats(&quality.scores))),
             ("top_label", round.best.index.map_or(Json::Null, |at| Json::Text(labels[at].clone()))),
             ("bonus_multiplier", Json::Float(round.best.factor)),
             ("emissions", paid),
@@ -514,23 +542,33 @@ pub fn emissions_direct(call: &Call<'_>) -> Found<Json> {
     cases(call, |case, _| {
         let times = case.at("response_time_ms")?.naturals()?;
         let labels = labels(case, times.len())?;
-        let hotkeys = match case.get("hotkeys") {
-            Some(hotkeys) => hotkeys.texts()?,
-            None => labels.iter().map(String::as_str).collect(),
+        let keys = match case.get("hotkeys") {
+            Some(hotkeys) => hotkeys.map(|hotkey| Ok(hotkey.text()?.to_owned()))?,
+            None => labels.clone(),
         };
-        let inside = case.at("in_consensus")?.texts()?;
-        let members: Vec<bool> = labels.iter().map(|label| inside.contains(&label.as_str())).collect();
-        let empty = Json::Object(Vec::new());
-        let (label, found) = best_of(case.get("individual_scores").unwrap_or(&empty))?;
-        let index = label.and_then(|label| labels.iter().position(|other| *other == label));
-        let rule = running().emissions;
-        match emissions(&times, case.at("theta")?.number()?, &members, Best { index, ..found }, &rule) {
-            Ok(all) => {
-                let keys = hotkeys.iter().map(|key| (*key).to_owned());
-                Ok(Json::Object(keys.zip(all.iter().map(|e| Json::Float(e.emission))).collect()))
-            }
-            Err(_) => Ok(no_time()),
-        }
+        paid(case, &times, &labels, &keys)
+    })
+}
+
+fn paid(case: &Json, times: &[u64], labels: &[String], keys: &[String]) -> Found<Json> {
+    let inside = case.at("in_consensus")?.texts()?;
+    let members: Vec<bool> = labels.iter().map(|label| inside.contains(&label.as_str())).collect();
+    let empty = Json::Object(Vec::new());
+    let (label, found) = best_of(case.get("individual_scores").unwrap_or(&empty))?;
+    let index = label.and_then(|label| labels.iter().position(|other| *other == label));
+    let theta = case.at("theta")?.number()?;
+    Ok(match emissions(times, theta, &members, Best { index, ..found }, &running().emissions) {
+        Ok(all) => Json::Object(keys.iter().cloned().zip(all.iter().map(|e| Json::Float(e.emission))).collect()),
+        Err(_) => no_time(),
+    })
+}
+
+/// The seed's emissions: membership by place, keys by uid or place.
+pub fn seed_emissions(call: &Call<'_>) -> Found<Json> {
+    cases(call, |case, _| {
+        let times = case.at("response_time_ms")?.naturals()?;
+        let (labels, keys) = seed_names(case, times.len())?;
+        paid(case, &times, &labels, &keys)
     })
 }
 
@@ -589,7 +627,10 @@ pub fn penalty(call: &Call<'_>) -> Found<Json> {
     cases(call, |case, expected| {
         let ema = number_map(case.any(&AVERAGES)?)?;
         let sybil = number_map(case.any(&["sybil_scores", "sybil"])?)?;
-        let serving = case.any(&["serving_miners_count", "serving", "serving_count", "serving_miners"])?.natural()?;
+        let serving = match case.any(&["serving_miners_count", "serving", "serving_count", "serving_miners"])? {
+            Json::List(miners) => miners.len() as u64,
+            count => count.natural()?,
+        };
         let rule = running().sybil_penalty.ok_or("the running rule set has no sybil penalty")?;
         let found = sybil_penalty(&ema, &sybil, serving, &rule);
         let mut offers: Vec<(&str, Json)> =
@@ -603,21 +644,62 @@ pub fn penalty(call: &Call<'_>) -> Found<Json> {
     })
 }
 
+/// A serving miner as a hotkey, a (hotkey, uid) pair, or an object of both.
+fn serving_miner(json: &Json) -> Found<(String, Json)> {
+    match json {
+        Json::Text(hotkey) => Ok((hotkey.clone(), Json::Null)),
+        Json::List(pair) => match &pair[..] {
+            [Json::Text(hotkey), uid] | [uid, Json::Text(hotkey)] => Ok((hotkey.clone(), uid.clone())),
+            _ => Err("a pair has a hotkey and a uid".to_owned()),
+        },
+        other => Ok((other.at("hotkey")?.text()?.to_owned(), other.any(&["uid", "node_id"])?.clone())),
+    }
+}
+
 pub fn weight_normalisation(call: &Call<'_>) -> Found<Json> {
     cases(call, |case, expected| {
-        let scores = match (case.get("serving"), case.any(&AVERAGES)) {
-            (Some(serving), Ok(ema)) if ema.fields().is_ok() => {
-                let of = |key: &Json| ema.get(key.text()?).map_or(Ok(0.0), Json::number);
-                serving.map(of)?
+        let miners = match case.any(&["serving", "serving_miners", "nodes"]) {
+            Ok(list) => list.map(serving_miner)?,
+            Err(_) => Vec::new(),
+        };
+        let given = case.any(&AVERAGES).or_else(|_| case.at("weights"))?;
+        let scores = match given {
+            Json::Object(_) => {
+                let of = |(hotkey, _): &(String, Json)| given.get(hotkey).map_or(Ok(0.0), Json::number);
+                miners.iter().map(of).collect::<Found<Vec<f64>>>()?
             }
-            _ => case.any(&["scores", "weights", "ema"])?.numbers()?,
+            list => list.numbers()?,
         };
         let name = case.any(&["mode", "operation_mode"]).and_then(Json::text).unwrap_or("NORMAL");
         let modes = [Mode::Normal, Mode::Degraded, Mode::Emergency];
         let mode = modes.into_iter().find(|mode| mode.name() == name).ok_or_else(|| format!("unknown mode {name}"))?;
-        let found = normalised(&scores, mode).as_deref().map_or(Json::Null, floats);
-        Ok(offer(expected, ["weights", "normalized", "normalised", "result"].map(|key| (key, found.clone())).into()))
+        let found = normalised(&scores, mode);
+        let weights = found.as_deref().map_or(Json::Null, floats);
+        let mut offers: Vec<(&str, Json)> =
+            ["weights", "normalized", "normalised", "result"].map(|key| (key, weights.clone())).into();
+        offers.push(("uids", Json::List(miners.into_iter().map(|(_, uid)| uid).collect())));
+        offers.extend(["skip", "skipped"].map(|key| (key, Json::Bool(found.is_none()))));
+        offers.push(("u16", naturals(quantised(found.as_deref().unwrap_or_default()))));
+        Ok(offer(expected, offers))
     })
+}
+
+pub fn serving(call: &Call<'_>) -> Found<Json> {
+    let own = call.inputs.any(&["validator_hotkey", "own"])?.text()?;
+    let validators = call.inputs.get("validators").map_or_else(|| Ok(Vec::new()), Json::texts)?;
+    let node = |json: &Json| {
+        let hotkey = json.at("hotkey")?.text()?.to_owned();
+        Ok(Node {
+            address: json.get("ip").map_or(Ok(""), Json::text)?.to_owned(),
+            port: u16::try_from(json.at("port")?.natural()?).map_err(|error| error.to_string())?,
+            validator: validators.contains(&hotkey.as_str()),
+            hotkey,
+        })
+    };
+    let nodes = call.inputs.at("nodes")?.map(node)?;
+    let serving: Vec<&str> =
+        nodes.iter().filter(|node| not_serving(node, own).is_none()).map(|node| node.hotkey.as_str()).collect();
+    Ok(offer(call.expected, ["kept", "included", "miners", "serving"].map(|key| (key, texts(&serving))).into()))
 }
 
 pub fn individual(call: &Call<'_>) -> Found<Json> {
@@ -662,8 +744,10 @@ fn individual_with(call: &Call<'_>, constants: &Constants) -> Found<Json> {
     let (found, bonus) = with(votes.as_deref());
     let (without, _) = with(None);
     let mut offers: Vec<(&str, Json)> =
-        ["scores", "individual_scores", "with_entity", "entity_weighted"].map(|key| (key, found.clone())).into();
-    offers.extend(["no_entity", "unweighted"].map(|key| (key, without.clone())));
+        ["scores", "individual_scores", "with_entity", "entity_weighted", "scores_with_entity"]
+            .map(|key| (key, found.clone()))
+            .into();
+    offers.extend(["no_entity", "unweighted", "without_entity", "scores_no_entity"].map(|key| (key, without.clone())));
     offers.extend(["bonus", "diversity", "diversity_bonus"].map(|key| (key, bonus.clone())));
     Ok(offer(call.expected, offers))
 }

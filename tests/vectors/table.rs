@@ -62,8 +62,8 @@ pub const LOOSH: &[Row] = &[
     seed(&["_apply_weighted_scoring"], "loosh::consensus::confidence_weighted", l::confidence_weighted),
     seed(&["_compute_pairwise_similarity"], "loosh::matrix::similarity", l::pairwise_similarity),
     seed(&["_calculate_score_difference_bonus"], "loosh::emissions::best", l::score_difference_bonus),
-    seed(&["evaluate_consensus"], "loosh::round::evaluate", l::seed_end_to_end),
-    seed(&["_calculate_emissions"], "loosh::emissions::emissions", l::emissions_direct),
+    seed(&["evaluate_consensus", "path"], "loosh::round::evaluate", l::seed_end_to_end),
+    seed(&["_calculate_emissions"], "loosh::emissions::emissions", l::seed_emissions),
     ours(
         &["path", "evaluate_responses", "evaluate_consensus"],
         &["_calculate_emissions", "_assess_semantic_quality", "_apply_raw_relevance_gate"],
@@ -132,6 +132,7 @@ pub const LOOSH: &[Row] = &[
     ours(&["get_miner_ema_scores"], &[], "loosh::average::averages", l::moving_average),
     ours(&["_apply_freshness_gate"], &[], "loosh::average::freshness_gate", l::freshness),
     ours(&["_apply_sybil_penalty"], &[], "loosh::payout::sybil_penalty", l::penalty),
+    ours(&["_filter_serving_miners"], &[], "loosh::payout::not_serving", l::serving),
     ours(&["set_weights"], &[], "loosh::payout::normalised", l::weight_normalisation),
     ours(
         &["_compute_adaptive_thresholds", "_find_suspicious_pairs", "_find_strict_groups"],

@@ -109,6 +109,7 @@ fn run(loosh: &Loosh, facts: &RoundFacts, valid: &[usize], vectors: &Vectors) ->
         .map(|(response, vectors)| Entry {
             answer: Answer { text: &response.text, embedding: &vectors.document, sentences: Some(&vectors.parts) },
             response_time_ms: u64::from(response.response_time_ms),
+            confidence: 1.0,
         })
         .collect();
     let votes = loosh.constants().entity_caps.as_ref().map(|caps| {

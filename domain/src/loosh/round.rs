@@ -34,6 +34,8 @@ pub struct Entry<'a> {
     pub answer: Answer<'a>,
     /// Whole milliseconds.
     pub response_time_ms: u64,
+    /// The miner's confidence; upstream's validator never has one and takes 1.
+    pub confidence: f64,
 }
 
 /// Quality of all answers.
@@ -152,7 +154,7 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
     let surviving_votes = votes.map(|votes| select(votes, &kept));
     let agreement = agreement(&surviving, surviving_quality.as_deref(), surviving_votes.as_deref());
     let theta = agreement.theta(constants.consensus.lambda);
-    let confidences = vec![1.0; count];
+    let confidences: Vec<f64> = entries.iter().map(|entry| entry.confidence).collect();
     let filtered = Filtered {
         embeddings: &embeddings,
         kept: &kept,
@@ -173,7 +175,7 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
         dropped_by: dropped,
         agreement,
         theta,
-        weighted_score: (surviving.size() > 0).then(|| confidence_weighted(&surviving, &confidences)),
+        weighted_score: (surviving.size() > 0).then(|| confidence_weighted(&surviving, &select(&confidences, &kept))),
         consensus_achieved: theta > constants.consensus.threshold,
         individual,
         best,

@@ -21,6 +21,7 @@ fn run(embeddings: &[Embedding], texts: &[&str], times: &[u64], votes: Option<&[
         .map(|((embedding, text), time)| Entry {
             answer: Answer { text, embedding, sentences: None },
             response_time_ms: *time,
+            confidence: 1.0,
         })
         .collect();
     evaluate(&prompt, &entries, votes, &constants(generation))
