@@ -171,6 +171,17 @@ async fn an_unsigned_answer_is_an_answer() {
 }
 
 #[tokio::test]
+async fn a_connection_is_used_once() {
+    // The peer would keep it open.
+    let peer = Peer::new(Then::Stall(reply("", "{}"))).await;
+    let transport = HttpTransport::new(true).unwrap();
+    for asked in 1..=3 {
+        transport.ask(request(&peer.address)).await.unwrap();
+        assert_eq!(peer.connections.load(Ordering::SeqCst), asked);
+    }
+}
+
+#[tokio::test]
 async fn hostile_peers() {
     use FailureReason::{BadSignature, Malformed, Refused, TimedOut, TooLarge, Unreachable};
     let ok = |rest: &str| format!("HTTP/1.1 200 OK\r\n{rest}").into_bytes();

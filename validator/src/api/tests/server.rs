@@ -141,7 +141,7 @@ async fn clients_that_hang_are_cut_and_make_room() {
 #[tokio::test]
 async fn nonsense_and_oversized_heads() {
     let server = start(config()).await;
-    let many: String = (0..100).map(|number| format!("x-{number}: y\r\n")).collect();
+    let many: String = (0..64).map(|number| format!("x-{number}: y\r\n")).collect();
     for (sent, status) in [
         ("\u{16}\u{3}\u{1}nonsense\r\n\r\n".to_owned(), "400"),
         (format!("GET /availability HTTP/1.1\r\nhost: 127.0.0.1\r\n{many}\r\n"), "431"),
