@@ -33,4 +33,4 @@ pub use config::ValidatorConfig;
 pub use epochs::anchor_data;
 pub use error::Error;
 pub use shared::streams;
-pub use start::{Validator, open_ledger};
+pub use start::{Validator, open_ledger, open_ledger_with};

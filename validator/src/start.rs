@@ -9,7 +9,7 @@ use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::types::{Digest, HexBytes, Position, sha256};
 use inference::EmbeddingService;
-use ledger::{Cause, Ledger, NewEvent};
+use ledger::{AppendSettings, Cause, Ledger, NewEvent};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::Error;
@@ -39,10 +39,24 @@ pub async fn open_ledger(
     config: &ValidatorConfig,
     chain: &dyn Chain,
 ) -> Result<Ledger, Error> {
+    open_ledger_with(url, holder, config, chain, AppendSettings::default()).await
+}
+
+/// As [`open_ledger`], with other limits once the ledger has begun.
+///
+/// # Errors
+/// As [`open_ledger`].
+pub async fn open_ledger_with(
+    url: &str,
+    holder: &str,
+    config: &ValidatorConfig,
+    chain: &dyn Chain,
+    settings: AppendSettings,
+) -> Result<Ledger, Error> {
     let genesis_hash = chain.genesis_hash().await?;
     let hotkey = config.hotkey.hotkey();
     let origin = LedgerOpened::origin_of(&genesis_hash, config.netuid, &hotkey, 0);
-    match Ledger::open_writer(url, &origin, holder).await {
+    match Ledger::open_writer_with(url, &origin, holder, settings).await {
         Err(ledger::Error::NoSuchLedger { .. } | ledger::Error::NotOpened { .. }) => {}
         opened => return Ok(opened?),
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chain::{Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, SignedExtrinsic};
 use domain::epoch::{self, EpochCommand};
 use domain::events::{EpochOutcome, WeightsDerived, WeightsIncluded, WeightsRejected, WeightsSubmitted};
-use domain::types::{BlockNumber, Position, Uid};
+use domain::types::{Position, Uid};
 
 use super::record::Record;
 use crate::Error;
@@ -167,14 +167,13 @@ pub(super) async fn fate(
             // The pool forgot it, or never had it. The very same bytes may be sent again, another extrinsic may not.
             return match sent.as_ref().filter(|extrinsic| extrinsic.hash == hash) {
                 Some(extrinsic) => send(shared, number, extrinsic, cause).await,
-                None => Ok(tracing::debug!(epoch = number, until = %era_end(era), "waiting for the end of its era")),
+                None => {
+                    tracing::debug!(epoch = number, until = %era.death(), "waiting for the end of its era");
+                    Ok(())
+                }
             };
         }
     };
     shared.commands.epoch(&epoch::stream_id(number), command, Some(cause)).await?;
     Ok(())
-}
-
-fn era_end(era: Era) -> BlockNumber {
-    era.death()
 }

@@ -1,16 +1,22 @@
 //! Pausing, restarting, a ledger that goes away, and a second validator.
 
+use std::time::Duration;
+
 use chain::Chain;
-use domain::events::Event;
+use cluster::StopMode;
+use domain::events::{AbandonReason, Event};
 use domain::types::Hotkey;
-use ledger::LedgerReader;
+use ledger::{AppendSettings, LedgerReader};
 use network::keys::Keypair;
 use sqlx::Connection;
 use validator::faults::Faults;
-use validator::service::{ChallengeState, RegisterOutcome};
+use validator::service::{AcceptError, ChallengeState, RegisterOutcome};
 use validator::{Error, ValidatorConfig, open_ledger};
 
-use crate::world::{OTHER_NETUID, PATIENCE, World, challenge, close_epoch, ended, honest, positions, until};
+use crate::peer::Behaviour;
+use crate::world::{
+    ANSWERS, Database, OTHER_NETUID, PATIENCE, World, challenge, close_epoch, ended, honest, positions, until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_holds_rounds_back_over_a_crash_and_loses_nothing() {
@@ -27,7 +33,7 @@ async fn a_pause_holds_rounds_back_over_a_crash_and_loses_nothing() {
     running.crash().await;
 
     let running = world.start(world.config()).await;
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(running.handle.challenge_stats().queue_size, 3);
     assert_eq!(running.handle.status("c0").await.unwrap().unwrap().state, ChallengeState::Queued);
     assert!(world.peers.iter().all(|peer| peer.requests() == 0), "nobody was asked");
@@ -48,14 +54,14 @@ async fn a_pause_holds_rounds_back_over_a_crash_and_loses_nothing() {
 async fn killed_database_sessions_do_not_stop_it() {
     let world = World::new(honest()).await;
     let running = world.start(world.config()).await;
-    let mut admin = sqlx::PgConnection::connect(world.database.url()).await.unwrap();
+    let mut admin = sqlx::PgConnection::connect(&world.database.url()).await.unwrap();
     for n in 0..6 {
         let id = format!("c{n}");
         // An append that was cut off says so; sending it again tells whether it was taken.
         loop {
             match running.handle.accept(challenge(&id)).await {
-                Ok(_) | Err(validator::service::AcceptError::Duplicate { .. }) => break,
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+                Ok(_) | Err(AcceptError::Duplicate { .. }) => break,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
         let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -109,8 +115,8 @@ async fn two_subnets_keys_or_rule_sets_are_not_mixed_up() {
     assert!(matches!(refused, Error::OtherIdentity { what: "checkpoint key", .. }), "{refused}");
     // Another hotkey has another ledger, in the same database.
     let other = ValidatorConfig { hotkey: Keypair::from_uri("//validator//other").unwrap(), ..world.config() };
-    let ledger = open_ledger(world.database.url(), "the test", &other, &world.chain as &dyn Chain).await.unwrap();
-    assert_eq!(LedgerReader::list(world.database.url()).await.unwrap().len(), 2);
+    let ledger = open_ledger(&world.database.url(), "the test", &other, &world.chain as &dyn Chain).await.unwrap();
+    assert_eq!(LedgerReader::list(&world.database.url()).await.unwrap().len(), 2);
     ledger.close().await;
 }
 
@@ -174,4 +180,43 @@ async fn two_subnets_run_in_one_process_and_one_that_stalls_does_not_stop_the_ot
     let status = ended(&running.handle, "c1").await;
     assert_eq!((status.state, status.attempts.len()), (ChallengeState::Evaluated, 2));
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_for_long_interrupts_rounds_and_loses_nothing() {
+    let slow = Behaviour::Answers(ANSWERS[0], Duration::from_millis(1500));
+    let mut world = World::on_own_server(honest().into_iter().chain([slow]).collect()).await;
+    world.start(world.config()).await.stop().await;
+    // The appender gives up soon, so that every caller sees the failure.
+    let quickly = Duration::from_millis(300);
+    world.settings = AppendSettings { recovery_timeout: quickly, attempts: 1, ..AppendSettings::default() };
+    let running = world.start(world.config()).await;
+    let mut told = Vec::new();
+    for n in 0..5 {
+        told.push(running.handle.accept(challenge(&format!("before{n}"))).await.unwrap());
+    }
+    until("rounds are under way", || async { world.peers[3].requests() >= 3 }).await;
+    let Database::Own(cluster) = &mut world.database else { panic!("no own server") };
+    cluster.stop(StopMode::Immediate).unwrap();
+    until("it is known to be away", || async { !running.handle.health().available }).await;
+    let refused = running.handle.accept(challenge("meanwhile")).await;
+    assert!(matches!(refused, Err(AcceptError::Unavailable(_) | AcceptError::Unknown(_))), "{refused:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    cluster.restart().unwrap();
+    until("it is back", || async { running.handle.health().available }).await;
+    for n in 0..5 {
+        let status = ended(&running.handle, &format!("before{n}")).await;
+        assert_eq!(status.accepted, told[n].position, "what was acknowledged stands where it was said to");
+        assert_eq!(status.state, ChallengeState::Evaluated);
+    }
+    running.handle.accept(challenge("after")).await.unwrap();
+    ended(&running.handle, "after").await;
+    assert_eq!(close_epoch(&running.handle, 0).await.reason, "");
+    running.stop().await;
+    let log = world.log().await;
+    let interrupted = log.iter().filter(
+        |(_, event)| matches!(event, Event::RoundAbandoned(abandoned) if abandoned.reason == AbandonReason::Restart),
+    );
+    assert!(interrupted.count() > 0, "the outage fell into rounds");
+    world.assert_sound().await;
 }

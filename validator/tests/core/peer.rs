@@ -62,6 +62,12 @@ impl Peer {
         Self { key, address, asked, task }
     }
 
+    /// Stops listening.
+    pub async fn end(mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
     pub fn requests(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
     }

@@ -8,6 +8,7 @@ use domain::mechanism;
 use domain::round::Round;
 use domain::types::{Position, sha256};
 use domain::{round, wire};
+use miner::{EmbeddingSource, MinerConfig, Profile, Server};
 use validator::ValidatorConfig;
 use validator::service::{AcceptError, ChallengeState, MinerOutcome};
 
@@ -194,4 +195,32 @@ async fn many_challenges_run_in_bounded_number_and_all_end() {
     }
     assert!(most <= 4, "{most} rounds at once");
     world.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn miners_that_answer_by_retrieval_are_scored() {
+    // Three peers hold the slots; real miners take their places with the keys they have on chain.
+    let mut world = World::new(honest()).await;
+    let mut miners = Vec::new();
+    for (number, peer) in (0_u16..).zip(std::mem::take(&mut world.peers)) {
+        let (address, keypair) = (peer.address, peer.key.clone());
+        peer.end().await;
+        let mut config = MinerConfig::new(address, keypair, EmbeddingSource::Shared(world.embeddings.clone()));
+        config.profile = Profile::numbered(number);
+        let server = Server::bind(config).await.unwrap();
+        miners.push(tokio::spawn(server.serve(std::future::pending())));
+    }
+    let running = world.start(world.config()).await;
+    running.handle.accept(challenge("real")).await.unwrap();
+    let status = ended(&running.handle, "real").await;
+    assert_eq!(status.state, ChallengeState::Evaluated, "{status:?}");
+    assert_eq!(status.attempts[0].miners.len(), 3);
+    assert!(status.attempts[0].miners.iter().all(|miner| miner.outcome == MinerOutcome::Answered), "{status:?}");
+    running.stop().await;
+    let log = world.log().await;
+    let signed = log
+        .iter()
+        .filter(|(_, event)| matches!(event, Event::ResponseReceived(response) if response.signature.is_some()));
+    assert_eq!(signed.count(), 3, "every answer is signed by its miner");
+    miners.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -7,21 +7,21 @@ use std::time::Duration;
 use chain::development::server::{Configuration, Running as RunningChain};
 use chain::development::{Client, GenesisNeuron, GenesisSubnet, Specification};
 use chain::{Chain, Hyperparameters};
-use cluster::TestDatabase;
+use cluster::{Cluster, TestDatabase};
 use domain::events::{Challenge, Event};
 use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::types::{Hotkey, NetUid, Position, Rao};
 use futures::TryStreamExt;
 use inference::{EmbeddingConfig, EmbeddingService};
-use ledger::{LedgerReader, migrate};
+use ledger::{AppendSettings, LedgerReader, migrate};
 use network::checkpoint_key::CheckpointKey;
 use network::keys::Keypair;
 use tokio::task::JoinHandle;
 use validator::faults::Faults;
 use validator::service::{ChallengeState, ChallengeStatus, Handle};
 use validator::transport::HttpTransport;
-use validator::{Error, Validator, ValidatorConfig, open_ledger};
+use validator::{Error, Validator, ValidatorConfig, open_ledger_with};
 
 use crate::peer::{Behaviour, Peer};
 
@@ -37,8 +37,26 @@ pub const ANSWERS: [&str; 3] = [
     "An auditor can trust an append-only log since each event stays in its place, so the whole history can be replayed and checked.",
 ];
 
+/// Where the ledger lies.
+pub enum Database {
+    /// A database of the tests' common server.
+    Shared(TestDatabase),
+    /// A server of the test's own, which it may stop.
+    Own(Box<Cluster>),
+}
+
+impl Database {
+    pub fn url(&self) -> String {
+        match self {
+            Self::Shared(database) => database.url().to_owned(),
+            Self::Own(cluster) => cluster.url(),
+        }
+    }
+}
+
 pub struct World {
-    pub database: TestDatabase,
+    pub database: Database,
+    pub settings: AppendSettings,
     pub directory: tempfile::TempDir,
     pub chain: Client,
     pub validator_key: Keypair,
@@ -84,7 +102,17 @@ impl World {
     pub async fn new(behaviours: Vec<Behaviour>) -> Self {
         let template = format!("ledger_{}", migrate::fingerprint(migrate::MIGRATIONS));
         let prepared = cluster::test_database(&template, |url| async move { migrate::run(&url).await.map(drop) });
-        let database = prepared.await.unwrap();
+        Self::on(Database::Shared(prepared.await.unwrap()), behaviours).await
+    }
+
+    /// A world whose database server can be stopped.
+    pub async fn on_own_server(behaviours: Vec<Behaviour>) -> Self {
+        let cluster = Cluster::start(cluster::Options::temporary()).await.unwrap();
+        migrate::run(&cluster.url()).await.unwrap();
+        Self::on(Database::Own(Box::new(cluster)), behaviours).await
+    }
+
+    async fn on(database: Database, behaviours: Vec<Behaviour>) -> Self {
         let mut peers = Vec::new();
         for (name, behaviour) in behaviours.into_iter().enumerate() {
             peers.push(Peer::start(name, behaviour).await);
@@ -117,7 +145,8 @@ impl World {
         let embedder = inference::open(&EmbeddingConfig::discover()).unwrap();
         let embeddings = EmbeddingService::start(embedder, &inference::ServiceLimits::default()).unwrap();
         let rule_set = quick_rules();
-        Self { database, directory, chain, validator_key, root, peers, rule_set, embeddings, _chain: running }
+        let settings = AppendSettings::default();
+        Self { database, settings, directory, chain, validator_key, root, peers, rule_set, embeddings, _chain: running }
     }
 
     pub fn config(&self) -> ValidatorConfig {
@@ -142,7 +171,10 @@ impl World {
     pub async fn try_start(&self, config: ValidatorConfig) -> Result<Running, Error> {
         let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
         let transport = Arc::new(HttpTransport::new(config.network_is_local).unwrap());
-        let ledger = open_ledger(self.database.url(), "the test", &config, chain.as_ref()).await?;
+        let ledger = {
+            let (url, settings) = (self.database.url(), self.settings.clone());
+            open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await?
+        };
         let (handle, task) = Validator::start(config, ledger, chain, self.embeddings.clone(), transport).await?;
         Ok(Running { handle, task })
     }
@@ -154,7 +186,7 @@ impl World {
     pub async fn reader(&self) -> LedgerReader {
         let genesis = self.chain.genesis_hash().await.unwrap();
         let origin = domain::events::LedgerOpened::origin_of(&genesis, NETUID, &self.validator_key.hotkey(), 0);
-        LedgerReader::open(self.database.url(), &origin).await.unwrap()
+        LedgerReader::open(&self.database.url(), &origin).await.unwrap()
     }
 
     /// Every event of the log.
