@@ -179,10 +179,12 @@ pub fn offer(expected: &Json, offers: Vec<(&str, Json)>) -> Json {
 
 /// Every difference between two values. Integers, strings, booleans and orders exactly; floats within `tolerance`,
 /// absolute and relative.
-pub fn differences(expected: &Json, actual: &Json, tolerance: f64, path: &str, out: &mut Vec<String>) {
+fn differences(expected: &Json, actual: &Json, tolerance: f64, path: &str, out: &mut Vec<String>) {
     match (expected, actual) {
         (Json::Float(a), Json::Float(b)) => {
-            if !((a - b).abs() <= tolerance + tolerance * a.abs()) {
+            // Written so that NaN is a difference.
+            let near = (a - b).abs() <= tolerance + tolerance * a.abs();
+            if !near {
                 out.push(format!("{path}: expected {a:?}, computed {b:?}"));
             }
         }
@@ -214,4 +216,11 @@ pub fn differences(expected: &Json, actual: &Json, tolerance: f64, path: &str, o
         (a, b) if a == b => {}
         (a, b) => out.push(format!("{path}: expected {a:?}, computed {b:?}")),
     }
+}
+
+/// All differences between what a vector expects and what our function computed.
+pub fn compare(expected: &Json, actual: &Json, tolerance: f64) -> Vec<String> {
+    let mut out = Vec::new();
+    differences(expected, actual, tolerance, "expected", &mut out);
+    out
 }

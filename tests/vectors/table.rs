@@ -5,6 +5,7 @@
 
 use super::json::{Found, Json};
 use super::loosh::{self as l, Call};
+use super::{payout as p, quality as q};
 
 pub type Adapter = fn(&Call<'_>) -> Found<Json>;
 
@@ -55,7 +56,7 @@ const SEED_COMMIT: &str = "3baae8d";
 
 /// The order matters: whole paths before their parts.
 pub const LOOSH: &[Row] = &[
-    seed(&["_apply_quality_filter"], "loosh::round::{minimum_words, long_enough}", l::length_filter),
+    seed(&["_apply_quality_filter"], "loosh::round::{minimum_words, long_enough}", p::length_filter),
     seed(&["_compute_individual_scores"], "loosh::individual::scores", l::seed_individual),
     seed(&["_apply_outlier_filter"], "loosh::outlier", l::local_outliers),
     seed(&["_apply_basic_scoring"], "loosh::consensus::agreement", l::agreement),
@@ -70,7 +71,7 @@ pub const LOOSH: &[Row] = &[
         "loosh::{entity::vote_caps, round::evaluate}",
         l::end_to_end,
     ),
-    ours(&["_sigmoid_clamp"], &[], "loosh::quality::sigmoid", l::sigmoid_clamp),
+    ours(&["_sigmoid_clamp"], &[], "loosh::quality::sigmoid", q::sigmoid_clamp),
     ours(&["_compute_pairwise_similarity"], &[], "loosh::matrix::similarity", l::pairwise_similarity),
     ours(
         &["_apply_basic_scoring", "_apply_quality_weighted_scoring"],
@@ -88,12 +89,12 @@ pub const LOOSH: &[Row] = &[
     ),
     ours(&["_smart_outlier_detection"], &[], "loosh::outlier::filter", l::smart_outliers),
     ours(&["_apply_clustering_filter"], &[], "loosh::clustering::filter", l::clusters),
-    ours(&["score_batch"], &["_assess_semantic_quality", "_score_single"], "loosh::quality::score", l::score_batch),
+    ours(&["score_batch"], &["_assess_semantic_quality", "_score_single"], "loosh::quality::score", q::score_batch),
     ours(
         &["_assess_semantic_quality", "_apply_raw_relevance_gate"],
         &[],
         "loosh::{matrix::cosines, quality::heuristic, quality::gated}",
-        l::heuristic_quality,
+        q::heuristic_quality,
     ),
     ours(
         &[
@@ -106,10 +107,10 @@ pub const LOOSH: &[Row] = &[
         ],
         &[],
         "loosh::heuristics::{density, specificity, coherence}",
-        l::text_heuristics,
+        q::text_heuristics,
     ),
-    ours(&["_split_prompt_components"], &[], "text::patterns::prompt_components", l::components),
-    ours(&["_split_sentences"], &[], "text::patterns::sentences", l::sentence_split),
+    ours(&["_split_prompt_components"], &[], "text::patterns::prompt_components", q::components),
+    ours(&["_split_sentences"], &[], "text::patterns::sentences", q::sentence_split),
     ours(
         &[
             "_compute_full_coherence",
@@ -121,26 +122,26 @@ pub const LOOSH: &[Row] = &[
         ],
         &["_score_single", "_compute_full_complexity"],
         "loosh::sentences",
-        l::sentence_signals,
+        q::sentence_signals,
     ),
-    ours(&["_answer_shape"], &[], "loosh::heuristics::answer_shape", l::answer_shape),
+    ours(&["_answer_shape"], &[], "loosh::heuristics::answer_shape", q::answer_shape),
     ours(&["_compute_individual_scores"], &["_calculate_diversity_bonus"], "loosh::individual::scores", l::individual),
     ours(&["_calculate_diversity_bonus"], &[], "loosh::individual::diversity_bonus", l::diversity),
     ours(&["_calculate_score_difference_bonus"], &[], "loosh::emissions::best", l::score_difference_bonus),
     ours(&["_calculate_emissions"], &[], "loosh::emissions::emissions", l::emissions_direct),
     ours(&["cap_entity_contributions"], &[], "loosh::entity::vote_caps", l::entity_caps),
-    ours(&["get_miner_ema_scores"], &[], "loosh::average::averages", l::moving_average),
-    ours(&["_apply_freshness_gate"], &[], "loosh::average::freshness_gate", l::freshness),
-    ours(&["_apply_sybil_penalty"], &[], "loosh::payout::sybil_penalty", l::penalty),
-    ours(&["_filter_serving_miners"], &[], "loosh::payout::not_serving", l::serving),
-    ours(&["set_weights"], &[], "loosh::payout::normalised", l::weight_normalisation),
+    ours(&["get_miner_ema_scores"], &[], "loosh::average::averages", p::moving_average),
+    ours(&["_apply_freshness_gate"], &[], "loosh::average::freshness_gate", p::freshness),
+    ours(&["_apply_sybil_penalty"], &[], "loosh::payout::sybil_penalty", p::penalty),
+    ours(&["_filter_serving_miners"], &[], "loosh::payout::not_serving", p::serving),
+    ours(&["set_weights"], &[], "loosh::payout::normalised", p::weight_normalisation),
     ours(
         &["_compute_adaptive_thresholds", "_find_suspicious_pairs", "_find_strict_groups"],
         &["_verify_group"],
         "loosh::sybil::detect",
-        l::sybil_report,
+        p::sybil_report,
     ),
-    ours(&["_compute_structural_similarity"], &[], "loosh::sybil::structural_similarity", l::structural),
+    ours(&["_compute_structural_similarity"], &[], "loosh::sybil::structural_similarity", p::structural),
     not_ours(
         Generation::Running,
         &["Fernet"],
@@ -176,7 +177,7 @@ pub fn find(source: &str, expected: &Json) -> Option<&'static Verdict> {
         let known = |word: &&str| row.functions.contains(word) || row.also.contains(word);
         row.generation == generation
             && words.iter().any(|word| row.functions.contains(word))
-            && words.iter().filter(|word| word.starts_with('_')).all(|word| known(word))
+            && words.iter().filter(|word| word.starts_with('_')).all(known)
     };
     LOOSH.iter().find(fits).map(|row| &row.verdict)
 }
