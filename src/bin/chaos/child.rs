@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const SIGKILL: i32 = 9;
 
 /// One `assay` process.
-pub struct Child {
+pub(crate) struct Child {
     name: String,
     log: PathBuf,
     process: tokio::process::Child,
@@ -25,7 +25,7 @@ pub struct Child {
 
 impl Child {
     /// Starts `PROGRAM ARGUMENTS` with its output in `log`.
-    pub fn start(
+    pub(crate) fn start(
         program: &Path,
         name: &str,
         arguments: &[String],
@@ -45,12 +45,12 @@ impl Child {
     }
 
     /// What it printed.
-    pub fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// Where it prints.
-    pub fn log(&self) -> &Path {
+    pub(crate) fn log(&self) -> &Path {
         &self.log
     }
 
@@ -61,12 +61,12 @@ impl Child {
     }
 
     /// An error that tells how it ended and what it said last.
-    pub fn ended(&self, status: ExitStatus) -> anyhow::Error {
+    pub(crate) fn ended(&self, status: ExitStatus) -> anyhow::Error {
         anyhow::anyhow!("{} ended with {status}; the last lines of {}:\n{}", self.name, self.log.display(), self.tail())
     }
 
     /// Fails when it has ended.
-    pub fn check(&mut self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
         match self.process.try_wait()? {
             None => Ok(()),
             Some(status) => Err(self.ended(status)),
@@ -74,7 +74,12 @@ impl Child {
     }
 
     /// Waits until `ready`, which it must live to see.
-    pub async fn await_ready<F>(&mut self, what: &str, within: Duration, mut ready: impl FnMut() -> F) -> Result<()>
+    pub(crate) async fn await_ready<F>(
+        &mut self,
+        what: &str,
+        within: Duration,
+        mut ready: impl FnMut() -> F,
+    ) -> Result<()>
     where
         F: Future<Output = bool>,
     {
@@ -87,11 +92,16 @@ impl Child {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let seconds = within.as_secs();
-        bail!("{}: {what} not within {seconds} s; the last lines of {}:\n{}", self.name, self.log.display(), self.tail())
+        bail!(
+            "{}: {what} not within {seconds} s; the last lines of {}:\n{}",
+            self.name,
+            self.log.display(),
+            self.tail()
+        )
     }
 
     /// How it ends, none when it lives longer than that.
-    pub async fn exit(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
+    pub(crate) async fn exit(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
         match tokio::time::timeout(within, self.process.wait()).await {
             Ok(status) => Ok(Some(status?)),
             Err(_) => Ok(None),
@@ -99,7 +109,7 @@ impl Child {
     }
 
     /// Sends SIGKILL and makes sure that this is what ended it.
-    pub async fn kill(mut self) -> Result<()> {
+    pub(crate) async fn kill(mut self) -> Result<()> {
         self.check()?;
         self.process.start_kill()?;
         let status = self.process.wait().await?;
@@ -107,7 +117,7 @@ impl Child {
     }
 
     /// Asks it to end and waits: it must do so by itself and in order.
-    pub async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         self.check()?;
         drop(self.stdin.take());
         match self.exit(GRACE).await? {
@@ -119,6 +129,6 @@ impl Child {
 }
 
 /// Whether a process was ended by SIGKILL.
-pub fn was_killed(status: ExitStatus) -> bool {
+pub(crate) fn was_killed(status: ExitStatus) -> bool {
     status.signal() == Some(SIGKILL)
 }

@@ -12,7 +12,7 @@ const MOMENTS: &[&str] =
 
 /// One way to break something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Point {
+pub(crate) enum Point {
     /// The validator kills itself with SIGKILL where its code has a named point.
     Fault(&'static str),
     /// The validator is killed with SIGKILL at any moment.
@@ -36,14 +36,14 @@ impl fmt::Display for Point {
 }
 
 /// Every point.
-pub fn all() -> Vec<Point> {
+pub(crate) fn all() -> Vec<Point> {
     let faults = faults::POINTS.iter().map(|name| Point::Fault(name));
     let crashes = [None].into_iter().chain(MOMENTS.iter().copied().map(Some)).map(Point::Crash);
     faults.chain(crashes).chain([Point::Kill, Point::Cut]).collect()
 }
 
 /// The points of these names; all when there are no names.
-pub fn named(names: &[String]) -> Result<Vec<Point>> {
+pub(crate) fn named(names: &[String]) -> Result<Vec<Point>> {
     let all = all();
     let find = |name: &String| match all.iter().find(|point| point.to_string() == *name) {
         Some(point) => Ok(*point),
@@ -56,7 +56,7 @@ pub fn named(names: &[String]) -> Result<Vec<Point>> {
 }
 
 /// The order of a run: all points in a random order first, then any.
-pub fn plan(points: &[Point], cycles: u32, chance: &mut Chance) -> Vec<Point> {
+pub(crate) fn plan(points: &[Point], cycles: u32, chance: &mut Chance) -> Vec<Point> {
     let mut first = points.to_vec();
     chance.shuffle(&mut first);
     let mut plan = first;

@@ -15,7 +15,7 @@ struct Orders {
 }
 
 /// A running proxy.
-pub struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     orders: watch::Sender<Orders>,
     task: JoinHandle<()>,
@@ -23,7 +23,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Listens on a free port of this machine.
-    pub async fn start(socket: &Path) -> Result<Self> {
+    pub(crate) async fn start(socket: &Path) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let (orders, seen) = watch::channel(Orders { generation: 0, refuses: false });
@@ -32,17 +32,17 @@ impl Proxy {
     }
 
     /// The URL of a database behind the proxy.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://assay@127.0.0.1:{}/{database}", self.port)
     }
 
     /// Cuts every connection, and refuses new ones until [`Proxy::mend`].
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.orders.send_modify(|orders| *orders = Orders { generation: orders.generation + 1, refuses: true });
     }
 
     /// Lets connections through again.
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.orders.send_modify(|orders| orders.refuses = false);
     }
 }

@@ -18,7 +18,7 @@ const LARGEST_REQUEST: usize = 1 << 20;
 type Seen = Arc<Mutex<Vec<Digest>>>;
 
 /// A running witness.
-pub struct Witness {
+pub(crate) struct Witness {
     address: SocketAddr,
     seen: Seen,
     task: JoinHandle<()>,
@@ -26,7 +26,7 @@ pub struct Witness {
 
 impl Witness {
     /// Listens on a free port of this machine.
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let seen = Seen::default();
@@ -43,12 +43,12 @@ impl Witness {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The hashes of all requests it was sent.
-    pub fn seen(&self) -> Vec<Digest> {
+    pub(crate) fn seen(&self) -> Vec<Digest> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
