@@ -165,7 +165,7 @@ async fn refusals(caller: &mut Caller, path: &'static str) {
     let broken = futures::stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("cut"))]);
     assert_eq!(caller.ask(&open, path, send(Body::from_stream(broken))).await, 400, "{path}");
     let silent = futures::stream::pending::<Result<Bytes, std::io::Error>>();
-    assert_eq!(caller.ask(&open, path, send(Body::from_stream(silent))).await, 408, "{path}");
+    assert_eq!(caller.ask(&impatient(), path, send(Body::from_stream(silent))).await, 408, "{path}");
     assert_eq!(caller.ask(&open, path, send("{}".into())).await, 422, "{path}");
     let limit = if path == "/challenges" { 256 << 10 } else { 4 << 10 };
     let spaces = |length: usize| " ".repeat(length);
@@ -192,12 +192,14 @@ async fn service_troubles(caller: &mut Caller) {
         service.says(Script { accept: Some(error), ..Script::default() });
         assert_eq!(caller.ask(&open, "/challenges", push(50)).await, status);
     }
-    for script in [Script { unavailable: true, ..Script::default() }, Script { slow: true, ..Script::default() }] {
+    let unavailable = Script { unavailable: true, ..Script::default() };
+    let slow = Script { slow: true, ..Script::default() };
+    for (script, config) in [(unavailable, config()), (slow, impatient())] {
         service.says(script);
-        assert_eq!(caller.ask(&open, "/challenges", push(51)).await, 503);
-        assert_eq!(caller.ask(&open, "/challenges/{id}", from_here("GET", "/challenges/a", "")).await, 503);
+        assert_eq!(caller.ask(&config, "/challenges", push(51)).await, 503);
+        assert_eq!(caller.ask(&config, "/challenges/{id}", from_here("GET", "/challenges/a", "")).await, 503);
         for path in ["/register", "/set_running"] {
-            assert_eq!(caller.ask(&open, path, from_here("POST", path, good(path, 1))).await, 503);
+            assert_eq!(caller.ask(&config, path, from_here("POST", path, good(path, 1))).await, 503);
         }
     }
     let sick = |ledger, chain, running| Health {

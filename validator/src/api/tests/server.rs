@@ -116,7 +116,8 @@ async fn an_open_address_without_credentials_is_an_error_at_start() {
 #[tokio::test]
 async fn clients_that_hang_are_cut_and_make_room() {
     let mut config = config();
-    config.limits.head_timeout = Duration::from_millis(200);
+    config.limits.head_timeout = Duration::from_millis(500);
+    config.limits.body_timeout = Duration::from_millis(300);
     config.limits.connections = 2;
     let server = start(config).await;
     let mut idle = TcpStream::connect(server.address).await.unwrap();
@@ -181,6 +182,34 @@ async fn stopping_lets_requests_end_and_cuts_what_does_not() {
     all(&mut idle).await;
     assert!(hanging.await.unwrap().is_err(), "cut off");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn stopping_waits_for_a_request_and_not_for_idle_connections() {
+    let mut limits = config();
+    limits.limits.drain_timeout = Duration::from_secs(60);
+    let server = start(limits).await;
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    idle.write_all(b"GET /availability HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n").await.unwrap();
+    let mut first = [0; 15];
+    idle.read_exact(&mut first).await.unwrap();
+    let mut open = TcpStream::connect(server.address).await.unwrap();
+    let body = br#"{"id":"a","prompt":"why?"}"#;
+    let length = body.len();
+    let head = format!(
+        "POST /challenges HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+    );
+    open.write_all(head.as_bytes()).await.unwrap();
+    // That the server asks for the body shows that the request is under way.
+    open.read_exact(&mut [0; 25]).await.unwrap();
+    let Server { stop, ended, .. } = server;
+    stop.send(()).unwrap();
+    all(&mut idle).await;
+    assert!(!ended.is_finished());
+    open.write_all(body).await.unwrap();
+    let text = all(&mut open).await;
+    assert!(text.starts_with("HTTP/1.1 201"), "{text}");
+    timeout(Duration::from_secs(5), ended).await.unwrap().unwrap().unwrap();
 }
 
 /// Everything that is logged.
