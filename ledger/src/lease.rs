@@ -4,14 +4,23 @@
 //! A generation in the ledger's row, named by every append, keeps it right even when that session is lost: an append of
 //! an earlier generation can no longer commit once the next one is written down.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{Connection, PgConnection, Row};
 use tlog::Frontier;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::connect::{Part, connect, play};
 use crate::error::{Error, Result};
 
+/// Batches under way at once: while one waits for the disk the next is inserted.
+pub(crate) const IN_FLIGHT: usize = 2;
+/// The channel of wake-ups, and the least time between two.
+pub(crate) const CHANNEL: &str = "assay_ledger";
+const NOTIFY_PAUSE: Duration = Duration::from_millis(20);
+/// A wake-up that takes longer counts as a lost session.
+const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the end of a lost session of our own is waited for, in milliseconds.
 const TERMINATE_TIMEOUT_MS: i64 = 5_000;
 
@@ -50,16 +59,21 @@ impl WriterHead {
     }
 }
 
-/// A held lease and the connection that appends under it.
+/// A held lease and the connections that append under it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) appends: PgConnection,
-    pub(crate) lease: PgConnection,
+    /// Connections that no append is using.
+    pub(crate) free: Vec<PgConnection>,
+    pub(crate) keeper: LeaseKeeper,
     pub(crate) generation: i64,
 }
 
 /// Takes the lease and reads the head. Lost sessions of the same writer are ended first.
-pub(crate) async fn take(identity: &Identity, previous: Option<i64>) -> Result<(Session, WriterHead)> {
+pub(crate) async fn take(
+    identity: &Identity,
+    previous: Option<i64>,
+    published: watch::Receiver<u64>,
+) -> Result<(Session, WriterHead)> {
     let mut lease = connect(&identity.url, &identity.application).await?;
     if previous.is_some() {
         end_lost_sessions(&mut lease, &identity.application).await?;
@@ -98,22 +112,84 @@ pub(crate) async fn take(identity: &Identity, previous: Option<i64>) -> Result<(
         .execute(&mut lease)
         .await
         .map_err(Error::database("prepare wake-ups"))?;
-    let mut appends = connect(&identity.url, &identity.application).await?;
-    play(&mut appends, Part::Writer).await?;
+    let mut free = Vec::with_capacity(IN_FLIGHT);
+    for _ in 0..IN_FLIGHT {
+        let mut appends = connect(&identity.url, &identity.application).await?;
+        play(&mut appends, Part::Writer).await?;
+        free.push(appends);
+    }
     let head = WriterHead { frontier, recorded_at: recorded_at.unsigned_abs() };
-    Ok((Session { appends, lease, generation }, head))
+    let keeper = LeaseKeeper::start(lease, identity.ledger_id, published);
+    Ok((Session { free, keeper, generation }, head))
 }
 
 /// Gives the lease back, so that the next writer sees a free ledger.
-pub(crate) async fn release(mut session: Session, identity: &Identity) -> Result<()> {
+pub(crate) async fn release(session: Session, identity: &Identity) -> Result<()> {
+    let Some(mut lease) = session.keeper.stop().await else { return Ok(()) };
     sqlx::query("SELECT ledger.release_lease($1, $2)")
         .bind(identity.ledger_id)
         .bind(session.generation)
-        .execute(&mut session.lease)
+        .execute(&mut lease)
         .await
         .map_err(Error::database("release the lease"))?;
-    session.lease.close().await.map_err(Error::database("close the lease's session"))?;
-    session.appends.close().await.map_err(Error::database("close the appends' session"))
+    lease.close().await.map_err(Error::database("close the lease's session"))?;
+    for appends in session.free {
+        appends.close().await.map_err(Error::database("close a session of appends"))?;
+    }
+    Ok(())
+}
+
+/// The task that owns the lease's connection. While it holds the lock it also sends the wake-ups, after commits and at
+/// most one in [`NOTIFY_PAUSE`], so that they take no part in the commits themselves.
+#[derive(Debug)]
+pub(crate) struct LeaseKeeper {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Option<PgConnection>>,
+}
+
+impl LeaseKeeper {
+    fn start(connection: PgConnection, ledger_id: i64, published: watch::Receiver<u64>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { stop, task: tokio::spawn(keep(connection, ledger_id, published, stopped)) }
+    }
+
+    /// Whether its connection is lost, and with it perhaps the lock.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Ends the task and gives its connection back, unless that is lost.
+    async fn stop(self) -> Option<PgConnection> {
+        let _ = self.stop.send(());
+        self.task.await.ok().flatten()
+    }
+}
+
+async fn keep(
+    mut connection: PgConnection,
+    ledger_id: i64,
+    mut published: watch::Receiver<u64>,
+    mut stopped: oneshot::Receiver<()>,
+) -> Option<PgConnection> {
+    loop {
+        let ending = tokio::select! {
+            _ = &mut stopped => true,
+            grown = published.changed() => grown.is_err(),
+        };
+        let size = *published.borrow_and_update();
+        let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(format!("{ledger_id} {size}"));
+        match tokio::time::timeout(NOTIFY_TIMEOUT, notify.execute(&mut connection)).await {
+            Ok(Ok(_)) => {}
+            failed => {
+                tracing::warn!(?failed, "the lease's session is lost");
+                return None;
+            }
+        }
+        if ending {
+            return Some(connection);
+        }
+        tokio::time::sleep(NOTIFY_PAUSE).await;
+    }
 }
 
 /// A session whose connection was cut may still hold the lock, or a commit under way, until the server notices.

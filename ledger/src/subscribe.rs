@@ -11,10 +11,9 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 
-use crate::appender::CHANNEL;
 use crate::error::{Error, Result};
 use crate::event::StoredEvent;
-use crate::lease::signed;
+use crate::lease::{CHANNEL, signed};
 use crate::reader::LedgerReader;
 
 /// How long a wake-up may stay away before the log is asked anyway.

@@ -26,6 +26,9 @@ const FEW: usize = 8;
 /// Events of one command in the second comparison: half a batch.
 const BULK: usize = 256;
 
+/// What each place of the results holds.
+const WORKLOADS: [&str; 5] = ["ours, 64 x 1", "peer, 8 x 1", "peer, 64 x 1", "ours, 1 x 256", "peer, 1 x 256"];
+
 struct Arguments {
     seconds: f64,
     runs: usize,
@@ -74,16 +77,19 @@ async fn main() {
             current_sequence: version as usize,
             current_snapshot: None,
         };
-        server::settle(&url).await;
-        results[0].push(measure(&ours, single, &format!("o1-{run}"), context).await);
-        server::settle(&url).await;
-        results[1].push(measure(&few, fewer, &format!("f1-{run}"), peer_context).await);
-        server::settle(&url).await;
-        results[2].push(measure(&many, single, &format!("m1-{run}"), peer_context).await);
-        server::settle(&url).await;
-        results[3].push(measure(&ours, bulk, &format!("ob-{run}"), context).await);
-        server::settle(&url).await;
-        results[4].push(measure(&few, bulk, &format!("fb-{run}"), peer_context).await);
+        for (place, result) in results.iter_mut().enumerate() {
+            server::settle(&url).await;
+            let stream = format!("{place}-{run}");
+            let measured = match place {
+                0 => measure(&ours, single, &stream, context).await,
+                1 => measure(&few, fewer, &stream, peer_context).await,
+                2 => measure(&many, single, &stream, peer_context).await,
+                3 => measure(&ours, bulk, &stream, context).await,
+                _ => measure(&few, bulk, &stream, peer_context).await,
+            };
+            println!("# run {run} {}: {measured}", WORKLOADS[place]);
+            result.push(measured);
+        }
     }
     let events = ledger.size();
     let verification = ledger.reader().verify(None).await.unwrap();

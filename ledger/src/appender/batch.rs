@@ -35,15 +35,17 @@ pub(crate) struct StreamMove {
 }
 
 /// One key that the batch writes down.
-struct KeyUse<'a> {
-    key: &'a str,
+#[derive(Debug)]
+struct KeyUse {
+    key: String,
     request_hash: [u8; 32],
     first: usize,
     count: usize,
 }
 
-/// A batch, as the columns that one statement binds.
-pub(crate) struct Batch<'a> {
+/// A batch: what was decided about some requests, and the columns that they do not hold themselves.
+#[derive(Debug)]
+pub(crate) struct Batch {
     pub(crate) old_size: u64,
     pub(crate) head: WriterHead,
     pub(crate) verdicts: Vec<Verdict>,
@@ -51,22 +53,18 @@ pub(crate) struct Batch<'a> {
     pub(crate) leaf_hashes: Vec<Hash>,
     stream_of: Vec<i32>,
     sequences: Vec<i64>,
-    kinds: Vec<&'a str>,
-    versions: Vec<i32>,
-    blocks: Vec<i64>,
     causes: Vec<i64>,
-    commitments: Vec<&'a [u8]>,
-    salts: Vec<&'a [u8]>,
-    payloads: Vec<&'a [u8]>,
-    keys: Vec<KeyUse<'a>>,
+    /// Each event's request and its place in that request's unit.
+    rows: Vec<(usize, usize)>,
+    keys: Vec<KeyUse>,
     /// Places in `streams` by name.
     places: HashMap<String, usize>,
 }
 
-impl<'a> Batch<'a> {
+impl Batch {
     /// Decides every request in turn. Versions and keys must have been looked up before.
     pub(crate) fn build(
-        requests: &'a [Request],
+        requests: &[Request],
         head: &WriterHead,
         now: u64,
         versions: &Versions,
@@ -80,24 +78,25 @@ impl<'a> Batch<'a> {
             leaf_hashes: Vec::new(),
             stream_of: Vec::new(),
             sequences: Vec::new(),
-            kinds: Vec::new(),
-            versions: Vec::new(),
-            blocks: Vec::new(),
             causes: Vec::new(),
-            commitments: Vec::new(),
-            salts: Vec::new(),
-            payloads: Vec::new(),
+            rows: Vec::new(),
             keys: Vec::new(),
             places: HashMap::new(),
         };
-        for request in requests {
-            let verdict = batch.decide(request, versions, known_keys).unwrap_or_else(Verdict::Rejected);
+        for (index, request) in requests.iter().enumerate() {
+            let verdict = batch.decide(index, request, versions, known_keys).unwrap_or_else(Verdict::Rejected);
             batch.verdicts.push(verdict);
         }
         batch
     }
 
-    fn decide(&mut self, request: &'a Request, versions: &Versions, known_keys: &KnownKeys) -> Result<Verdict> {
+    fn decide(
+        &mut self,
+        place: usize,
+        request: &Request,
+        versions: &Versions,
+        known_keys: &KnownKeys,
+    ) -> Result<Verdict> {
         if let Some(verdict) = self.by_key(request, known_keys)? {
             return Ok(verdict);
         }
@@ -119,10 +118,10 @@ impl<'a> Batch<'a> {
             }
         }
         let first = self.leaf_hashes.len();
-        self.push_events(request, versions)?;
+        self.push_events(place, request, versions)?;
         let count = request.unit.events.len();
         if let (Some(key), Some(request_hash)) = (&request.unit.idempotency_key, request.request_hash) {
-            self.keys.push(KeyUse { key, request_hash, first, count });
+            self.keys.push(KeyUse { key: key.clone(), request_hash, first, count });
         }
         Ok(Verdict::Written { first, count })
     }
@@ -137,7 +136,7 @@ impl<'a> Batch<'a> {
             }
             return Ok(Some(Verdict::Repeated(known.appended.clone())));
         }
-        let Some(used) = self.keys.iter().find(|used| used.key == key) else { return Ok(None) };
+        let Some(used) = self.keys.iter().find(|used| used.key == *key) else { return Ok(None) };
         let appended = Appended { repeated: true, ..self.appended(used.first, used.count) };
         if used.request_hash != hash {
             return Err(Error::KeyReused { key: key.clone(), first: appended.first, last: appended.last });
@@ -152,10 +151,10 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn push_events(&mut self, request: &'a Request, versions: &Versions) -> Result<()> {
+    fn push_events(&mut self, request_place: usize, request: &Request, versions: &Versions) -> Result<()> {
         let unit_first = self.head.size();
         let mut previous: Option<(&str, &str, usize)> = None;
-        for (event, seal) in request.unit.events.iter().zip(&request.seals) {
+        for (index, (event, seal)) in request.unit.events.iter().zip(&request.seals).enumerate() {
             let position = self.head.size();
             let place = match previous {
                 Some((t, i, place)) if t == event.stream_type && i == event.stream_id => place,
@@ -168,7 +167,7 @@ impl<'a> Batch<'a> {
             let cause = match event.cause {
                 Cause::Own => position,
                 Cause::Position(cause) => cause,
-                Cause::InUnit(index) => unit_first + index as u64,
+                Cause::InUnit(earlier) => unit_first + earlier as u64,
             };
             let leaf = Leaf {
                 position,
@@ -187,13 +186,8 @@ impl<'a> Batch<'a> {
             let hash = leaf.hash().map_err(|error| Error::InvalidEvent { index: 0, reason: error.to_string() })?;
             self.stream_of.push(i32::try_from(place + 1).unwrap_or(i32::MAX));
             self.sequences.push(signed(self.streams[place].after));
-            self.kinds.push(&event.kind);
-            self.versions.push(i32::from(event.version));
-            self.blocks.push(signed(event.block));
             self.causes.push(signed(cause));
-            self.commitments.push(&seal.commitment);
-            self.salts.push(&seal.salt);
-            self.payloads.push(&event.payload);
+            self.rows.push((request_place, index));
             self.leaf_hashes.push(hash);
             self.head.frontier.append(hash);
         }
@@ -213,7 +207,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The answer for `count` events from index `first` of the batch.
-    pub(crate) fn appended(&self, first: usize, count: usize) -> Appended {
+    fn appended(&self, first: usize, count: usize) -> Appended {
         Appended {
             first: self.old_size + first as u64,
             last: self.old_size + (first + count) as u64 - 1,
@@ -228,9 +222,10 @@ impl<'a> Batch<'a> {
         self.leaf_hashes.is_empty()
     }
 
-    /// Writes the batch: one round trip, one commit.
+    /// Writes the batch: one round trip, one commit. The requests are those it was built of.
     pub(crate) async fn write(
         &self,
+        requests: &[Request],
         connection: &mut sqlx::PgConnection,
         ledger_id: i64,
         generation: i64,
@@ -238,6 +233,8 @@ impl<'a> Batch<'a> {
         let names = || self.streams.iter().map(|s| s.name.split_once('\0').unwrap_or_default());
         let position = |index: usize| signed(self.old_size + index as u64);
         let moves = |of: fn(&StreamMove) -> u64| self.streams.iter().map(|s| signed(of(s))).collect::<Vec<_>>();
+        let events = || self.rows.iter().map(|&(request, index)| &requests[request].unit.events[index]);
+        let seals = || self.rows.iter().map(|&(request, index)| &requests[request].seals[index]);
         sqlx::query(APPEND)
             .bind(ledger_id)
             .bind(generation)
@@ -253,21 +250,32 @@ impl<'a> Batch<'a> {
             .bind(moves(|s| s.last))
             .bind(&self.stream_of)
             .bind(&self.sequences)
-            .bind(&self.kinds)
-            .bind(&self.versions)
-            .bind(&self.blocks)
+            .bind(events().map(|event| event.kind.as_str()).collect::<Vec<_>>())
+            .bind(events().map(|event| i32::from(event.version)).collect::<Vec<_>>())
+            .bind(events().map(|event| signed(event.block)).collect::<Vec<_>>())
             .bind(&self.causes)
             .bind(self.leaf_hashes.iter().map(|hash| hash.0.as_slice()).collect::<Vec<_>>())
-            .bind(&self.commitments)
-            .bind(&self.salts)
-            .bind(&self.payloads)
-            .bind(self.keys.iter().map(|used| used.key).collect::<Vec<_>>())
+            .bind(seals().map(|seal| seal.commitment.as_slice()).collect::<Vec<_>>())
+            .bind(seals().map(|seal| seal.salt.as_slice()).collect::<Vec<_>>())
+            .bind(events().map(|event| event.payload.as_slice()).collect::<Vec<_>>())
+            .bind(self.keys.iter().map(|used| used.key.as_str()).collect::<Vec<_>>())
             .bind(self.keys.iter().map(|used| used.request_hash.as_slice()).collect::<Vec<_>>())
             .bind(self.keys.iter().map(|used| position(used.first)).collect::<Vec<_>>())
             .bind(self.keys.iter().map(|used| position(used.first + used.count - 1)).collect::<Vec<_>>())
             .execute(connection)
             .await
             .map(drop)
+    }
+
+    /// One answer per request, for when the batch has committed.
+    pub(crate) fn answers(&mut self) -> Vec<Result<Appended>> {
+        let verdicts = std::mem::take(&mut self.verdicts);
+        let answer = |verdict| match verdict {
+            Verdict::Written { first, count } => Ok(self.appended(first, count)),
+            Verdict::Repeated(appended) => Ok(appended),
+            Verdict::Rejected(error) => Err(error),
+        };
+        verdicts.into_iter().map(answer).collect()
     }
 }
 

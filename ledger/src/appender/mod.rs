@@ -5,6 +5,7 @@
 //! stops, reconnects, takes the lease again and asks the log what happened, before it answers anybody.
 
 mod batch;
+mod careful;
 mod lookup;
 mod recovery;
 mod sealed;
@@ -14,7 +15,7 @@ mod versions;
 use std::time::Duration;
 
 pub(crate) use sealed::{Message, seal};
-pub(crate) use task::{CHANNEL, open};
+pub(crate) use task::open;
 pub(crate) use versions::name as stream_name;
 
 /// Limits of an appender. The defaults are the product's; tests lower them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 use tlog::Hash;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
@@ -21,10 +22,11 @@ pub(crate) async fn reconnect(
     identity: &Identity,
     previous: Option<i64>,
     deadline: Instant,
+    published: &watch::Receiver<u64>,
 ) -> Result<(Session, WriterHead)> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match lease::take(identity, previous).await {
+        let error = match lease::take(identity, previous, published.clone()).await {
             Ok(taken) => return Ok(taken),
             Err(error) => error,
         };

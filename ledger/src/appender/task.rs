@@ -1,52 +1,66 @@
-//! The appender's loop: collect, commit, answer.
+//! The appender's loop: take requests, launch batches, answer as they land.
+//!
+//! Up to two batches are under way, each on its own connection: while one waits for the disk the next is inserted. The
+//! database commits them in order, and the second fails with the first. Whatever is not the plain case, a failure, a key,
+//! a batch in which everything is refused, a new segment, is done with nothing else under way (`careful`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::appender::batch::{Batch, Verdict};
+use crate::appender::batch::Batch;
 use crate::appender::sealed::{Message, Request};
 use crate::appender::versions::Versions;
-use crate::appender::{AppendSettings, lookup, recovery};
-use crate::connect::{Part, connect_as};
+use crate::appender::{AppendSettings, lookup};
 use crate::error::{Error, Result};
 use crate::event::Appended;
-use crate::lease::{self, Identity, Session, WriterHead, now_micros, signed};
+use crate::lease::{self, IN_FLIGHT, Identity, Session, WriterHead, now_micros, signed};
 
-/// The channel of wake-ups, and how often one is sent at most: each takes part in a commit of its own.
-pub(crate) const CHANNEL: &str = "assay_ledger";
-const NOTIFY_PAUSE: Duration = Duration::from_millis(20);
 /// A segment is made when the head is within this many positions of it.
 const SEGMENT_AHEAD: u64 = crate::SEGMENT / 2;
+/// Between two questions for a lease that seems held.
+const LEASE_PAUSE: Duration = Duration::from_millis(50);
 
 /// The one writer of a ledger.
 pub(crate) struct Appender {
-    identity: Arc<Identity>,
-    settings: AppendSettings,
+    pub(super) identity: Arc<Identity>,
+    pub(super) settings: AppendSettings,
     requests: mpsc::Receiver<Message>,
-    /// Taken from the queue, and too large for the batch it was taken for.
-    held: Option<Request>,
-    session: Option<Session>,
-    generation: i64,
-    head: WriterHead,
-    versions: Versions,
-    segments: u64,
-    published: watch::Sender<u64>,
-    notified: (u64, Instant),
+    waiting: Waiting,
+    in_flight: VecDeque<JoinHandle<Flight>>,
+    /// Events of the batch launched last.
+    last_launched: usize,
+    pub(super) session: Option<Session>,
+    pub(super) generation: i64,
+    /// The head once everything in flight has committed.
+    pub(super) head: WriterHead,
+    pub(super) versions: Versions,
+    pub(super) segments: u64,
+    /// The committed size.
+    pub(super) published: watch::Sender<u64>,
     /// Set for good once somebody else writes this ledger or the log went back.
-    stopped: Option<Error>,
+    pub(super) stopped: Option<Error>,
 }
 
-/// What came of one attempt at a batch.
-enum Attempt {
-    /// One answer per request, in order.
-    Done(Vec<Result<Appended>>),
-    /// Certainly not written.
-    NotWritten(Error),
-    /// Nobody could be asked.
-    Unknown(Error),
+/// Requests taken from the queue, with their sums; never more than about two batches.
+#[derive(Default)]
+struct Waiting {
+    requests: VecDeque<Request>,
+    events: usize,
+    bytes: usize,
+}
+
+/// A batch under way, or landed.
+pub(super) struct Flight {
+    pub(super) requests: Vec<Request>,
+    pub(super) batch: Batch,
+    connection: PgConnection,
+    pub(super) result: Result<()>,
 }
 
 /// Takes the lease and prepares the task; [`Appender::run`] is to be spawned.
@@ -56,25 +70,25 @@ pub(crate) async fn open(
     requests: mpsc::Receiver<Message>,
 ) -> Result<(Appender, watch::Receiver<u64>)> {
     let deadline = Instant::now() + settings.lease_patience;
+    let (published, watching) = watch::channel(0);
     let (session, head) = loop {
-        match lease::take(&identity, None).await {
-            Err(Error::LeaseHeld { .. }) if Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(50)).await
-            }
+        match lease::take(&identity, None, watching.clone()).await {
+            Err(Error::LeaseHeld { .. }) if Instant::now() < deadline => tokio::time::sleep(LEASE_PAUSE).await,
             taken => break taken?,
         }
     };
-    let (published, watching) = watch::channel(head.size());
+    published.send_replace(head.size());
     let appender = Appender {
         identity: Arc::new(identity),
         settings,
         requests,
-        held: None,
+        waiting: Waiting::default(),
+        in_flight: VecDeque::with_capacity(IN_FLIGHT),
+        last_launched: 0,
         generation: session.generation,
         session: Some(session),
         versions: Versions::default(),
         segments: head.size() / crate::SEGMENT,
-        notified: (head.size(), Instant::now()),
         head,
         published,
         stopped: None,
@@ -85,10 +99,27 @@ pub(crate) async fn open(
 impl Appender {
     /// Runs until every handle is dropped, then gives the lease back.
     pub(crate) async fn run(mut self) {
-        while let Some(requests) = self.collect().await {
-            self.commit(requests).await;
+        let mut open = true;
+        while open || !self.in_flight.is_empty() || !self.waiting.requests.is_empty() {
+            let room =
+                open && self.waiting.events < self.settings.max_events && self.waiting.bytes < self.settings.max_bytes;
+            tokio::select! {
+                biased;
+                landed = front(&mut self.in_flight) => self.land(landed).await,
+                message = self.requests.recv(), if room => open = self.note(message),
+            }
+            // Whatever else is there goes into the same batch.
+            while self.waiting.events < self.settings.max_events
+                && self.waiting.bytes < self.settings.max_bytes
+                && let Ok(message) = self.requests.try_recv()
+            {
+                self.note(Some(message));
+            }
+            while self.may_launch() {
+                let requests = self.waiting.take(self.settings.max_events, self.settings.max_bytes);
+                self.launch(requests).await;
+            }
         }
-        self.notify_if_due().await;
         if let Some(session) = self.session.take()
             && let Err(error) = lease::release(session, &self.identity).await
         {
@@ -96,255 +127,162 @@ impl Appender {
         }
     }
 
-    /// Waits for a request, then takes what else is there, up to a batch.
-    async fn collect(&mut self) -> Option<Vec<Request>> {
-        let first = match self.held.take() {
-            Some(held) => held,
-            None => self.next().await?,
+    /// Puts a request to those waiting; false once there will be no more.
+    fn note(&mut self, message: Option<Message>) -> bool {
+        match message {
+            Some(Message::Append(request)) => self.waiting.put(request),
+            Some(Message::Close) => self.requests.close(),
+            None => return false,
+        }
+        true
+    }
+
+    /// A second batch is launched once it is at least as large as the one under way. Smaller ones would only multiply:
+    /// so the two halves of the producers take turns.
+    fn may_launch(&self) -> bool {
+        match self.in_flight.len() {
+            0 => !self.waiting.requests.is_empty(),
+            IN_FLIGHT.. => false,
+            _ => self.waiting.events >= self.last_launched.max(1),
+        }
+    }
+
+    async fn launch(&mut self, requests: Vec<Request>) {
+        let keyed = requests.iter().any(|request| request.unit.idempotency_key.is_some());
+        let usable = self.session.as_ref().is_some_and(|session| !session.keeper.is_lost());
+        if keyed || !usable || self.look_up_versions(&requests).await.is_err() {
+            return self.careful(requests).await;
+        }
+        let batch = Batch::build(&requests, &self.head, now_micros(), &self.versions, &lookup::KnownKeys::new());
+        if batch.is_empty() || self.segment_due(&batch) {
+            return self.careful(requests).await;
+        }
+        let Some(connection) = self.session.as_mut().and_then(|session| session.free.pop()) else {
+            return self.careful(requests).await;
         };
-        let (mut events, mut bytes) = (first.unit.events.len(), first.bytes);
-        let mut requests = vec![first];
-        while let Ok(message) = self.requests.try_recv() {
-            let Message::Append(request) = message else {
-                self.requests.close();
-                continue;
-            };
-            events += request.unit.events.len();
-            bytes += request.bytes;
-            if events > self.settings.max_events || bytes > self.settings.max_bytes {
-                self.held = Some(request);
-                break;
-            }
-            requests.push(request);
-        }
-        Some(requests)
-    }
-
-    async fn next(&mut self) -> Option<Request> {
-        loop {
-            let (size, at) = self.notified;
-            let message = if size < self.head.size() && self.session.is_some() {
-                match tokio::time::timeout_at(at + NOTIFY_PAUSE, self.requests.recv()).await {
-                    Ok(message) => message,
-                    Err(_) => {
-                        self.notify_if_due().await;
-                        continue;
-                    }
-                }
-            } else {
-                self.requests.recv().await
-            };
-            match message? {
-                Message::Append(request) => return Some(request),
-                Message::Close => self.requests.close(),
-            }
-        }
-    }
-
-    async fn commit(&mut self, requests: Vec<Request>) {
-        let mut attempts = 0;
-        let last = loop {
-            if let Some(stopped) = &self.stopped {
-                break stopped.clone();
-            }
-            attempts += 1;
-            match self.attempt(&requests).await {
-                Attempt::Done(answers) => return answer(requests, answers),
-                Attempt::Unknown(error) => break error,
-                Attempt::NotWritten(error) if attempts >= self.settings.attempts => {
-                    if requests.len() > 1 && self.stopped.is_none() {
-                        // Perhaps one of them is at fault: each alone, so that it fails alone.
-                        for request in requests {
-                            Box::pin(self.commit(vec![request])).await;
-                        }
-                        return;
-                    }
-                    break Error::NotCommitted { attempts, reason: Error::chain(&error) };
-                }
-                Attempt::NotWritten(error) => {
-                    tracing::warn!(error = Error::chain(&error), "a batch was not written; trying again")
-                }
-            }
-        };
-        let answers = requests.iter().map(|_| Err(last.clone())).collect();
-        answer(requests, answers);
-    }
-
-    async fn attempt(&mut self, requests: &[Request]) -> Attempt {
-        let deadline = Instant::now() + self.settings.recovery_timeout;
-        if self.session.is_none()
-            && let Err(error) = self.reconnect(deadline).await
-        {
-            return Attempt::NotWritten(error);
-        }
-        let known_keys = match self.look_up(requests).await {
-            Ok(known_keys) => known_keys,
-            Err(error) => {
-                self.lose_session();
-                return Attempt::NotWritten(error);
-            }
-        };
-        let batch = Batch::build(requests, &self.head, now_micros(), &self.versions, &known_keys);
-        if batch.is_empty() {
-            return Attempt::Done(answers(batch));
-        }
-        let Err(error) = self.write(&batch).await else {
-            self.accept(&batch);
-            return Attempt::Done(answers(batch));
-        };
-        tracing::warn!(
-            error = Error::chain(&error),
-            first = batch.old_size,
-            "the outcome of a batch is unknown; asking the log"
-        );
-        match self.find_out(&batch, deadline).await {
-            Ok(true) => {
-                self.published.send_replace(self.head.size());
-                Attempt::Done(answers(batch))
-            }
-            Ok(false) => Attempt::NotWritten(error),
-            Err(lost) => {
-                let (first, last) = (batch.old_size, batch.head.size() - 1);
-                Attempt::Unknown(Error::OutcomeUnknown { first, last, reason: Error::chain(&lost) })
-            }
-        }
-    }
-
-    async fn look_up(&mut self, requests: &[Request]) -> Result<lookup::KnownKeys> {
-        let Some(session) = &mut self.session else { return Err(lost()) };
-        let ledger_id = self.identity.ledger_id;
-        let looking = async {
-            lookup::versions(&mut session.appends, ledger_id, requests, &mut self.versions).await?;
-            lookup::keys(&mut session.appends, ledger_id, requests).await
-        };
-        timed(self.settings.write_timeout, "look up streams", looking).await
-    }
-
-    async fn write(&mut self, batch: &Batch<'_>) -> Result<()> {
-        let Some(session) = &mut self.session else { return Err(lost()) };
-        let ledger_id = self.identity.ledger_id;
-        let segments = (batch.head.size() + SEGMENT_AHEAD) / crate::SEGMENT + 1;
-        if segments > self.segments {
-            let making = ensure_segments(&mut session.appends, ledger_id, self.segments..segments);
-            timed(self.settings.write_timeout, "make a segment", making).await?;
-            self.segments = segments;
-        }
-        let writing = batch.write(&mut session.appends, ledger_id, session.generation);
-        let (size, at) = self.notified;
-        if size == self.head.size() || at.elapsed() < NOTIFY_PAUSE {
-            return timed(self.settings.write_timeout, "append a batch", writing).await;
-        }
-        self.notified = (self.head.size(), Instant::now());
-        let notifying = notify(&mut session.lease, ledger_id, self.head.size());
-        let both = async { tokio::join!(writing, notifying) };
-        let (written, notified) =
-            timed(self.settings.write_timeout, "append a batch", async { Ok(both.await) }).await?;
-        written.map_err(Error::database("append a batch"))?;
-        if notified.is_err() {
-            self.session = None;
-        }
-        Ok(())
-    }
-
-    /// The head after a commit.
-    fn accept(&mut self, batch: &Batch<'_>) {
         self.head = batch.head.clone();
         for stream in &batch.streams {
             self.versions.put(stream.name.clone(), stream.after);
         }
-        self.published.send_replace(self.head.size());
+        self.last_launched = batch.leaf_hashes.len();
+        let (ledger_id, generation, limit) = (self.identity.ledger_id, self.generation, self.settings.write_timeout);
+        self.in_flight.push_back(tokio::spawn(async move {
+            let mut flight = Flight { requests, batch, connection, result: Ok(()) };
+            let writing = flight.batch.write(&flight.requests, &mut flight.connection, ledger_id, generation);
+            flight.result = timed(limit, "append a batch", writing).await;
+            flight
+        }));
     }
 
-    /// Takes the lease again and asks the log whether the batch is in it.
-    async fn find_out(&mut self, batch: &Batch<'_>, deadline: Instant) -> Result<bool> {
-        self.lose_session();
-        let (ledger_id, first) = (self.identity.ledger_id, batch.old_size);
-        loop {
-            match self.reconnect(deadline).await {
-                Ok(()) => {}
-                // Somebody else has the lease, so nothing of ours is under way any more, and the log can be asked.
-                Err(held @ Error::LeaseHeld { .. }) if self.stopped.is_some() => {
-                    let mut connection =
-                        connect_as(&self.identity.url, &self.identity.application, Part::Reader).await?;
-                    tracing::error!(error = %held, "this writer stops");
-                    return recovery::is_written(&mut connection, ledger_id, first, &batch.leaf_hashes).await;
-                }
-                Err(error) => return Err(error),
-            }
-            let Some(session) = &mut self.session else { return Err(lost()) };
-            match recovery::is_written(&mut session.appends, ledger_id, first, &batch.leaf_hashes).await {
-                Ok(written) => return Ok(written),
-                Err(error) if Instant::now() >= deadline => return Err(error),
-                Err(_) => self.lose_session(),
-            }
-        }
-    }
-
-    async fn reconnect(&mut self, deadline: Instant) -> Result<()> {
-        let taken = recovery::reconnect(&self.identity, Some(self.generation), deadline).await;
-        let (session, head) = match taken {
-            Ok(taken) => taken,
-            Err(error) => {
-                if matches!(error, Error::LeaseHeld { .. } | Error::NoSuchLedger { .. } | Error::Damaged { .. }) {
-                    self.stopped = Some(error.clone());
-                }
-                return Err(error);
-            }
+    async fn look_up_versions(&mut self, requests: &[Request]) -> Result<()> {
+        let Some(connection) = self.session.as_mut().and_then(|session| session.free.last_mut()) else {
+            return Err(lost());
         };
-        if head.size() < self.head.size() {
-            let reason = format!("the log went back from {} events to {}", self.head.size(), head.size());
-            let error = Error::Stopped { reason };
-            self.stopped = Some(error.clone());
-            return Err(error);
-        }
-        self.generation = session.generation;
-        self.session = Some(session);
-        self.head = head;
-        Ok(())
+        let looking = lookup::versions(connection, self.identity.ledger_id, requests, &mut self.versions);
+        timed(self.settings.write_timeout, "look up streams", looking).await
     }
 
-    fn lose_session(&mut self) {
+    pub(super) fn segments_for(batch: &Batch) -> u64 {
+        (batch.head.size() + SEGMENT_AHEAD) / crate::SEGMENT + 1
+    }
+
+    fn segment_due(&self, batch: &Batch) -> bool {
+        Self::segments_for(batch) > self.segments
+    }
+
+    async fn land(&mut self, landed: Option<Flight>) {
+        let Some(flight) = landed else { return };
+        if flight.result.is_ok() {
+            let Flight { requests, mut batch, connection, .. } = flight;
+            self.published.send_replace(batch.head.size());
+            if let Some(session) = &mut self.session {
+                session.free.push(connection);
+            }
+            return answer(requests, batch.answers());
+        }
+        let mut flights = vec![flight];
+        while let Some(next) = self.in_flight.pop_front() {
+            flights.extend(next.await.ok());
+        }
+        self.recover(flights).await;
+    }
+
+    /// Does a batch with nothing else under way, step by step.
+    async fn careful(&mut self, requests: Vec<Request>) {
+        while !self.in_flight.is_empty() {
+            let landed = front(&mut self.in_flight).await;
+            Box::pin(self.land(landed)).await;
+        }
+        self.commit(requests).await;
+    }
+
+    /// The database's view of a batch, once nothing is in flight.
+    pub(super) async fn write(&mut self, requests: &[Request], batch: &Batch) -> Result<()> {
+        let segments = Self::segments_for(batch);
+        let (ledger_id, limit) = (self.identity.ledger_id, self.settings.write_timeout);
+        let Some(session) = &mut self.session else { return Err(lost()) };
+        let generation = session.generation;
+        let Some(connection) = session.free.last_mut() else { return Err(lost()) };
+        if segments > self.segments {
+            let making = ensure_segments(connection, ledger_id, self.segments..segments);
+            timed(limit, "make a segment", making).await?;
+            self.segments = segments;
+        }
+        timed(limit, "append a batch", batch.write(requests, connection, ledger_id, generation)).await
+    }
+
+    pub(super) fn lose_session(&mut self) {
         self.session = None;
         self.versions.clear();
-        self.segments = self.head.size() / crate::SEGMENT;
-    }
-
-    async fn notify_if_due(&mut self) {
-        let Some(session) = &mut self.session else { return };
-        if self.notified.0 == self.head.size() {
-            return;
-        }
-        self.notified = (self.head.size(), Instant::now());
-        let notifying = notify(&mut session.lease, self.identity.ledger_id, self.head.size());
-        if timed(self.settings.write_timeout, "wake subscribers", notifying).await.is_err() {
-            self.lose_session();
-        }
+        self.segments = *self.published.borrow() / crate::SEGMENT;
     }
 }
 
-fn answer(requests: Vec<Request>, answers: Vec<Result<Appended>>) {
+impl Waiting {
+    fn put(&mut self, request: Request) {
+        self.events += request.unit.events.len();
+        self.bytes += request.bytes;
+        self.requests.push_back(request);
+    }
+
+    /// As many as fit into a batch, at least one.
+    fn take(&mut self, max_events: usize, max_bytes: usize) -> Vec<Request> {
+        let (mut events, mut bytes, mut taken) = (0, 0, Vec::new());
+        while let Some(request) = self.requests.front() {
+            events += request.unit.events.len();
+            bytes += request.bytes;
+            if !taken.is_empty() && (events > max_events || bytes > max_bytes) {
+                break;
+            }
+            self.events -= request.unit.events.len();
+            self.bytes -= request.bytes;
+            taken.extend(self.requests.pop_front());
+        }
+        taken
+    }
+}
+
+/// The first batch under way, once it has landed; never, while there is none.
+async fn front(in_flight: &mut VecDeque<JoinHandle<Flight>>) -> Option<Flight> {
+    let Some(first) = in_flight.front_mut() else { return std::future::pending().await };
+    let landed = first.await;
+    in_flight.pop_front();
+    landed.ok()
+}
+
+pub(super) fn answer(requests: Vec<Request>, answers: Vec<Result<Appended>>) {
     for (request, answer) in requests.into_iter().zip(answers) {
         // A caller that went away does not want to know.
         let _ = request.reply.send(answer);
     }
 }
 
-fn answers(mut batch: Batch<'_>) -> Vec<Result<Appended>> {
-    let verdicts = std::mem::take(&mut batch.verdicts);
-    let answer = |verdict| match verdict {
-        Verdict::Written { first, count } => Ok(batch.appended(first, count)),
-        Verdict::Repeated(appended) => Ok(appended),
-        Verdict::Rejected(error) => Err(error),
-    };
-    verdicts.into_iter().map(answer).collect()
-}
-
-fn lost() -> Error {
+pub(super) fn lost() -> Error {
     Error::Stopped { reason: "its session is lost".to_owned() }
 }
 
 /// Runs a statement with a limit of time; a statement that is cut off leaves its connection unusable.
-async fn timed<T>(
+pub(super) async fn timed<T>(
     limit: Duration,
     action: &'static str,
     statement: impl Future<Output = Result<T, sqlx::Error>>,
@@ -357,7 +295,7 @@ async fn timed<T>(
 }
 
 async fn ensure_segments(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     ledger_id: i64,
     segments: std::ops::Range<u64>,
 ) -> Result<(), sqlx::Error> {
@@ -366,9 +304,4 @@ async fn ensure_segments(
         sqlx::query("SELECT ledger.ensure_segment($1, $2)").bind(ledger_id).bind(at).execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-async fn notify(connection: &mut sqlx::PgConnection, ledger_id: i64, size: u64) -> Result<(), sqlx::Error> {
-    let payload = format!("{ledger_id} {size}");
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(payload).execute(connection).await.map(drop)
 }
