@@ -110,17 +110,25 @@ fn walk(path: &str, left: &Value, right: &Value, found: &mut Vec<FieldDifference
                 walk(&format!("{path}[{index}]"), left, right, found);
             }
         }
+        (Value::Array(left_items), Value::Array(right_items)) => {
+            let at = left_items.iter().zip(right_items).take_while(|(left, right)| left == right).count();
+            let (recorded, recomputed) = (quote_items(left_items, at), quote_items(right_items, at));
+            found.push(FieldDifference { field: path.to_owned(), recorded, recomputed });
+        }
         // As text: -0.0 and 0.0 are equal numbers and different bytes.
         _ if left.to_string() == right.to_string() => {}
-        _ => found.push(FieldDifference { field: path.to_owned(), recorded: quote(left), recomputed: quote(right) }),
+        _ => found.push(FieldDifference {
+            field: path.to_owned(),
+            recorded: shorten(&left.to_string()),
+            recomputed: shorten(&right.to_string()),
+        }),
     }
 }
 
-fn quote(value: &Value) -> String {
-    match value {
-        Value::Array(items) if items.len() > 4 => format!("{} items: {}", items.len(), shorten(&value.to_string())),
-        _ => shorten(&value.to_string()),
-    }
+/// How many there are, and the one at a place.
+fn quote_items(items: &[Value], at: usize) -> String {
+    let item = items.get(at).map_or_else(|| "none".to_owned(), ToString::to_string);
+    shorten(&format!("{} items, [{at}]: {item}", items.len()))
 }
 
 /// A value short enough to be printed.

@@ -3,7 +3,7 @@
 //! The vectors themselves are not recomputed: no model runs here.
 
 use domain::Aggregate;
-use domain::events::{EmbeddingComputed, Event, TextRole};
+use domain::events::{EmbeddingComputed, Event, JudgementRecorded, TextRole};
 use domain::round::decode_vectors;
 use domain::types::{Digest, Position, sha256};
 use domain::wire;
@@ -50,6 +50,22 @@ fn text_of(round: &OpenRound, embedding: &EmbeddingComputed) -> Option<Text> {
 }
 
 impl Replay {
+    /// A judgement is of a round and, if of one miner, of one that was drawn. Its content is not recomputed.
+    pub(super) fn judgement_recorded(&mut self, recorded: &Recorded, judgement: &JudgementRecorded) {
+        let at = At::of(recorded);
+        let findings = &mut self.findings;
+        self.pending.other_evidence += 1;
+        let Some(round) = self.rounds.get_mut(recorded) else {
+            return findings.doubt(Some(at.position), "the draw of this round is not at hand");
+        };
+        own(findings, recorded, round, &judgement.challenge_id, judgement.attempt);
+        if let Some(hotkey) = judgement.hotkey
+            && round.round.issued(&hotkey).is_none()
+        {
+            findings.differ(at, "hotkey", hotkey, "a miner that was asked", "a judgement is of an answer of its round");
+        }
+    }
+
     pub(super) fn embedding_computed(&mut self, recorded: &Recorded, embedding: &EmbeddingComputed) {
         let at = At::of(recorded);
         let findings = &mut self.findings;

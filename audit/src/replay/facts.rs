@@ -10,8 +10,11 @@ use domain::events::{AvailabilitySwept, Event, ExternalScoresFetched};
 use domain::metagraph::Metagraph;
 use domain::types::{BlockNumber, Digest, Position};
 
-/// How many of each kind of fact may be referred to.
-pub(crate) const KEPT: usize = 4;
+/// How many of each kind of fact are kept: a sweep takes seconds, in which the metagraph may be read many times.
+const KEPT: usize = 32;
+
+/// How many of them a decision may refer to.
+const REFERABLE: usize = 4;
 
 /// Hashes of blocks that are compared with each other.
 const KEPT_BLOCKS: usize = 4096;
@@ -42,7 +45,7 @@ impl<T> Recent<T> {
 
     /// The item at the position, or else the newest: the recomputation then names the position that was expected.
     pub(crate) fn at_or_newest(&self, position: Position) -> Option<(Position, Arc<T>)> {
-        let found = self.items.iter().find(|(at, _)| *at == position);
+        let found = self.items.iter().rev().take(REFERABLE).find(|(at, _)| *at == position);
         found.map(|(at, item)| (*at, Arc::clone(item))).or_else(|| self.newest())
     }
 

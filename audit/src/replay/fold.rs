@@ -10,7 +10,8 @@ use domain::events::{Event, WeightsDerived};
 use domain::mechanism::Mechanism;
 use domain::types::{Hotkey, Micros, Position};
 
-use super::facts::Recent;
+/// Outside scores of one range that are remembered; only the newest that a mechanism understands is ever used.
+const MAX_FETCHED: usize = 256;
 
 /// Facts that may lie between the end of a range and its derivation.
 const MAX_BETWEEN: usize = 1024;
@@ -25,8 +26,8 @@ pub(crate) struct FoldChain {
     at_full: Option<EpochFold>,
     /// The newest full metagraph observation.
     full: Option<(Position, Event)>,
-    /// The newest outside scores.
-    external: Recent<Event>,
+    /// Outside scores: the newest from before the range, then those of the range.
+    fetched: Vec<(Position, Event)>,
     /// What the fold took in after `at_full`.
     since_full: Vec<(Position, Micros, Event)>,
 }
@@ -48,14 +49,18 @@ impl FoldChain {
         let mut chain = Self::around(fold, mechanism, own);
         for (position, event) in antecedents {
             chain.remember(*position, event);
-            chain.fold.antecedent(*position, event);
+            if matches!(event, Event::MetagraphObserved(_)) {
+                chain.fold.antecedent(*position, event);
+            }
         }
+        chain.fetched.drain(..chain.fetched.len().saturating_sub(1));
+        chain.read_fetched();
         Ok(chain)
     }
 
     fn around(fold: EpochFold, mechanism: Arc<dyn Mechanism>, own: Hotkey) -> Self {
-        let (full, external) = (None, Recent::default());
-        Self { mechanism, own, fold, at_full: None, full, external, since_full: Vec::new() }
+        let (fetched, since_full) = (Vec::new(), Vec::new());
+        Self { mechanism, own, fold, at_full: None, full: None, fetched, since_full }
     }
 
     /// First position of the running range.
@@ -63,13 +68,23 @@ impl FoldChain {
         self.fold.from()
     }
 
-    /// From here on under another mechanism.
+    /// The epoch from its beginning under another mechanism.
     pub(crate) fn adopt(&mut self, mechanism: Arc<dyn Mechanism>) {
         self.fold.set_mechanism(Arc::clone(&mechanism));
         if let Some(fold) = &mut self.at_full {
             fold.set_mechanism(Arc::clone(&mechanism));
         }
         self.mechanism = mechanism;
+        self.read_fetched();
+    }
+
+    fn read_fetched(&mut self) {
+        for (position, event) in &self.fetched {
+            self.fold.antecedent(*position, event);
+            if let Some(fold) = self.at_full.as_mut().filter(|fold| fold.to() >= Some(*position)) {
+                fold.antecedent(*position, event);
+            }
+        }
     }
 
     /// Takes the next event of the range in; scores must be recomputed ones.
@@ -92,7 +107,12 @@ impl FoldChain {
     fn remember(&mut self, position: Position, event: &Event) {
         match event {
             Event::MetagraphObserved(observed) if observed.full => self.full = Some((position, event.clone())),
-            Event::ExternalScoresFetched(_) => self.external.push(position, event.clone()),
+            Event::ExternalScoresFetched(_) => {
+                if self.fetched.len() == MAX_FETCHED {
+                    self.fetched.remove(0);
+                }
+                self.fetched.push((position, event.clone()));
+            }
             _ => {}
         }
     }
@@ -113,9 +133,11 @@ impl FoldChain {
         if let Some((position, event)) = &self.full {
             fold.antecedent(*position, event);
         }
-        let used = derived.external_scores;
-        if let Some((position, event)) = self.external.iter().find(|(position, _)| Some(*position) == used) {
-            fold.antecedent(position, event);
+        // Of what was fetched up to the range's end, the newest goes on.
+        let before = self.fetched.iter().take_while(|(position, _)| *position <= derived.to).count();
+        self.fetched.drain(..before.saturating_sub(1));
+        if let Some((position, event)) = self.fetched.first().filter(|(position, _)| *position <= derived.to) {
+            fold.antecedent(*position, event);
         }
         self.fold = fold;
         for (position, recorded_at, event) in between {

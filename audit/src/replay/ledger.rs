@@ -275,28 +275,44 @@ impl Replay {
         self.pending.sweeps += 1;
         self.pending.probes += swept.probes.len() as u64;
         let own = self.ledger.as_ref().map(|ledger| ledger.opened.hotkey);
-        let asked = |metagraph: &Metagraph, hotkey: &Hotkey| {
-            let neuron = metagraph.of(hotkey);
-            neuron.is_some_and(|neuron| announces_axon(neuron) && !neuron.validator_permit && Some(*hotkey) != own)
-        };
+        self.swept_miners(at, swept, own);
         let mut last: Option<Hotkey> = None;
         for (index, probe) in swept.probes.iter().enumerate() {
             let field = |name: &str| format!("probes[{index}].{name}");
-            if last.is_some_and(|last| last >= probe.hotkey) {
-                let message = "probes are sorted by hotkey, one for each";
-                self.findings.differ(at, &field("hotkey"), probe.hotkey, last.unwrap_or(probe.hotkey), message);
+            if let Some(last) = last.filter(|last| *last >= probe.hotkey) {
+                let (message, after) = ("probes are sorted by hotkey, one for each", format!("one after {last}"));
+                self.findings.differ(at, &field("hotkey"), probe.hotkey, after, message);
             }
             last = Some(probe.hotkey);
-            if !self.facts.metagraphs.iter().any(|(_, metagraph)| asked(metagraph, &probe.hotkey)) {
-                let message = "only miners that announced an axon are asked";
-                self.findings.differ(at, &field("hotkey"), probe.hotkey, "no such miner", message);
-            }
             if probe.available != probe.reason.is_empty() {
                 let message = "a reason is given exactly when the miner is not available";
                 let (field, reason) = (field("available"), format!("probes[{index}].reason"));
                 let (recorded, other) = (probe.available, probe.reason.is_empty());
                 self.findings.differ_involving(at, &field, &[&reason], recorded, other, message);
             }
+        }
+    }
+
+    /// Who is asked in a sweep follows from the metagraph: every miner that announced an axon, and nobody else.
+    fn swept_miners(&mut self, at: At<'_>, swept: &AvailabilitySwept, own: Option<Hotkey>) {
+        let asked = |metagraph: &Metagraph| -> BTreeSet<Hotkey> {
+            let neurons = metagraph.neurons().filter(|neuron| announces_axon(neuron) && !neuron.validator_permit);
+            neurons.map(|neuron| neuron.hotkey).filter(|hotkey| Some(*hotkey) != own).collect()
+        };
+        let probed: BTreeSet<Hotkey> = swept.probes.iter().map(|probe| probe.hotkey).collect();
+        if self.facts.metagraphs.iter().rev().any(|(_, metagraph)| asked(metagraph) == probed) {
+            return;
+        }
+        let Some((_, newest)) = self.facts.metagraphs.newest() else {
+            return self.findings.doubt(Some(at.position), "the metagraph of this sweep is not at hand");
+        };
+        let message = "a sweep asks every miner that announced an axon, and nobody else";
+        let expected = asked(&newest);
+        for hotkey in expected.difference(&probed) {
+            self.findings.differ(at, "probes", "not asked", hotkey, message);
+        }
+        for hotkey in probed.difference(&expected) {
+            self.findings.differ(at, "probes", hotkey, "not to be asked", message);
         }
     }
 

@@ -144,6 +144,11 @@ impl Replay {
         self.log.with_frontier(frontier);
     }
 
+    /// What a chain said, in place of what the settings held.
+    pub fn chain(&mut self, chain: ChainView) {
+        self.settings.chain = Some(chain);
+    }
+
     /// The tree over everything seen so far, when the one before it was known.
     #[must_use]
     pub fn tree(&self) -> Option<&Frontier> {
@@ -254,7 +259,8 @@ impl Replay {
             Event::ResponseReceived(response) => self.response_received(recorded, response),
             Event::ResponseFailed(failure) => self.response_failed(recorded, failure),
             Event::EmbeddingComputed(embedding) => self.embedding_computed(recorded, embedding),
-            Event::JudgementRecorded(_) | Event::LabelRevealed(_) => self.pending.other_evidence += 1,
+            Event::JudgementRecorded(judgement) => self.judgement_recorded(recorded, judgement),
+            Event::LabelRevealed(_) => self.pending.other_evidence += 1,
             Event::ResponseScored(scored) => self.response_scored(recorded, scored),
             Event::RoundEvaluated(evaluated) => self.round_evaluated(recorded, evaluated),
             Event::RoundAbandoned(abandoned) => self.round_abandoned(recorded, abandoned),

@@ -14,6 +14,9 @@ use crate::record::Recorded;
 /// How far a time-out may lie from the deadline: timers and clocks are not exact.
 const DEADLINE_TOLERANCE: u64 = 50_000;
 
+/// The body of a failure is kept up to so many bytes; one of this length may have been cut.
+const KEPT_BODY: usize = 4096;
+
 fn signed_by(miner: &Hotkey, request_hash: &Digest, body: &[u8], signature: &Signature) -> bool {
     let message = wire::response_message(&request_hash.0, &sha256(body).0);
     miner.public().is_ok_and(|public| verify_sr25519(&public, &message, &signature.0))
@@ -35,6 +38,13 @@ fn awaited<'a>(
     issued
 }
 
+/// Each miner's request has a nonce of its own, so that its hash tells whose it is.
+fn same_request(findings: &mut Findings, at: At<'_>, named: Digest, issued: Digest, message: &str) {
+    if named != issued {
+        findings.differ_involving(at, "request_hash", &["hotkey"], named, issued, message);
+    }
+}
+
 impl Replay {
     pub(super) fn response_received(&mut self, recorded: &Recorded, response: &ResponseReceived) {
         let at = At::of(recorded);
@@ -45,7 +55,7 @@ impl Replay {
         let (challenge_id, attempt) = own(findings, recorded, round, &response.challenge_id, response.attempt);
         if let Some(issued) = awaited(findings, at, round, response.hotkey) {
             let message = "the answer is to the request that was issued";
-            findings.equal(at, "request_hash", &response.request_hash, &issued.request_hash, message);
+            same_request(findings, at, response.request_hash, issued.request_hash, message);
             findings.equal(at, "address", &response.address, &issued.address, message);
             findings.equal(at, "dialect", &response.dialect, &issued.dialect, message);
             if response.received_at > issued.deadline {
@@ -54,11 +64,10 @@ impl Replay {
             }
         }
         findings.equal(at, "status", &response.status, &200, "an answer with another status is a failure");
-        let elapsed = response.received_at.0.checked_sub(response.sent_at.0).map(|micros| micros / 1000);
-        if elapsed != Some(u64::from(response.response_time_ms)) {
+        let elapsed = response.received_at.0.saturating_sub(response.sent_at.0) / 1000;
+        if elapsed.min(u64::from(u32::MAX)) != u64::from(response.response_time_ms) {
             let involves = ["sent_at", "received_at"];
             let message = "the response time is the whole milliseconds between sending and receiving";
-            let elapsed = elapsed.map_or_else(|| "none: it ends before it begins".to_owned(), |ms| ms.to_string());
             let recorded = response.response_time_ms;
             findings.differ_involving(at, "response_time_ms", &involves, recorded, elapsed, message);
         }
@@ -96,16 +105,12 @@ impl Replay {
         let (challenge_id, attempt) = own(findings, recorded, round, &failure.challenge_id, failure.attempt);
         if let Some(issued) = awaited(findings, at, round, failure.hotkey) {
             let message = "the failure is of the request that was issued";
-            findings.equal(at, "request_hash", &failure.request_hash, &issued.request_hash, message);
+            same_request(findings, at, failure.request_hash, issued.request_hash, message);
             if let Some((field, found)) = unborne(failure, issued, round) {
                 let message = "the reason is borne out by what is recorded";
                 let reason = format!("{:?}", failure.reason);
                 findings.differ_involving(at, "reason", &[field], reason, found, message);
             }
-        }
-        if failure.failed_at < failure.sent_at {
-            let message = "a request is given up after it is sent";
-            findings.differ_involving(at, "failed_at", &["sent_at"], failure.failed_at, failure.sent_at, message);
         }
         self.pending.failures += 1;
         let failure = ResponseFailed { challenge_id, attempt, ..failure.clone() };
@@ -131,17 +136,21 @@ fn unborne(failure: &ResponseFailed, issued: &ChallengeIssued, round: &OpenRound
         FailureReason::Unreachable | FailureReason::ForbiddenAddress => None,
         FailureReason::Refused if failure.status == 200 || failure.status == 0 => Some(heard()),
         FailureReason::Refused => None,
-        _ if failure.status != 200 => Some(heard()),
+        FailureReason::Protocol if failure.status != 200 && failure.status != 0 => Some(heard()),
+        FailureReason::Protocol => None,
+        // What a longer body was cannot be seen any more.
+        _ if body.len() >= KEPT_BODY => None,
         FailureReason::Malformed => {
             let parsed = round.mechanism.parse_response(body).is_ok();
             parsed.then(|| ("body[\u{2026}]", "the body is an answer".to_owned()))
         }
         FailureReason::BadSignature => match &failure.signature {
             None => Some(("signature", "there is no signature".to_owned())),
-            Some(signature) if signed_by(&failure.hotkey, &failure.request_hash, body, signature) => {
-                Some(("signature", "the signature verifies".to_owned()))
+            Some(signature) => {
+                let (signer, request_hash) = (failure.signed_by.as_deref(), &failure.request_hash);
+                let found = wire::is_signed_by(&failure.hotkey, request_hash, body, signature, signer, verify_sr25519);
+                found.map(|_| ("signature", "the signature verifies".to_owned()))
             }
-            Some(_) => None,
         },
         FailureReason::TooLarge => None,
     }

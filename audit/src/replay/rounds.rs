@@ -174,15 +174,12 @@ impl Replay {
         let understood = |position: Position, reply: &[u8]| {
             mechanism.external_scores(reply).map(|scores| (position, scores.priorities))
         };
-        let mut external = self.facts.external.iter().filter_map(|(at, fetched)| understood(at, fetched.reply.bytes()));
         let priorities = match selected.external_scores {
+            Some(used) => self.facts.external.at_or_newest(used),
             // None may be used as long as none was known when the sweep was made.
-            None => external.rfind(|(position, _)| *position < sweep_at),
-            Some(used) => {
-                let known: Vec<_> = external.collect();
-                known.iter().find(|(position, _)| *position == used).or(known.last()).cloned()
-            }
+            None => self.facts.external.newest().filter(|(position, _)| *position < sweep_at),
         };
+        let priorities = priorities.and_then(|(position, fetched)| understood(position, fetched.reply.bytes()));
         let attempt = challenge.abandoned + 1;
         let expected = selection::select(&SelectionInput {
             challenge_id: id,
@@ -242,7 +239,10 @@ impl Replay {
             Some(miner) if round.round.issued(&issued.hotkey).is_none() => {
                 let address = format!("http://{}:{}", bracketed(&miner.ip), miner.port);
                 let message = "the address asked is the announced one";
-                self.findings.equal(at, "address", &issued.address, &address, message);
+                if issued.address != address {
+                    let recorded = &issued.address;
+                    self.findings.differ_involving(at, "address", &["hotkey"], recorded, address, message);
+                }
             }
             Some(_) => self.findings.differ(at, "hotkey", issued.hotkey, "a miner not asked yet", "each is asked once"),
             None => self.findings.differ(at, "hotkey", issued.hotkey, "a drawn miner", "only drawn miners are asked"),
@@ -283,6 +283,8 @@ impl Replay {
         let answered = !round.round.responses().is_empty();
         let expected = match () {
             () if round.restarted => AbandonReason::Restart,
+            // A ledger that was lost in mid-round ends its attempts in the same way, and leaves no other trace.
+            () if abandoned.reason == AbandonReason::Restart => AbandonReason::Restart,
             () if nobody_drawn => AbandonReason::NoMiners,
             () if !answered => AbandonReason::NoResponses,
             () => AbandonReason::EvidenceFailed,
@@ -298,7 +300,9 @@ impl Replay {
         }
         let last = round::abandonment_is_last(expected, round.attempt);
         let message = "a challenge ends when nobody can answer, and with its last attempt";
-        self.findings.equal(at, "last", &abandoned.last, &last, message);
+        if abandoned.last != last {
+            self.findings.differ_involving(at, "last", &["reason"], abandoned.last, last, message);
+        }
         self.pending.abandoned += 1;
         self.rounds.end(recorded, last);
     }
