@@ -101,9 +101,11 @@ impl EpochFold {
         Ok(fold)
     }
 
-    /// Puts the rest of the epoch, its derivation included, under another mechanism: a rule set was adopted.
+    /// Puts the epoch under another mechanism: a rule set was adopted. An epoch has one mechanism, so outside scores read
+    /// under the former are forgotten; give them again with [`EpochFold::antecedent`], in order.
     pub fn set_mechanism(&mut self, mechanism: Arc<dyn Mechanism>) {
         self.mechanism = mechanism;
+        self.external = None;
     }
 
     /// The epoch's number.
