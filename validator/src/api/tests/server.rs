@@ -104,7 +104,8 @@ async fn who_asked_is_known_to_the_service() {
 #[tokio::test]
 async fn an_open_address_without_credentials_is_an_error_at_start() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let outcome = serve(listener, Arc::new(Double::default()), config(), std::future::pending()).await;
+    let serving = serve(listener, Arc::new(Double::default()), config(), std::future::pending());
+    let outcome = timeout(Duration::from_secs(5), serving).await.expect("it does not begin to serve");
     let error = outcome.unwrap_err().to_string();
     assert!(error.starts_with("setting listen is 0.0.0.0:") && error.contains(TOKEN_VARIABLE), "{error}");
     let mut with_token = config();
