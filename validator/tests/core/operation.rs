@@ -204,9 +204,9 @@ async fn a_database_that_is_away_for_long_interrupts_rounds_and_loses_nothing() 
     tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.restart().unwrap();
     until("it is back", || async { running.handle.health().available }).await;
-    for n in 0..5 {
+    for (n, told) in told.iter().enumerate() {
         let status = ended(&running.handle, &format!("before{n}")).await;
-        assert_eq!(status.accepted, told[n].position, "what was acknowledged stands where it was said to");
+        assert_eq!(status.accepted, told.position, "what was acknowledged stands where it was said to");
         assert_eq!(status.state, ChallengeState::Evaluated);
     }
     running.handle.accept(challenge("after")).await.unwrap();

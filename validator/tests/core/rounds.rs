@@ -211,6 +211,7 @@ async fn miners_that_answer_by_retrieval_are_scored() {
         miners.push(tokio::spawn(server.serve(std::future::pending())));
     }
     let running = world.start(world.config()).await;
+    until("all are available", || async { running.handle.stats().active_miners == 3 }).await;
     running.handle.accept(challenge("real")).await.unwrap();
     let status = ended(&running.handle, "real").await;
     assert_eq!(status.state, ChallengeState::Evaluated, "{status:?}");

@@ -196,17 +196,25 @@ impl World {
         stored.iter().map(|stored| (Position(stored.position), stored.fact().unwrap().unwrap())).collect()
     }
 
-    /// The whole log, checked against its tree and the outside checkpoint.
+    /// The whole log, checked against its tree and the outside checkpoint, and audited: what was decided follows from what
+    /// was recorded.
     pub async fn assert_sound(&self) {
-        let log = self.log().await;
-        for (index, (position, _)) in log.iter().enumerate() {
-            assert_eq!(position.0, index as u64, "positions have no gap");
-        }
         let reader = self.reader().await;
         let directory = ledger::checkpoint::CheckpointDirectory::new(self.directory.path().join("checkpoints"));
         let outside = directory.read(reader.origin()).unwrap();
         let report = reader.verify(outside.as_ref()).await.unwrap();
         assert!(matches!(report.outcome, ledger::verify::Outcome::Sound { .. }), "{report:?}");
+        let mut replay = audit::Replay::new(audit::Settings::default());
+        let stored: Vec<_> = reader.events(0, u64::MAX, None).try_collect().await.unwrap();
+        let derived = stored.iter().any(|stored| stored.kind == "WeightsDerived");
+        for stored in stored {
+            replay.push(&stored.into());
+        }
+        let report = replay.finish();
+        assert_eq!(report.difference_count, 0, "{:#?}", report.differences);
+        // Without a derivation an audit has nothing to recompute, and says so.
+        let expected = if derived { audit::Verdict::Equal } else { audit::Verdict::CannotTell };
+        assert_eq!(report.verdict, expected, "{:#?}", report.doubts);
     }
 }
 
