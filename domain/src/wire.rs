@@ -1,7 +1,7 @@
 //! Bytes that cross the wire and are hashed or signed: they must be the same for the validator, the miner and the audit.
 
 use crate::events::{Challenge, ChallengeIssued};
-use crate::types::{Digest, Micros, Position, sha256, sha256_parts};
+use crate::types::{Digest, Hotkey, Micros, Position, Signature, sha256, sha256_parts};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -18,6 +18,23 @@ pub fn request_message(request_hash: &[u8; 32]) -> Vec<u8> {
 #[must_use]
 pub fn response_message(request_hash: &[u8; 32], body_hash: &[u8; 32]) -> Vec<u8> {
     [b"assay/response/1\0".as_slice(), request_hash, body_hash].concat()
+}
+
+/// Whether what came with an answer is a signature of the miner that was asked: 128 hex digits that verify, and no other
+/// signer named. `verify` checks sr25519 for a public key, a message and a signature.
+#[must_use]
+pub fn is_signed_by(
+    hotkey: &Hotkey,
+    request_hash: &Digest,
+    body: &[u8],
+    signature: &str,
+    signed_by: Option<&str>,
+    verify: impl Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
+) -> Option<Signature> {
+    let signature: Signature = signature.parse().ok()?;
+    let public = hotkey.public().ok().filter(|_| signed_by.is_none_or(|signer| signer == hotkey.as_str()))?;
+    let message = response_message(&request_hash.0, &sha256(body).0);
+    verify(&public, &message, &signature.0).then_some(signature)
 }
 
 /// Commitment of a challenge: SHA-256("assay/challenge/1" 0x00 ‖ canonical JSON).

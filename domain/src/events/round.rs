@@ -195,7 +195,9 @@ pub enum FailureReason {
     TimedOut,
     /// A status other than 200.
     Refused,
-    /// A body that is no answer of the dialect.
+    /// What came is no complete answer of the protocol: it broke off, or was no HTTP.
+    Protocol,
+    /// A complete body that is no answer of the dialect.
     Malformed,
     /// A body over the limit.
     TooLarge,
@@ -227,8 +229,10 @@ pub struct ResponseFailed {
     pub status: u16,
     /// SHA-256 of the request.
     pub request_hash: Digest,
-    /// The signature that came with the body, if any.
-    pub signature: Option<Signature>,
+    /// The signature header that came with the body, as text and cut to 256 characters, whatever it says.
+    pub signature: Option<String>,
+    /// The hotkey header that came with it, likewise.
+    pub signed_by: Option<String>,
     /// What was received, capped.
     pub body: Block,
 }
@@ -259,6 +263,8 @@ pub enum ZeroReason {
     TimedOut,
     /// A status other than 200.
     Refused,
+    /// What came is no complete answer of the protocol.
+    Protocol,
     /// A body that is no answer.
     Malformed,
     /// A body over the limit.
@@ -307,6 +313,7 @@ impl From<FailureReason> for ZeroReason {
             FailureReason::Unreachable => Self::Unreachable,
             FailureReason::TimedOut => Self::TimedOut,
             FailureReason::Refused => Self::Refused,
+            FailureReason::Protocol => Self::Protocol,
             FailureReason::Malformed => Self::Malformed,
             FailureReason::TooLarge => Self::TooLarge,
             FailureReason::BadSignature => Self::BadSignature,

@@ -173,7 +173,8 @@ fn round() -> Vec<Event> {
             failed_at: Micros(1_700_000_060_000_000),
             status: 0,
             request_hash: digest(11),
-            signature: None,
+            signature: Some("not hex".into()),
+            signed_by: None,
             body: Block::default(),
         }
         .into(),

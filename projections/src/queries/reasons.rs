@@ -14,6 +14,7 @@ fn sentence(reason: ZeroReason) -> &'static str {
         ZeroReason::Unreachable => "no connection to the announced axon could be made",
         ZeroReason::TimedOut => "the answer was not complete at the deadline",
         ZeroReason::Refused => "the miner answered with an HTTP status other than 200",
+        ZeroReason::Protocol => "what came broke off or was no HTTP",
         ZeroReason::Malformed => "the body was no answer of the dialect",
         ZeroReason::TooLarge => "the body was over the size limit",
         ZeroReason::BadSignature => "the miner's signature did not verify",

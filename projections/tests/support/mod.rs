@@ -241,6 +241,7 @@ impl World {
             status: 0,
             request_hash: digest(id),
             signature: None,
+            signed_by: None,
             body: Block::default(),
         }
         .into()

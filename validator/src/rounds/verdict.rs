@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::events::{ChallengeIssued, FailureReason, ResponseFailed, ResponseReceived};
 use domain::mechanism::Mechanism;
-use domain::types::{Block, Micros, sha256};
+use domain::types::{Block, Micros, Signature};
 use domain::wire;
 
 use crate::transport::{LARGEST_ANSWER, LARGEST_FAILED_BODY, TransportError, TransportReply};
@@ -32,6 +32,7 @@ pub(crate) fn of(
                 status: reply.status,
                 body: reply.body,
                 signature: reply.signature,
+                signed_by: reply.signed_by,
                 sent_at: reply.sent_at,
                 failed_at: reply.received_at,
             },
@@ -47,6 +48,7 @@ pub(crate) fn overdue(issued: &ChallengeIssued, sent_at: Micros, failed_at: Micr
         status: 0,
         body: Vec::new(),
         signature: None,
+        signed_by: None,
         sent_at,
         failed_at,
     };
@@ -69,17 +71,19 @@ fn objection(
     if reply.body.len() > LARGEST_ANSWER {
         return Some((FailureReason::TooLarge, format!("more than {LARGEST_ANSWER} bytes")));
     }
-    if let Some(signature) = &reply.signature {
-        if reply.signed_by.is_some_and(|signer| signer != issued.hotkey) {
-            return Some((FailureReason::BadSignature, "signed by another hotkey than the one asked".to_owned()));
-        }
-        let message = wire::response_message(&issued.request_hash.0, &sha256(&reply.body).0);
-        let holds = issued.hotkey.public().is_ok_and(|public| network::keys::verify(&public, &message, &signature.0));
-        if !holds {
-            return Some((FailureReason::BadSignature, "the signature does not verify".to_owned()));
-        }
+    if reply.signature.is_some() && signature(issued, reply).is_none() {
+        let signer = reply.signed_by.as_deref().filter(|signer| *signer != issued.hotkey.as_str());
+        let detail = signer.map_or_else(|| "it does not verify".to_owned(), |signer| format!("it is of {signer}"));
+        return Some((FailureReason::BadSignature, format!("no signature of the miner that was asked: {detail}")));
     }
     mechanism.parse_response(&reply.body).err().map(|problem| (FailureReason::Malformed, problem))
+}
+
+/// The signature that came with an answer, if it is the asked miner's.
+fn signature(issued: &ChallengeIssued, reply: &TransportReply) -> Option<Signature> {
+    let text = reply.signature.as_deref()?;
+    let signed_by = reply.signed_by.as_deref();
+    wire::is_signed_by(&issued.hotkey, &issued.request_hash, &reply.body, text, signed_by, network::keys::verify)
 }
 
 fn received(issued: &ChallengeIssued, reply: TransportReply) -> ResponseReceived {
@@ -95,7 +99,7 @@ fn received(issued: &ChallengeIssued, reply: TransportReply) -> ResponseReceived
         received_at: reply.received_at,
         response_time_ms: u32::try_from(elapsed_ms).unwrap_or(u32::MAX),
         request_hash: issued.request_hash,
-        signature: reply.signature,
+        signature: signature(issued, &reply),
         body: Block::new(reply.body),
     }
 }
@@ -113,9 +117,15 @@ fn failure(issued: &ChallengeIssued, error: TransportError) -> ResponseFailed {
         failed_at: error.failed_at,
         status: error.status,
         request_hash: issued.request_hash,
-        signature: error.signature,
+        signature: error.signature.as_deref().map(cut),
+        signed_by: error.signed_by.as_deref().map(cut),
         body: Block::new(body),
     }
+}
+
+/// Header texts are recorded up to a length.
+fn cut(text: &str) -> String {
+    text.chars().take(256).collect()
 }
 
 /// Details come from miners and libraries: a few hundred characters, no controls.
@@ -128,6 +138,7 @@ pub(crate) fn short(detail: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use domain::types::sha256;
     use domain::types::{Hotkey, Signature};
     use network::keys::Keypair;
 
@@ -160,30 +171,31 @@ mod tests {
     #[test]
     fn each_answer_becomes_one_event() {
         type Change = fn(&mut TransportReply, &Keypair, &Keypair);
-        let rows: [(&str, Change, Option<FailureReason>); 9] = [
+        let rows: [(&str, Change, Option<FailureReason>); 10] = [
             ("unsigned", |_, _, _| {}, None),
-            ("signed", |reply, miner, _| reply.signature = Some(sign(miner, BODY)), None),
+            ("signed", |reply, miner, _| reply.signature = Some(sign(miner, BODY).to_string()), None),
             (
                 "signed, and says by whom",
                 |reply, miner, _| {
-                    reply.signature = Some(sign(miner, BODY));
-                    reply.signed_by = Some(miner.hotkey());
+                    reply.signature = Some(sign(miner, BODY).to_string());
+                    reply.signed_by = Some(miner.ss58());
                 },
                 None,
             ),
             (
                 "signed by another",
-                |reply, _, other| reply.signature = Some(sign(other, BODY)),
+                |reply, _, other| reply.signature = Some(sign(other, BODY).to_string()),
                 Some(FailureReason::BadSignature),
             ),
             (
                 "names another signer",
                 |reply, miner, other| {
-                    reply.signature = Some(sign(miner, BODY));
-                    reply.signed_by = Some(other.hotkey());
+                    reply.signature = Some(sign(miner, BODY).to_string());
+                    reply.signed_by = Some(other.ss58());
                 },
                 Some(FailureReason::BadSignature),
             ),
+            ("no hex", |reply, _, _| reply.signature = Some("0xnothing".to_owned()), Some(FailureReason::BadSignature)),
             ("late", |reply, _, _| reply.received_at = Micros(1_000_001), Some(FailureReason::TimedOut)),
             ("refused", |reply, _, _| reply.status = 503, Some(FailureReason::Refused)),
             ("too large", |reply, _, _| reply.body = vec![b' '; LARGEST_ANSWER + 1], Some(FailureReason::TooLarge)),

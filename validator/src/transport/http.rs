@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::events::FailureReason;
-use domain::types::{Hotkey, Micros, Signature};
+use domain::types::Micros;
 use domain::wire::header;
 use network::address::AddressGuard;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -52,8 +52,8 @@ struct Received {
     sent_at: Option<Micros>,
     status: u16,
     body: Vec<u8>,
-    signature: Option<Signature>,
-    signed_by: Option<Hotkey>,
+    signature: Option<String>,
+    signed_by: Option<String>,
 }
 
 type Failure = (FailureReason, String);
@@ -93,10 +93,8 @@ impl HttpTransport {
         received.sent_at = Some(now());
         let response = builder.send().await.map_err(before_answer)?;
         received.status = response.status().as_u16();
-        let signed = signature_of(response.headers());
-        if let Ok((signature, signed_by)) = signed {
-            (received.signature, received.signed_by) = (signature, signed_by);
-        }
+        received.signature = text_of(response.headers(), header::SIGNATURE);
+        received.signed_by = text_of(response.headers(), header::HOTKEY);
         if response.status() != StatusCode::OK {
             let refused = refusal(response.status());
             // What a person may look at. That it breaks off, or is longer, changes nothing.
@@ -104,14 +102,7 @@ impl HttpTransport {
             return Err((FailureReason::Refused, refused));
         }
         announced(&response, LARGEST_ANSWER)?;
-        read(response, &mut received.body, LARGEST_ANSWER).await?;
-        let (_, signed_by) = signed.map_err(|detail| (FailureReason::BadSignature, detail))?;
-        match signed_by {
-            Some(other) if other != request.hotkey => {
-                Err((FailureReason::BadSignature, format!("signed by {other}, but {} was asked", request.hotkey)))
-            }
-            _ => Ok(()),
-        }
+        read(response, &mut received.body, LARGEST_ANSWER).await
     }
 
     async fn probe(&self, address: &str) -> Result<(), String> {
@@ -161,6 +152,7 @@ impl MinerTransport for HttpTransport {
                     status: received.status,
                     body: received.body,
                     signature: received.signature,
+                    signed_by: received.signed_by,
                     sent_at,
                     failed_at: ended,
                 })
@@ -195,20 +187,11 @@ fn request_headers(request: &TransportRequest) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-/// What an answer says of its signature. Names that cannot be read are as good as a wrong signature.
-fn signature_of(headers: &HeaderMap) -> Result<(Option<Signature>, Option<Hotkey>), String> {
-    let text = |name: &'static str| -> Result<Option<&str>, String> {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Ok(None),
-            (Some(value), None) => value.to_str().map(Some).map_err(|_| format!("{name} is no plain text")),
-            (Some(_), Some(_)) => Err(format!("{name} is given more than once")),
-        }
-    };
-    let Some(signature) = text(header::SIGNATURE)? else { return Ok((None, None)) };
-    let signature = signature.parse().map_err(|_| format!("{} is not 128 hex digits", header::SIGNATURE))?;
-    let hotkey = text(header::HOTKEY)?.map(str::parse).transpose();
-    Ok((Some(signature), hotkey.map_err(|_| format!("{} is no address", header::HOTKEY))?))
+/// A header as text, whatever it holds; several of one name are joined. Whether it says anything is judged elsewhere.
+fn text_of(headers: &HeaderMap, name: &'static str) -> Option<String> {
+    const LONGEST: usize = 256;
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(", ").chars().take(LONGEST).collect())
 }
 
 /// Refuses a body by the length that it announces.
@@ -236,7 +219,7 @@ async fn read(mut response: Response, body: &mut Vec<u8>, limit: usize) -> Resul
             Err(error) => {
                 let detail =
                     format!("the answer broke off after {} bytes: {}", body.len(), chain_of(&error.without_url()));
-                return Err((FailureReason::Malformed, detail));
+                return Err((FailureReason::Protocol, detail));
             }
         }
     }
@@ -264,7 +247,7 @@ fn refusal(status: StatusCode) -> String {
 /// Nothing of an answer came: either there was no connection, or it did not speak HTTP, or it ended first.
 fn before_answer(error: reqwest::Error) -> Failure {
     let error = error.without_url();
-    let reason = if is_unreadable(&error) { FailureReason::Malformed } else { FailureReason::Unreachable };
+    let reason = if is_unreadable(&error) { FailureReason::Protocol } else { FailureReason::Unreachable };
     (reason, chain_of(&error))
 }
 

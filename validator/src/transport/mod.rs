@@ -55,10 +55,10 @@ pub struct TransportReply {
     pub status: u16,
     /// The body, at most [`LARGEST_ANSWER`] bytes.
     pub body: Vec<u8>,
-    /// The signature that came with it, if any, unchecked.
-    pub signature: Option<Signature>,
-    /// The hotkey that the answer names as its signer, if any.
-    pub signed_by: Option<Hotkey>,
+    /// The signature header that came with it, if any, unchecked.
+    pub signature: Option<String>,
+    /// The hotkey header that came with it, if any, unchecked.
+    pub signed_by: Option<String>,
     /// Just before the first byte was sent.
     pub sent_at: Micros,
     /// Just after the last byte was read.
@@ -77,8 +77,10 @@ pub struct TransportError {
     pub status: u16,
     /// What was received, at most [`LARGEST_FAILED_BODY`] bytes.
     pub body: Vec<u8>,
-    /// The signature that came with it, if any.
-    pub signature: Option<Signature>,
+    /// The signature header that came with it, if any.
+    pub signature: Option<String>,
+    /// The hotkey header that came with it, if any.
+    pub signed_by: Option<String>,
     /// Just before the first byte was sent; the time of the decision if none was.
     pub sent_at: Micros,
     /// When it was given up.
