@@ -100,6 +100,21 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     sqrt(a.iter().zip(b).fold(0.0, |total, (x, y)| total + (x - y) * (x - y)))
 }
 
+/// Four distances from one point. Each has the bits of [`distance`]; see [`dot_four`].
+pub fn distance_four(a: &[f64], b: [&[f64]; 4]) -> [f64; 4] {
+    let length = b.iter().fold(a.len(), |least, row| least.min(row.len()));
+    let (a, b0, b1, b2, b3) = (&a[..length], &b[0][..length], &b[1][..length], &b[2][..length], &b[3][..length]);
+    let mut totals = [0.0; 4];
+    for i in 0..length {
+        let d = [a[i] - b0[i], a[i] - b1[i], a[i] - b2[i], a[i] - b3[i]];
+        totals[0] += d[0] * d[0];
+        totals[1] += d[1] * d[1];
+        totals[2] += d[2] * d[2];
+        totals[3] += d[3] * d[3];
+    }
+    totals.map(sqrt)
+}
+
 /// A vector divided by its norm. A norm under ten machine epsilons counts as 1, as in scikit-learn's `normalize`, so a
 /// zero vector stays zero instead of becoming NaN.
 pub fn unit(a: &[f64]) -> Vec<f64> {
@@ -154,6 +169,10 @@ mod tests {
             let four = dot_four(&rows[0], [&rows[1], &rows[2], &rows[3], &rows[4]]);
             for (at, total) in four.iter().enumerate() {
                 prop_assert_eq!(total.to_bits(), dot(&rows[0], &rows[at + 1]).to_bits());
+            }
+            let four = distance_four(&rows[0], [&rows[1], &rows[2], &rows[3], &rows[4]]);
+            for (at, found) in four.iter().enumerate() {
+                prop_assert_eq!(found.to_bits(), distance(&rows[0], &rows[at + 1]).to_bits());
             }
         }
 

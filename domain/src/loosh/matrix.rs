@@ -118,10 +118,19 @@ pub fn cosines(left: &[f64], right: &[Embedding]) -> Vec<f64> {
 pub fn distances(embeddings: &[Embedding]) -> SquareMatrix {
     let size = embeddings.len();
     let mut cells = vec![0.0; size * size];
-    for (i, j) in pairs(size) {
-        let value = math::distance(&embeddings[i], &embeddings[j]);
-        cells[i * size + j] = value;
-        cells[j * size + i] = value;
+    for i in 0..size {
+        let right = &embeddings[i + 1..];
+        let mut found = Vec::with_capacity(right.len());
+        let mut fours = right.chunks_exact(4);
+        for four in &mut fours {
+            found.extend(math::distance_four(&embeddings[i], [&four[0], &four[1], &four[2], &four[3]]));
+        }
+        found.extend(fours.remainder().iter().map(|row| math::distance(&embeddings[i], row)));
+        for (offset, value) in found.into_iter().enumerate() {
+            let j = i + 1 + offset;
+            cells[i * size + j] = value;
+            cells[j * size + i] = value;
+        }
     }
     SquareMatrix { size, cells }
 }

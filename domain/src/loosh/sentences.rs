@@ -78,9 +78,14 @@ impl<'a> Sentences<'a> {
     /// The mean of the vectors as recorded; twice normalised by its user upstream, once is the same direction.
     fn centroid(&self) -> Embedding {
         let width = self.vectors.first().map_or(0, Vec::len);
+        let mut sums = vec![0.0; width];
+        for vector in self.vectors {
+            for (sum, x) in sums.iter_mut().zip(vector) {
+                *sum += x;
+            }
+        }
         let count = self.count() as f64;
-        let column = |at: usize| self.vectors.iter().fold(0.0, |total, v| total + v.get(at).copied().unwrap_or(0.0));
-        (0..width).map(|at| column(at) / count).collect()
+        sums.iter().map(|sum| sum / count).collect()
     }
 
     /// Connectedness of the graph that joins sentences with a cosine of at least `edge`; 1 for fewer than three.
