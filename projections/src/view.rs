@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ledger::LedgerReader;
 use sqlx::postgres::{PgPool, PgRow};
@@ -163,7 +164,8 @@ impl ReadModels {
         .await
         .map_err(failed())?;
         let ledgers = rows.iter().map(read_ledger).collect::<Result<Vec<_>, _>>().map_err(failed())?;
-        Ok(View { transaction: Mutex::new(transaction), ledgers, generation: live.number })
+        let generation = live.number;
+        Ok(View { transaction: Mutex::new(transaction), ledgers, generation, uses: AtomicU64::new(0) })
     }
 
     /// Events that are committed in the ledger and not yet in a frame of its newest position.
@@ -213,6 +215,7 @@ pub struct View {
     transaction: Mutex<Transaction<'static, Postgres>>,
     ledgers: Vec<LedgerRow>,
     generation: i64,
+    uses: AtomicU64,
 }
 
 impl View {
@@ -229,7 +232,14 @@ impl View {
     }
 
     pub(crate) async fn connection(&self) -> MutexGuard<'_, Transaction<'static, Postgres>> {
+        self.uses.fetch_add(1, Ordering::Relaxed);
         self.transaction.lock().await
+    }
+
+    /// How often the database was asked through this view: what a deep question costs.
+    #[must_use]
+    pub fn uses(&self) -> u64 {
+        self.uses.load(Ordering::Relaxed)
     }
 
     /// The one ledger that is meant.

@@ -53,7 +53,7 @@ async fn everything(view: &View, frame: &Frame) -> Value {
 }
 
 mod erased {
-    pub trait Json {
+    pub(super) trait Json {
         fn json(&self) -> serde_json::Value;
     }
     impl<T: serde::Serialize> Json for T {

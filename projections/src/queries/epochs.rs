@@ -8,7 +8,7 @@ use super::columns::Columns;
 use crate::disclosure::{self, Subject};
 use crate::error::{Error, Result};
 use crate::fold::signed;
-use crate::view::{Frame, View};
+use crate::view::{Frame, Meta, View};
 
 /// One weight decision.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -43,6 +43,15 @@ pub struct Epoch {
     pub outcome: Option<String>,
     /// Why, when not included.
     pub reason: Option<String>,
+}
+
+/// Epochs with the position at which they were read.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct EpochsPage {
+    /// At which position they were read.
+    pub meta: Meta,
+    /// Newest first.
+    pub epochs: Vec<Epoch>,
 }
 
 /// Where weights were derived, and from what.

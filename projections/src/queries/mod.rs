@@ -16,7 +16,7 @@ mod scores;
 
 pub use averages::{Average, averages_of, averages_of_epoch};
 pub use epochs::{
-    ChainStep, Derivation, Epoch, EpochWeight, EpochWeights, epoch, epochs, weights_of, weights_of_miner,
+    ChainStep, Derivation, Epoch, EpochWeight, EpochWeights, EpochsPage, epoch, epochs, weights_of, weights_of_miner,
 };
 pub use explain::{Explanation, Stage, Step, explain};
 pub use feed::{FeedEvent, feed};

@@ -308,13 +308,11 @@ fn square(size: usize, block: &[u8]) -> Result<Vec<Vec<f64>>> {
         return Err(Error::Damaged { what });
     }
     let mut rows = vec![vec![0.0; size]; size];
-    let mut numbers = numbers.iter().map(|bytes| f64::from_be_bytes(*bytes));
-    for row in 0..size {
-        for column in row..size {
-            let value = numbers.next().unwrap_or_default();
-            rows[row][column] = value;
-            rows[column][row] = value;
-        }
+    let cells = (0..size).flat_map(|row| (row..size).map(move |column| (row, column)));
+    for ((row, column), bytes) in cells.zip(numbers) {
+        let value = f64::from_be_bytes(*bytes);
+        rows[row][column] = value;
+        rows[column][row] = value;
     }
     Ok(rows)
 }
