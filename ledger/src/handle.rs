@@ -92,6 +92,7 @@ impl Ledger {
             origin: origin.to_owned(),
             ledger_id: ledger_id(origin),
             holder: holder.to_owned(),
+            since: now_micros(),
             application: format!("assay writer {}.{number}.{}", std::process::id(), now_micros()),
         };
         let (requests, queue) = mpsc::channel(settings.queue.max(1));

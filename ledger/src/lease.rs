@@ -14,8 +14,6 @@ use tokio::task::JoinHandle;
 use crate::connect::{Part, connect, play};
 use crate::error::{Error, Result};
 
-/// Batches under way at once: while one waits for the disk the next is inserted.
-pub(crate) const IN_FLIGHT: usize = 2;
 /// The channel of wake-ups, and the least time between two.
 pub(crate) const CHANNEL: &str = "assay_ledger";
 const NOTIFY_PAUSE: Duration = Duration::from_millis(20);
@@ -42,6 +40,8 @@ pub(crate) struct Identity {
     pub(crate) origin: String,
     pub(crate) ledger_id: i64,
     pub(crate) holder: String,
+    /// When this writer began, in microseconds since 1970 UTC: with the holder's name it tells one writer from another.
+    pub(crate) since: u64,
     /// Names all sessions of this writer, so that lost ones can be ended.
     pub(crate) application: String,
 }
@@ -59,11 +59,11 @@ impl WriterHead {
     }
 }
 
-/// A held lease and the connections that append under it.
+/// A held lease and the connection that appends under it.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Connections that no append is using.
-    pub(crate) free: Vec<PgConnection>,
+    /// The connection, unless a batch under way has it.
+    pub(crate) appends: Option<PgConnection>,
     pub(crate) keeper: LeaseKeeper,
     pub(crate) generation: i64,
 }
@@ -84,13 +84,13 @@ pub(crate) async fn take(
         .fetch_one(&mut lease)
         .await
         .map_err(Error::database("ask for the lease"))?;
-    if !locked {
+    if !locked || (previous.is_some() && !is_still_ours(&mut lease, identity).await?) {
         return Err(held_by_another(&mut lease, identity).await);
     }
     let row = sqlx::query("SELECT generation, size, frontier, recorded_at FROM ledger.take_lease($1, $2, $3)")
         .bind(identity.ledger_id)
         .bind(&identity.holder)
-        .bind(signed(now_micros()))
+        .bind(signed(identity.since))
         .fetch_optional(&mut lease)
         .await
         .map_err(Error::database("take the lease"))?
@@ -112,15 +112,11 @@ pub(crate) async fn take(
         .execute(&mut lease)
         .await
         .map_err(Error::database("prepare wake-ups"))?;
-    let mut free = Vec::with_capacity(IN_FLIGHT);
-    for _ in 0..IN_FLIGHT {
-        let mut appends = connect(&identity.url, &identity.application).await?;
-        play(&mut appends, Part::Writer).await?;
-        free.push(appends);
-    }
+    let mut appends = connect(&identity.url, &identity.application).await?;
+    play(&mut appends, Part::Writer).await?;
     let head = WriterHead { frontier, recorded_at: recorded_at.unsigned_abs() };
     let keeper = LeaseKeeper::start(lease, identity.ledger_id, published);
-    Ok((Session { free, keeper, generation }, head))
+    Ok((Session { appends: Some(appends), keeper, generation }, head))
 }
 
 /// Gives the lease back, so that the next writer sees a free ledger.
@@ -133,10 +129,10 @@ pub(crate) async fn release(session: Session, identity: &Identity) -> Result<()>
         .await
         .map_err(Error::database("release the lease"))?;
     lease.close().await.map_err(Error::database("close the lease's session"))?;
-    for appends in session.free {
-        appends.close().await.map_err(Error::database("close a session of appends"))?;
+    match session.appends {
+        Some(appends) => appends.close().await.map_err(Error::database("close the session of appends")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The task that owns the lease's connection. While it holds the lock it also sends the wake-ups, after commits and at
@@ -206,6 +202,21 @@ async fn end_lost_sessions(connection: &mut PgConnection, application: &str) -> 
     .map_err(Error::database("end lost sessions"))
 }
 
+/// Whether nobody else took the lease since this writer had it, even if the lock is free again: what it knows of the log
+/// would be old. Asked under the lock, so that nobody takes it meanwhile.
+async fn is_still_ours(connection: &mut PgConnection, identity: &Identity) -> Result<bool> {
+    let row: Option<(Option<String>, Option<i64>)> =
+        sqlx::query_as("SELECT lease_holder, lease_since FROM ledger.ledgers WHERE ledger_id = $1")
+            .bind(identity.ledger_id)
+            .fetch_optional(connection)
+            .await
+            .map_err(Error::database("read who holds the lease"))?;
+    // No row is told later, as what it is.
+    Ok(row.is_none_or(|(holder, since)| {
+        holder.as_ref() == Some(&identity.holder) && since == Some(signed(identity.since))
+    }))
+}
+
 async fn held_by_another(connection: &mut PgConnection, identity: &Identity) -> Error {
     type Held = (Option<String>, Option<i64>, i64);
     let row: Result<Option<Held>, _> =
@@ -218,7 +229,7 @@ async fn held_by_another(connection: &mut PgConnection, identity: &Identity) -> 
             let (holder, since, generation) = row.unwrap_or_default();
             Error::LeaseHeld {
                 origin: identity.origin.clone(),
-                holder: holder.unwrap_or_else(|| "a writer that has just started".to_owned()),
+                holder: holder.unwrap_or_else(|| "a writer that has just started or ended".to_owned()),
                 since: since.unwrap_or_default().unsigned_abs(),
                 generation: generation.unsigned_abs(),
             }

@@ -123,6 +123,7 @@ async fn bad_and_oversized_units_fail_alone_and_write_nothing() {
 async fn producers_at_once_leave_no_gap_and_lose_nothing() {
     let database = database().await;
     let ledger = opened(&database).await;
+    let lease = ledger.reader().head().await.unwrap().lease;
     let producers: Vec<_> = (0..32)
         .map(|producer| {
             let ledger = ledger.clone();
@@ -152,6 +153,7 @@ async fn producers_at_once_leave_no_gap_and_lose_nothing() {
         assert_eq!((event.position, event.leaf_hash), (position, leaf));
     }
     assert!(events.is_sorted_by_key(|event| event.recorded_at));
+    assert_eq!(ledger.reader().head().await.unwrap().lease, lease, "no batch failed and was recovered");
 }
 
 #[tokio::test]

@@ -109,6 +109,28 @@ async fn a_writer_that_lost_its_ledger_says_who_has_it_and_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_writer_does_not_go_on_where_another_has_written_meanwhile() {
+    let database = database().await;
+    let first = opened(&database).await;
+    first.append(unit("a", 1)).await.unwrap();
+    let mut admin = superuser(&database).await;
+    admin
+        .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'assay writer%' AND datname = current_database()")
+        .await
+        .unwrap();
+    let second = Ledger::open_writer(database.url(), ORIGIN, "the second").await.unwrap();
+    assert_eq!(second.append(unit("a", 1)).await.unwrap().first, 2);
+    // It is gone again, in order: the lock is free and nobody holds the lease.
+    second.close().await;
+    for _ in 0..2 {
+        let refused = first.append(unit("b", 1)).await.unwrap_err();
+        assert!(matches!(refused, Error::LeaseHeld { generation: 2, .. }), "{refused}");
+    }
+    assert_eq!(all(database.url()).await.len(), 3);
+    assert_clean(database.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_writer_whose_sessions_are_ended_goes_on() {
     let database = database().await;
     let ledger = opened(&database).await;

@@ -63,14 +63,9 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
      WHERE ledger_id = wanted_ledger AND lease_generation = held_generation
 $$;
 
--- Appends one batch: the events, then the head from old_size by a compare-and-set, then every stream by another. One call
--- is one round trip and, outside a transaction, one commit. stream_of holds each event's 1-based place in the arrays of
--- streams. Everything is checked by the caller; what is checked here protects against a second writer.
---
--- The events come first because they take the time and touch no row of another batch: the next batch inserts its own
--- while this one waits for the disk, and then waits at the head, which stays locked until the commit. So batches commit
--- in the order of their positions, and the second one fails with the first. Each statement sees what was committed
--- before it began, so the streams are compared with what the batch before has left.
+-- Appends one batch: the head moves from old_size by a compare-and-set, every stream by another, the events follow. One
+-- call is one round trip and, outside a transaction, one commit. stream_of holds each event's 1-based place in the
+-- arrays of streams. Everything is checked by the caller; what is checked here protects against a second writer.
 CREATE OR REPLACE FUNCTION ledger.append(
     wanted_ledger bigint, held_generation bigint, old_size bigint, new_size bigint, new_frontier bytea, new_recorded_at bigint,
     stream_types text[], stream_ids text[], stream_before bigint[], stream_after bigint[],
@@ -84,18 +79,6 @@ DECLARE
     moved bigint;
     due   bigint;
 BEGIN
-    INSERT INTO ledger.events (ledger_id, position, recorded_at, block, sequence, cause, version, payload_length,
-                               stream_type, stream_id, kind, leaf_hash, commitment, salt, payload)
-    SELECT wanted_ledger, old_size + n - 1, new_recorded_at, blocks[n], sequences[n], causes[n], versions[n],
-           octet_length(payloads[n]), stream_types[stream_of[n]], stream_ids[stream_of[n]], kinds[n],
-           leaf_hashes[n], commitments[n], salts[n], payloads[n]
-      FROM generate_series(1, cardinality(payloads)) AS n;
-    GET DIAGNOSTICS moved = ROW_COUNT;
-    IF moved <> new_size - old_size THEN
-        RAISE EXCEPTION 'a batch of % events moves the head of ledger % by %', moved, wanted_ledger, new_size - old_size
-            USING ERRCODE = 'AL005';
-    END IF;
-
     UPDATE ledger.ledgers SET size = new_size, frontier = new_frontier, recorded_at = new_recorded_at
      WHERE ledger_id = wanted_ledger AND size = old_size AND lease_generation = held_generation
        AND recorded_at <= new_recorded_at;
@@ -120,6 +103,18 @@ BEGIN
             RAISE EXCEPTION '% of % streams of ledger % are at other versions', due - moved, due, wanted_ledger
                 USING ERRCODE = 'AL004';
         END IF;
+    END IF;
+
+    INSERT INTO ledger.events (ledger_id, position, recorded_at, block, sequence, cause, version, payload_length,
+                               stream_type, stream_id, kind, leaf_hash, commitment, salt, payload)
+    SELECT wanted_ledger, old_size + n - 1, new_recorded_at, blocks[n], sequences[n], causes[n], versions[n],
+           octet_length(payloads[n]), stream_types[stream_of[n]], stream_ids[stream_of[n]], kinds[n],
+           leaf_hashes[n], commitments[n], salts[n], payloads[n]
+      FROM generate_series(1, cardinality(payloads)) AS n;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> new_size - old_size THEN
+        RAISE EXCEPTION 'a batch of % events moves the head of ledger % by %', moved, wanted_ledger, new_size - old_size
+            USING ERRCODE = 'AL005';
     END IF;
 
     IF cardinality(keys) > 0 THEN

@@ -25,33 +25,26 @@ enum Attempt {
 }
 
 impl Appender {
-    /// Batches landed with a failure: asks the log about each, answers those that are written, writes the others anew.
-    pub(super) async fn recover(&mut self, flights: Vec<Flight>) {
+    /// A batch landed with a failure: asks the log about it, and answers it or writes it anew.
+    pub(super) async fn recover(&mut self, flight: Flight) {
         let deadline = Instant::now() + self.settings.recovery_timeout;
         self.lose_session();
-        let mut left = Vec::new();
-        for flight in flights {
-            let Flight { requests, mut batch, result, .. } = flight;
-            // Only the connection that died need not have been this one's.
-            if let Err(error) = &result {
-                tracing::warn!(error = Error::chain(error), first = batch.old_size, "a batch failed; asking the log");
-            }
-            match self.find_out(&batch, deadline).await {
-                Ok(true) => {
-                    self.published.send_replace(self.head.size());
-                    answer(requests, batch.answers());
-                }
-                Ok(false) => left.push(requests),
-                Err(error) => {
-                    let unknown = outcome_unknown(&batch, &error);
-                    let answers = requests.iter().map(|_| Err(unknown.clone())).collect();
-                    answer(requests, answers);
-                }
-            }
+        let Flight { requests, mut batch, result, .. } = flight;
+        if let Err(error) = &result {
+            tracing::warn!(error = Error::chain(error), first = batch.old_size, "a batch failed; asking the log");
         }
-        for requests in left {
-            self.commit(requests).await;
-        }
+        let answers = match self.find_out(&batch, deadline).await {
+            Ok(false) => return self.commit(requests).await,
+            Ok(true) => {
+                self.published.send_replace(self.head.size());
+                batch.answers()
+            }
+            Err(error) => {
+                let unknown = outcome_unknown(&batch, &error);
+                requests.iter().map(|_| Err(unknown.clone())).collect()
+            }
+        };
+        answer(requests, answers);
     }
 
     /// Commits a batch or answers why not, with nothing else under way.
@@ -123,7 +116,7 @@ impl Appender {
 
     async fn look_up(&mut self, requests: &[Request]) -> Result<lookup::KnownKeys> {
         let Some(session) = &mut self.session else { return Err(lost()) };
-        let Some(connection) = session.free.last_mut() else { return Err(lost()) };
+        let Some(connection) = session.appends.as_mut() else { return Err(lost()) };
         let ledger_id = self.identity.ledger_id;
         let looking = async {
             lookup::versions(connection, ledger_id, requests, &mut self.versions).await?;
@@ -154,7 +147,7 @@ impl Appender {
                 let mut connection = connect_as(&self.identity.url, &self.identity.application, Part::Reader).await?;
                 return recovery::is_written(&mut connection, ledger_id, first, &batch.leaf_hashes).await;
             }
-            let Some(connection) = self.session.as_mut().and_then(|session| session.free.last_mut()) else {
+            let Some(connection) = self.session.as_mut().and_then(|session| session.appends.as_mut()) else {
                 return Err(lost());
             };
             match recovery::is_written(connection, ledger_id, first, &batch.leaf_hashes).await {

@@ -1,8 +1,10 @@
-//! The appender's loop: take requests, launch batches, answer as they land.
+//! The appender's loop: take requests, launch a batch, answer when it lands.
 //!
-//! Up to two batches are under way, each on its own connection: while one waits for the disk the next is inserted. The
-//! database commits them in order, and the second fails with the first. Whatever is not the plain case, a failure, a key,
-//! a batch in which everything is refused, a new segment, is done with nothing else under way (`careful`).
+//! One batch is under way at a time, in a task of its own, while the next ones gather. Whatever is not the plain case, a
+//! failure, a key, a batch in which everything is refused, a new segment, is done step by step (`careful`).
+//!
+//! Two batches under way were tried and given up: their connections may reach the head in either order, and the second,
+//! finding the head behind, would have to be failed and recovered, or made to wait on the server.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use crate::appender::versions::Versions;
 use crate::appender::{AppendSettings, lookup};
 use crate::error::{Error, Result};
 use crate::event::Appended;
-use crate::lease::{self, IN_FLIGHT, Identity, Session, WriterHead, now_micros, signed};
+use crate::lease::{self, Identity, Session, WriterHead, now_micros, signed};
 
 /// A segment is made when the head is within this many positions of it.
 const SEGMENT_AHEAD: u64 = crate::SEGMENT / 2;
@@ -32,12 +34,10 @@ pub(crate) struct Appender {
     pub(super) settings: AppendSettings,
     requests: mpsc::Receiver<Message>,
     waiting: Waiting,
-    in_flight: VecDeque<JoinHandle<Flight>>,
-    /// Events of the batch launched last.
-    last_launched: usize,
+    in_flight: Option<JoinHandle<Flight>>,
     pub(super) session: Option<Session>,
     pub(super) generation: i64,
-    /// The head once everything in flight has committed.
+    /// The head once what is under way has committed.
     pub(super) head: WriterHead,
     pub(super) versions: Versions,
     pub(super) segments: u64,
@@ -83,8 +83,7 @@ pub(crate) async fn open(
         settings,
         requests,
         waiting: Waiting::default(),
-        in_flight: VecDeque::with_capacity(IN_FLIGHT),
-        last_launched: 0,
+        in_flight: None,
         generation: session.generation,
         session: Some(session),
         versions: Versions::default(),
@@ -100,12 +99,12 @@ impl Appender {
     /// Runs until every handle is dropped, then gives the lease back.
     pub(crate) async fn run(mut self) {
         let mut open = true;
-        while open || !self.in_flight.is_empty() || !self.waiting.requests.is_empty() {
+        while open || self.in_flight.is_some() || !self.waiting.requests.is_empty() {
             let room =
                 open && self.waiting.events < self.settings.max_events && self.waiting.bytes < self.settings.max_bytes;
             tokio::select! {
                 biased;
-                landed = front(&mut self.in_flight) => self.land(landed).await,
+                landed = landing(&mut self.in_flight) => self.land(landed).await,
                 message = self.requests.recv(), if room => open = self.note(message),
             }
             // Whatever else is there goes into the same batch.
@@ -115,7 +114,7 @@ impl Appender {
             {
                 self.note(Some(message));
             }
-            while self.may_launch() {
+            while self.in_flight.is_none() && !self.waiting.requests.is_empty() {
                 let requests = self.waiting.take(self.settings.max_events, self.settings.max_bytes);
                 self.launch(requests).await;
             }
@@ -137,36 +136,25 @@ impl Appender {
         true
     }
 
-    /// A second batch is launched once it is at least as large as the one under way. Smaller ones would only multiply:
-    /// so the two halves of the producers take turns.
-    fn may_launch(&self) -> bool {
-        match self.in_flight.len() {
-            0 => !self.waiting.requests.is_empty(),
-            IN_FLIGHT.. => false,
-            _ => self.waiting.events >= self.last_launched.max(1),
-        }
-    }
-
     async fn launch(&mut self, requests: Vec<Request>) {
         let keyed = requests.iter().any(|request| request.unit.idempotency_key.is_some());
         let usable = self.session.as_ref().is_some_and(|session| !session.keeper.is_lost());
         if keyed || !usable || self.look_up_versions(&requests).await.is_err() {
-            return self.careful(requests).await;
+            return self.commit(requests).await;
         }
         let batch = Batch::build(&requests, &self.head, now_micros(), &self.versions, &lookup::KnownKeys::new());
         if batch.is_empty() || self.segment_due(&batch) {
-            return self.careful(requests).await;
+            return self.commit(requests).await;
         }
-        let Some(connection) = self.session.as_mut().and_then(|session| session.free.pop()) else {
-            return self.careful(requests).await;
+        let Some(connection) = self.session.as_mut().and_then(|session| session.appends.take()) else {
+            return self.commit(requests).await;
         };
         self.head = batch.head.clone();
         for stream in &batch.streams {
             self.versions.put(stream.name.clone(), stream.after);
         }
-        self.last_launched = batch.leaf_hashes.len();
         let (ledger_id, generation, limit) = (self.identity.ledger_id, self.generation, self.settings.write_timeout);
-        self.in_flight.push_back(tokio::spawn(async move {
+        self.in_flight = Some(tokio::spawn(async move {
             let mut flight = Flight { requests, batch, connection, result: Ok(()) };
             let writing = flight.batch.write(&flight.requests, &mut flight.connection, ledger_id, generation);
             flight.result = timed(limit, "append a batch", writing).await;
@@ -175,7 +163,7 @@ impl Appender {
     }
 
     async fn look_up_versions(&mut self, requests: &[Request]) -> Result<()> {
-        let Some(connection) = self.session.as_mut().and_then(|session| session.free.last_mut()) else {
+        let Some(connection) = self.session.as_mut().and_then(|session| session.appends.as_mut()) else {
             return Err(lost());
         };
         let looking = lookup::versions(connection, self.identity.ledger_id, requests, &mut self.versions);
@@ -196,33 +184,20 @@ impl Appender {
             let Flight { requests, mut batch, connection, .. } = flight;
             self.published.send_replace(batch.head.size());
             if let Some(session) = &mut self.session {
-                session.free.push(connection);
+                session.appends = Some(connection);
             }
             return answer(requests, batch.answers());
         }
-        let mut flights = vec![flight];
-        while let Some(next) = self.in_flight.pop_front() {
-            flights.extend(next.await.ok());
-        }
-        self.recover(flights).await;
+        self.recover(flight).await;
     }
 
-    /// Does a batch with nothing else under way, step by step.
-    async fn careful(&mut self, requests: Vec<Request>) {
-        while !self.in_flight.is_empty() {
-            let landed = front(&mut self.in_flight).await;
-            Box::pin(self.land(landed)).await;
-        }
-        self.commit(requests).await;
-    }
-
-    /// The database's view of a batch, once nothing is in flight.
+    /// Writes a batch and the segments it needs, with nothing under way.
     pub(super) async fn write(&mut self, requests: &[Request], batch: &Batch) -> Result<()> {
         let segments = Self::segments_for(batch);
         let (ledger_id, limit) = (self.identity.ledger_id, self.settings.write_timeout);
         let Some(session) = &mut self.session else { return Err(lost()) };
         let generation = session.generation;
-        let Some(connection) = session.free.last_mut() else { return Err(lost()) };
+        let Some(connection) = session.appends.as_mut() else { return Err(lost()) };
         if segments > self.segments {
             let making = ensure_segments(connection, ledger_id, self.segments..segments);
             timed(limit, "make a segment", making).await?;
@@ -262,11 +237,11 @@ impl Waiting {
     }
 }
 
-/// The first batch under way, once it has landed; never, while there is none.
-async fn front(in_flight: &mut VecDeque<JoinHandle<Flight>>) -> Option<Flight> {
-    let Some(first) = in_flight.front_mut() else { return std::future::pending().await };
-    let landed = first.await;
-    in_flight.pop_front();
+/// The batch under way, once it has landed; never, while there is none.
+async fn landing(in_flight: &mut Option<JoinHandle<Flight>>) -> Option<Flight> {
+    let Some(flight) = in_flight else { return std::future::pending().await };
+    let landed = flight.await;
+    *in_flight = None;
     landed.ok()
 }
 
