@@ -5,12 +5,18 @@ use crate::database::Database;
 use crate::output::{self, Align};
 use anyhow::{Context, Result, bail};
 use domain::types::Hotkey;
-use projections::queries::{EpochsPage, Explanation, Leaderboard, epochs, explain, leaderboard};
-use projections::{AsOf, Frame, Projector, ReadModels, Selector, Settings, View};
+use projections::queries::{Epoch, Explanation, Leaderboard, epochs, explain, leaderboard};
+use projections::{AsOf, Frame, Meta, Projector, ReadModels, Selector, Settings, View};
 use std::process::ExitCode;
 
 /// Epochs that the table shows.
 const EPOCHS: u32 = 50;
+
+#[derive(serde::Serialize)]
+struct EpochList {
+    meta: Meta,
+    epochs: Vec<Epoch>,
+}
 
 struct Look {
     view: View,
@@ -85,7 +91,7 @@ pub async fn epochs_command(args: &TableArgs) -> Result<ExitCode> {
     let look = look(&args.ledger, args.as_of).await?;
     let found = epochs(&look.view, &look.frame, None, EPOCHS).await?;
     if args.json {
-        output::json(&EpochsPage { meta: (&look.frame).into(), epochs: found })?;
+        output::json(&EpochList { meta: (&look.frame).into(), epochs: found })?;
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<Vec<String>> = found

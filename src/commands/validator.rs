@@ -143,7 +143,7 @@ fn config(args: &ValidatorArgs, common: &Common, netuid: NetUid) -> Result<Valid
     config.sweep_interval = Duration::from_secs(args.sweep);
     config.response_deadline = args.deadline_ms.map(|ms| Duration::from_millis(u64::from(ms)));
     config.network_is_local = args.network == "local";
-    config.faults = Faults::from_environment()?;
+    config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)
 }
 

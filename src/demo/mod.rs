@@ -64,7 +64,8 @@ async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<Exi
         args.questions, stage.state.validator
     ));
     let mut code = ExitCode::SUCCESS;
-    let mut closing = closing::Closing::new(args, &stage.state, reader);
+    let state = stage.state.clone();
+    let mut closing = closing::Closing::new(args, &state, reader);
     let deadline = Instant::now() + PATIENCE;
     let mut pushed = 0;
     let mut next_push = Instant::now();

@@ -58,7 +58,12 @@ async fn score(state: &DemoState) -> Result<()> {
     rewrite(&copy, &reader, &stored, &Event::ResponseScored(scored)).await?;
     let report = epoch_report(&reader, epoch, None).await?;
     let named = report.differences.iter().find(|difference| difference.position == stored.position);
-    named.iter().for_each(|difference| output::line(format!("  {difference}")));
+    if let Some(difference) = named {
+        output::line(format!(
+            "  position {} {}.{}: recorded {}, recomputed {}",
+            difference.position, difference.kind, difference.field, difference.recorded, difference.recomputed
+        ));
+    }
     output::line(format!("  {}", report.last_line()));
     ensure!(report.verdict == Verdict::Differs && named.is_some(), "the audit did not notice");
     let outside = CheckpointDirectory::new(&state.checkpoints).read(reader.origin())?;
@@ -130,8 +135,8 @@ impl Copy {
         let admin = original.clone().database("postgres");
         let mut session = PgConnection::connect_with(&admin).await?;
         sqlx::raw_sql(&format!("DROP DATABASE IF EXISTS {name}")).execute(&mut session).await?;
-        let made = sqlx::raw_sql(&format!("CREATE DATABASE {name} TEMPLATE \"{}\"", source.replace('"', "\"\"")));
-        made.execute(&mut session).await.context("the database cannot be copied")?;
+        let statement = format!("CREATE DATABASE {name} TEMPLATE \"{}\"", source.replace('"', "\"\""));
+        sqlx::raw_sql(&statement).execute(&mut session).await.context("the database cannot be copied")?;
         session.close().await?;
         let options = original.database(name);
         Ok(Self { name, url: options.to_url_lossy().to_string(), options, admin })
