@@ -241,8 +241,8 @@ async fn errors_have_a_code_of_the_closed_list_and_no_debug_text() {
     let ahead = format!("{{ leaderboard(asOf: {{ position: \"{next}\" }}) {{ edges {{ cursor }} }} }}");
     let aliases: String = (0..21).map(|n| format!("a{n}: ledgers {{ origin }} ")).collect();
     let aliases = format!("{{ {aliases} }}");
-    let deep = "{ leaderboard { edges { node { miner { scoreHistory { edges { node { round { scores { round { scores { \
-                round { state } } } } } } } } } } } } }";
+    let deep = "{ leaderboard(first: 1) { edges { node { miner { scoreHistory(first: 1) { edges { node { round { scores { \
+                round { scores { round { state } } } } } } } } } } } } }";
     let costly = "{ rounds(first: 100) { edges { node { scores { score components { name value } } } } } }";
     for (query, code, request_error) in [
         ("{ nothing }", "BAD_USER_INPUT", true),

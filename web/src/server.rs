@@ -1,0 +1,164 @@
+//! The router, read top-down, and the server around it.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use graphql::{Api, Limits};
+use projections::ReadModels;
+use tokio::net::TcpListener;
+
+use crate::{assets, graphiql, graphql_http, health, layers, pages};
+
+/// What the server needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The database with the read models.
+    pub database_url: String,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Limits of a GraphQL request.
+    pub limits: Limits,
+    /// Bytes of a request's body at most.
+    pub body_bytes: usize,
+    /// Requests at once; more are refused with 503.
+    pub concurrency: usize,
+    /// How long a request may take, with reading its body.
+    pub timeout: Duration,
+    /// Events that the read models may be behind while `/readyz` says yes.
+    pub ready_lag: u64,
+    /// How long open requests may go on after the stop.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// Everything at its default.
+    #[must_use]
+    pub fn new(database_url: impl Into<String>, listen: SocketAddr) -> Self {
+        Self {
+            database_url: database_url.into(),
+            listen,
+            limits: Limits::default(),
+            body_bytes: 64 << 10,
+            concurrency: 64,
+            timeout: Duration::from_secs(15),
+            ready_lag: 10_000,
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database's URL is none.
+    #[error(transparent)]
+    ReadModels(#[from] projections::Error),
+    /// Serving ended by itself.
+    #[error("the server failed")]
+    Serve(#[source] std::io::Error),
+}
+
+/// What the handlers share.
+pub(crate) struct App {
+    pub(crate) api: Api,
+    pub(crate) ready_lag: u64,
+    pub(crate) body_bytes: usize,
+}
+
+/// All routes of the read side, with their layers.
+pub fn router(api: Api, config: &Config) -> Router {
+    let app = Arc::new(App { api, ready_lag: config.ready_lag, body_bytes: config.body_bytes });
+    let limited = Router::new()
+        .route("/graphql", get(graphql_http::get).post(graphql_http::post).fallback(graphql_http::other))
+        .route("/", get(pages::home))
+        .route("/leaderboard", get(pages::leaderboard))
+        .route("/graphiql", get(graphiql::page))
+        .route("/graphiql/tabs.json", get(graphiql::tabs))
+        .route("/graphiql/{file}", get(assets::file))
+        .route("/schema.graphql", get(graphiql::schema))
+        .route("/readyz", get(health::ready))
+        .with_state(app);
+    let limited = layers::limit(limited, config);
+    // Whether the process lives is told even when it is busy.
+    let live = Router::new().route("/livez", get(health::live));
+    layers::secure(live.merge(limited).fallback(pages::not_found))
+}
+
+/// A server that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    router: Router,
+    drain: Duration,
+}
+
+impl Server {
+    /// Listens on the configured address.
+    ///
+    /// # Errors
+    /// [`Error::Listen`], and a database URL that is none.
+    pub async fn bind(config: &Config) -> Result<Self, Error> {
+        let listening = |source| Error::Listen { address: config.listen, source };
+        let api = Api::new(ReadModels::open(&config.database_url)?, config.limits.clone());
+        let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        Ok(Self { listener, address, router: router(api, config), drain: config.drain })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` resolves, then lets open requests end.
+    ///
+    /// # Errors
+    /// [`Error::Serve`].
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        let (stopping, stopped) = tokio::sync::oneshot::channel();
+        let stop = async move {
+            stop.await;
+            // Nobody waits any more once the server has ended by itself.
+            let _ = stopping.send(());
+        };
+        let serving = axum::serve(self.listener, self.router).with_graceful_shutdown(stop);
+        let drained = async move {
+            match stopped.await {
+                Ok(()) => tokio::time::sleep(self.drain).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            served = serving => served.map_err(Error::Serve),
+            () = drained => {
+                tracing::warn!("requests that were still open are cut off");
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Listens and answers until `stop` resolves.
+///
+/// # Errors
+/// As [`Server::bind`] and [`Server::run`].
+pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    let server = Server::bind(&config).await?;
+    tracing::info!(address = %server.address(), "the read side listens");
+    server.run(stop).await
+}
