@@ -31,6 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 struct Memory {
     /// The bytes of the submission, to be sent again if the pool forgets them.
     sent: Option<SignedExtrinsic>,
+    /// The epoch that was told to end now; the word is given once and must outlive a step that fails.
+    ended_early: Option<u64>,
     /// Since when nothing came of the step that is due, and why.
     trouble: Option<(Instant, String)>,
 }
@@ -87,7 +89,9 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
         let Some(opened) = epoch.opened() else {
             return Err(Error::Refused(format!("epoch {number} is open and has no opening")));
         };
-        await_boundary(shared, opened.block).await?;
+        if memory.ended_early != Some(number) && await_boundary(shared, opened.block).await? == Boundary::Word {
+            memory.ended_early = Some(number);
+        }
         let derived_at = derive::run(shared, number).await?;
         shared.config.faults.point("after_derivation").await;
         return shared.board.reach(derived_at).await;
@@ -145,13 +149,22 @@ async fn open_next(shared: &Arc<Shared>, number: u64) -> Result<(), Error> {
     shared.board.reach(recorded.last).await
 }
 
+/// What ended an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Boundary {
+    /// Its block.
+    Block,
+    /// Somebody's word.
+    Word,
+}
+
 /// Waits for the block at which the epoch ends, or for the word to end it now.
-async fn await_boundary(shared: &Shared, opened: BlockNumber) -> Result<(), Error> {
+async fn await_boundary(shared: &Shared, opened: BlockNumber) -> Result<Boundary, Error> {
     let boundary = BlockNumber(opened.0.saturating_add(shared.config.epoch_blocks));
     let mut blocks = shared.chain_view.block();
     tokio::select! {
-        reached = blocks.wait_for(|block| *block >= boundary) => reached.map(drop).map_err(|_| Error::Stopping),
-        () = shared.close_epoch.notified() => Ok(()),
+        reached = blocks.wait_for(|block| *block >= boundary) => reached.map(|_| Boundary::Block).map_err(|_| Error::Stopping),
+        () = shared.close_epoch.notified() => Ok(Boundary::Word),
         () = shared.stop.stopped() => Err(Error::Stopping),
     }
 }

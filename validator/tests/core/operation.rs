@@ -220,3 +220,50 @@ async fn a_database_that_is_away_for_long_interrupts_rounds_and_loses_nothing() 
     assert!(interrupted.count() > 0, "the outage fell into rounds");
     world.assert_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_lease_ends_the_validator_with_the_name_of_the_holder() {
+    let world = World::new(honest()).await;
+    // Nothing is appended unless the test asks for it, so that the lease can be lost unnoticed.
+    let hour = Duration::from_secs(3600);
+    let config = ValidatorConfig { sweep_interval: hour, metagraph_blocks: 1_000_000, ..world.config() };
+    let running = world.start(config).await;
+    until("it is at rest", || async {
+        let stats = running.handle.stats();
+        stats.active_miners == 3 && stats.epoch == Some(0)
+    })
+    .await;
+    let mut admin = sqlx::PgConnection::connect(&world.database.url()).await.unwrap();
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name LIKE 'assay writer%'";
+    sqlx::query(kill).execute(&mut admin).await.unwrap();
+    let thief = ledger::Ledger::open_writer(&world.database.url(), running.handle.origin(), "the thief").await.unwrap();
+    let refused = running.handle.accept(challenge("c1")).await;
+    assert!(matches!(&refused, Err(AcceptError::Unavailable(reason)) if reason.contains("the thief")), "{refused:?}");
+    running.handle.register(world.peers[0].key.hotkey()).await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, running.task).await.unwrap().unwrap();
+    let error = ended.unwrap_err();
+    assert!(error.to_string().contains("the thief"), "{error}");
+    thief.close().await;
+    assert!(positions(&world.log().await, "ChallengeAccepted").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_is_away_delays_an_epoch_and_nothing_else() {
+    let mut world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    running.handle.accept(challenge("before")).await.unwrap();
+    ended(&running.handle, "before").await;
+    until("epoch 0 opens", || async { running.handle.stats().epoch == Some(0) }).await;
+    let address = world.stop_chain().await;
+    running.handle.close_epoch_now();
+    // The newest block is known for a minute, and challenges are taken on with it.
+    running.handle.accept(challenge("meanwhile")).await.unwrap();
+    assert_eq!(ended(&running.handle, "meanwhile").await.state, ChallengeState::Evaluated);
+    assert_eq!(running.handle.stats().closed_epoch, None);
+    world.restart_chain(address).await;
+    let closed = crate::world::epoch_closed(&running.handle, 0).await;
+    assert_eq!((closed.epoch, closed.reason.as_str()), (0, ""));
+    running.stop().await;
+    world.assert_sound().await;
+}

@@ -1,6 +1,7 @@
 //! What a validator lives in: database, chain, peers, model.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +65,8 @@ pub struct World {
     pub peers: Vec<Peer>,
     pub rule_set: RuleSet,
     pub embeddings: EmbeddingService,
-    _chain: RunningChain,
+    running_chain: Option<RunningChain>,
+    specification: Specification,
 }
 
 pub struct Running {
@@ -96,6 +98,24 @@ pub fn quick_rules() -> RuleSet {
 pub fn honest() -> Vec<Behaviour> {
     let pauses = [20, 35, 50];
     ANSWERS.iter().zip(pauses).map(|(text, pause)| Behaviour::Answers(text, Duration::from_millis(pause))).collect()
+}
+
+async fn start_chain(directory: &Path, listen: SocketAddr, specification: &Specification) -> RunningChain {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let configuration = Configuration {
+            path: directory.join("chain"),
+            listen,
+            block_time: Duration::from_millis(100),
+            serve_other_machines: false,
+        };
+        match chain::development::server::start(configuration, specification).await {
+            Ok(running) => return running,
+            // The file and the port of the one before come free a moment later.
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "the chain starts: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 impl World {
@@ -134,19 +154,39 @@ impl World {
         let mut specification = Specification::single(root.hotkey(), NETUID, hyperparameters, neurons);
         let twin = GenesisSubnet { netuid: OTHER_NETUID, ..specification.subnets[0].clone() };
         specification.subnets.push(twin);
-        let configuration = Configuration {
-            path: directory.path().join("chain"),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            block_time: Duration::from_millis(100),
-            serve_other_machines: false,
-        };
-        let running = chain::development::server::start(configuration, &specification).await.unwrap();
+        let running = start_chain(directory.path(), "127.0.0.1:0".parse().unwrap(), &specification).await;
         let chain = Client::connect(&running.url()).await.unwrap().with_era_period(16);
         let embedder = inference::open(&EmbeddingConfig::discover()).unwrap();
         let embeddings = EmbeddingService::start(embedder, &inference::ServiceLimits::default()).unwrap();
         let rule_set = quick_rules();
         let settings = AppendSettings::default();
-        Self { database, settings, directory, chain, validator_key, root, peers, rule_set, embeddings, _chain: running }
+        Self {
+            database,
+            settings,
+            directory,
+            chain,
+            validator_key,
+            root,
+            peers,
+            rule_set,
+            embeddings,
+            running_chain: Some(running),
+            specification,
+        }
+    }
+
+    /// Ends the chain's process, as far as anybody can tell.
+    pub async fn stop_chain(&mut self) -> SocketAddr {
+        let running = self.running_chain.take().unwrap();
+        let address = running.address();
+        drop(running);
+        until("the chain is gone", || async { self.chain.head().await.is_err() }).await;
+        address
+    }
+
+    /// Continues the chain from its file.
+    pub async fn restart_chain(&mut self, address: SocketAddr) {
+        self.running_chain = Some(start_chain(self.directory.path(), address, &self.specification).await);
     }
 
     pub fn config(&self) -> ValidatorConfig {
