@@ -115,14 +115,19 @@ fn walk(path: &str, left: &Value, right: &Value, found: &mut Vec<FieldDifference
             let (recorded, recomputed) = (quote_items(left_items, at), quote_items(right_items, at));
             found.push(FieldDifference { field: path.to_owned(), recorded, recomputed });
         }
-        // As text: -0.0 and 0.0 are equal numbers and different bytes.
-        _ if left.to_string() == right.to_string() => {}
+        _ if same_text(left, right) => {}
         _ => found.push(FieldDifference {
             field: path.to_owned(),
             recorded: shorten(&left.to_string()),
             recomputed: shorten(&right.to_string()),
         }),
     }
+}
+
+/// As text: -0.0 and 0.0 are equal numbers and different bytes.
+fn same_text(left: &Value, right: &Value) -> bool {
+    let (left, right) = (left.to_string(), right.to_string());
+    left == right
 }
 
 /// How many there are, and the one at a place.

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 pub mod chain_view;
 pub mod difference;
 pub mod findings;

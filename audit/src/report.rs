@@ -116,6 +116,8 @@ counts! {
     checkpoints_by_hotkey,
     /// Those whose root could not be compared with the leaves.
     checkpoints_not_compared,
+    /// Epochs asked for whose end (`EpochClosed`) is among the events.
+    closed,
     /// Anchors recorded.
     anchors,
     /// Erased payloads met.
@@ -242,6 +244,10 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let (Some((first, last)), Some((from, to))) = (self.counts.epochs, self.counts.positions) {
             writeln!(f, "epochs {first} to {last}, positions {from} to {to}, {} events read", self.counts.events)?;
+        }
+        if self.counts.derivations > self.counts.closed {
+            let open = self.counts.derivations - self.counts.closed;
+            writeln!(f, "{open} of these epochs are not closed yet: what became of their weights is still open")?;
         }
         let checkpoints = &self.counts;
         writeln!(

@@ -3,7 +3,7 @@
 
 mod support;
 
-use audit::{ChainView, Recorded, Replay, Report, Settings, Verdict};
+use audit::{ChainView, Replay, Report, Settings, Verdict};
 use support::history;
 use support::seal::{Sealed, seal};
 
@@ -37,16 +37,4 @@ fn every_kind_occurs() {
     for kind in domain::events::Event::KINDS {
         assert!(kinds.contains(kind), "{kind} does not occur");
     }
-}
-
-fn print(log: &[Recorded]) {
-    for recorded in log {
-        println!("{} {} {}", recorded.position, recorded.kind, recorded.stream_id);
-    }
-}
-
-#[test]
-#[ignore = "shows the history"]
-fn show() {
-    print(&seal(&history::complete()).records);
 }

@@ -149,8 +149,9 @@ impl Replay {
             self.findings.differ(at, field, at.kind, error, message);
         }
         self.epochs.epoch.apply(&event);
-        if let (Event::EpochClosed(closed), Some(wanted)) = (&event, self.settings.epoch) {
-            self.complete = closed.epoch == wanted;
+        if let Event::EpochClosed(closed) = &event {
+            self.counts.closed += u64::from(self.settings.epoch.is_none_or(|wanted| wanted == closed.epoch));
+            self.complete = self.settings.epoch == Some(closed.epoch);
         }
     }
 

@@ -166,6 +166,24 @@ impl Replay {
         self.findings.doubt(None, reason);
     }
 
+    /// A contradiction found outside of the replay: an event that is not in the tree it should be in.
+    pub(crate) fn contradiction(
+        &mut self,
+        at: At<'_>,
+        field: &str,
+        recorded: impl ToString,
+        recomputed: impl ToString,
+        message: &str,
+    ) {
+        self.findings.differ(at, field, recorded, recomputed, message);
+    }
+
+    /// A checkpoint that was verified outside of the replay.
+    pub(crate) fn verified_checkpoint(&mut self, by_hotkey: bool) {
+        self.counts.checkpoints += 1;
+        self.counts.checkpoints_by_hotkey += u64::from(by_hotkey);
+    }
+
     /// Takes the next event.
     pub fn push(&mut self, recorded: &Recorded) -> Progress {
         if self.complete {

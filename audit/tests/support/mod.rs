@@ -5,6 +5,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod history;
+pub mod load;
 pub mod mutate;
 pub mod seal;
 

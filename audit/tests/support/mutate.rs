@@ -70,9 +70,10 @@ pub fn mutations(kind: &str, version: u16, payload: &[u8], other_hotkey: &str) -
     let mut visit = |pointer: &[Step], class: &'static str, changed: Value| {
         let mut whole = value.clone();
         *at(&mut whole, pointer) = changed;
-        if let Some(payload) = canonical(kind, version, &whole, block) {
-            found.push(Mutation { path: path(pointer), class, payload });
-        }
+        let payload = canonical(kind, version, &whole, block);
+        let accepted = payload.is_some();
+        found.extend(payload.map(|payload| Mutation { path: path(pointer), class, payload }));
+        accepted
     };
     walk(&value, &mut Vec::new(), block_field, other_hotkey, &mut visit);
     let Some(field) = block_field else { return found };
@@ -134,7 +135,7 @@ fn walk(
     pointer: &mut Vec<Step>,
     block_field: Option<&str>,
     other_hotkey: &str,
-    visit: &mut impl FnMut(&[Step], &'static str, Value),
+    visit: &mut impl FnMut(&[Step], &'static str, Value) -> bool,
 ) {
     match value {
         Value::Object(fields) => {
@@ -165,7 +166,9 @@ fn walk(
                 visit(pointer, "given", value);
             }
         }
-        Value::Bool(value) => visit(pointer, "flipped", json!(!value)),
+        Value::Bool(value) => {
+            visit(pointer, "flipped", json!(!value));
+        }
         Value::Number(number) => numbers(number, pointer, visit),
         Value::String(text) => strings(text, pointer, other_hotkey, visit),
     }
@@ -174,7 +177,7 @@ fn walk(
     }
 }
 
-fn object(fields: &Map<String, Value>, pointer: &[Step], visit: &mut impl FnMut(&[Step], &'static str, Value)) {
+fn object(fields: &Map<String, Value>, pointer: &[Step], visit: &mut impl FnMut(&[Step], &'static str, Value) -> bool) {
     // Variants with content: another variant in its place.
     if fields.contains_key("included") {
         visit(pointer, "other", json!({"rejected": {"error": "x"}}));
@@ -184,7 +187,7 @@ fn object(fields: &Map<String, Value>, pointer: &[Step], visit: &mut impl FnMut(
     }
 }
 
-fn array(items: &[Value], pointer: &[Step], visit: &mut impl FnMut(&[Step], &'static str, Value)) {
+fn array(items: &[Value], pointer: &[Step], visit: &mut impl FnMut(&[Step], &'static str, Value) -> bool) {
     if let Some((first, rest)) = items.split_first() {
         visit(pointer, "first gone", json!(rest));
         if rest.len() > 1 {
@@ -201,7 +204,11 @@ fn array(items: &[Value], pointer: &[Step], visit: &mut impl FnMut(&[Step], &'st
     }
 }
 
-fn numbers(number: &serde_json::Number, pointer: &[Step], visit: &mut impl FnMut(&[Step], &'static str, Value)) {
+fn numbers(
+    number: &serde_json::Number,
+    pointer: &[Step],
+    visit: &mut impl FnMut(&[Step], &'static str, Value) -> bool,
+) {
     if let Some(value) = number.as_u64() {
         visit(pointer, "plus", json!(value + 1));
         if value > 0 {
@@ -216,7 +223,12 @@ fn numbers(number: &serde_json::Number, pointer: &[Step], visit: &mut impl FnMut
     }
 }
 
-fn strings(text: &str, pointer: &[Step], other_hotkey: &str, visit: &mut impl FnMut(&[Step], &'static str, Value)) {
+fn strings(
+    text: &str,
+    pointer: &[Step],
+    other_hotkey: &str,
+    visit: &mut impl FnMut(&[Step], &'static str, Value) -> bool,
+) {
     let is_hex = text.len() >= 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if is_hex {
         for at in [0, text.len() / 2, text.len() - 1] {
@@ -226,13 +238,11 @@ fn strings(text: &str, pointer: &[Step], other_hotkey: &str, visit: &mut impl Fn
         }
         return;
     }
-    for member in MEMBERS.iter().filter(|member| **member != text) {
-        // Free text takes any word as well; one is enough for it.
-        if MEMBERS.contains(&text) {
+    // A word that only free text takes tells it from an enumeration.
+    if MEMBERS.contains(&text) && !visit(pointer, "longer", json!("no such member")) {
+        for member in MEMBERS.iter().filter(|member| **member != text) {
             visit(pointer, member, json!(member));
         }
-    }
-    if MEMBERS.contains(&text) {
         return;
     }
     if text == "expired" {
