@@ -27,17 +27,16 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Media> {
         ranges.extend(value.to_str().ok()?.split(',').map(range));
     }
     if ranges.is_empty() {
-        return Some(Media::GraphqlResponse);
+        return Some(Media::Json);
     }
-    let quality = |media: Media, wanted: [&str; 3]| {
-        // The most specific range decides.
-        let found = wanted.iter().find_map(|name| ranges.iter().find(|range| range.0 == *name));
-        (found.map_or(0, |range| range.1), media)
-    };
-    let new = quality(Media::GraphqlResponse, ["application/graphql-response+json", "application/*", "*/*"]);
-    let old = quality(Media::Json, ["application/json", "application/*", "*/*"]);
-    let best = if old.0 > new.0 { old } else { new };
-    (best.0 > 0).then_some(best.1)
+    let find = |name: &str| ranges.iter().find(|range| range.0 == name).map(|range| range.1);
+    // The most specific range decides; a client that names neither type gets the one that every client reads.
+    let wild = find("application/*").or_else(|| find("*/*")).unwrap_or(0);
+    let (new, old) = (find("application/graphql-response+json"), find("application/json"));
+    let (new_quality, old_quality) = (new.unwrap_or(wild), old.unwrap_or(wild));
+    let prefer_new = new_quality > old_quality || (new_quality == old_quality && new.is_some());
+    let (quality, media) = if prefer_new { (new_quality, Media::GraphqlResponse) } else { (old_quality, Media::Json) };
+    (quality > 0).then_some(media)
 }
 
 /// A media range and its quality in thousandths.
@@ -56,17 +55,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clients_wish_decides_and_the_new_type_at_a_tie() {
+    fn the_clients_wish_decides_and_the_new_type_where_it_is_named() {
         let (new, old) = (Some(Media::GraphqlResponse), Some(Media::Json));
         for (accept, expected) in [
             ("application/graphql-response+json", new),
             ("application/json", old),
             ("application/json, application/graphql-response+json;q=0.9", old),
             ("application/graphql-response+json; charset=utf-8, application/json; q=0.5", new),
-            ("*/*", new),
+            ("*/*", old),
             ("application/*;q=0.2, application/json;q=0.1", new),
+            ("application/graphql-response+json, */*;q=0.5", new),
             ("Application/JSON", old),
-            ("text/html, */*;q=0.1", new),
+            ("text/html, */*;q=0.1", old),
             ("text/html", None),
             ("application/json;q=0", None),
             ("application/json;q=nonsense", None),
@@ -75,6 +75,6 @@ mod tests {
             headers.insert(header::ACCEPT, accept.parse().unwrap());
             assert_eq!(negotiate(&headers), expected, "{accept}");
         }
-        assert_eq!(negotiate(&HeaderMap::new()), new);
+        assert_eq!(negotiate(&HeaderMap::new()), old);
     }
 }

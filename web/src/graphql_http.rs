@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::Variables;
+use async_graphql::{ServerError, Variables};
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use graphql::{Executed, Operation, inspect};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::accept::{Media, negotiate};
@@ -80,11 +80,17 @@ async fn execute(app: &App, media: Media, parameters: Parameters, is_get: bool) 
     }
     let variables = Variables::from_json(Value::Object(variables.unwrap_or_default()));
     let Executed { response, request_error, .. } = app.api.execute(inspected, operation_name, variables).await;
-    let mut body = serde_json::to_value(&response).unwrap_or_else(|_| json!({ "errors": [] }));
-    if let Some(body) = body.as_object_mut().filter(|_| request_error) {
-        body.remove("data");
-    }
+    let body = Answer { data: (!request_error).then_some(&response.data), errors: &response.errors };
     answer(media, if request_error { request_status(media) } else { StatusCode::OK }, &body)
+}
+
+/// A response as it is written: fields stay in the order of the query.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a async_graphql::Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
 }
 
 /// A request that cannot be executed is the client's error; the older media type has no way to say so.
@@ -95,8 +101,14 @@ fn request_status(media: Media) -> StatusCode {
     }
 }
 
-fn answer(media: Media, status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, media.name())], body.to_string()).into_response()
+fn answer(media: Media, status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, media.name())], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer cannot be written");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written\n").into_response()
+        }
+    }
 }
 
 fn problem(media: Media, status: StatusCode, message: impl Into<String>) -> Response {

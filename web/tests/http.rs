@@ -97,8 +97,9 @@ fn rules(served: &Served) -> Vec<Rule> {
     vec![
         rule("post in the new media type", post(NEW, &ok), 200, NEW, (true, false)),
         rule("post in the older media type", post(OLD, &ok), 200, OLD, (true, false)),
-        rule("no accept header", served.post().json(&ok), 200, NEW, (true, false)),
-        rule("any media type", post("*/*", &ok), 200, NEW, (true, false)),
+        rule("no accept header", served.post().json(&ok), 200, OLD, (true, false)),
+        rule("any media type", post("*/*", &ok), 200, OLD, (true, false)),
+        rule("both media types", post(&format!("{OLD}, {NEW}"), &ok), 200, NEW, (true, false)),
         rule("utf-8 charset", text("application/json; charset=UTF-8", &ok.to_string()), 200, NEW, (true, false)),
         rule("other charset", text("application/json; charset=latin1", &ok.to_string()), 415, NEW, (false, true)),
         rule("an accept header nobody can meet", post("text/html", &ok), 406, OLD, (false, true)),
@@ -175,6 +176,15 @@ async fn graphql_over_http() {
             assert!(!error["message"].as_str().unwrap().is_empty(), "{name}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_come_in_the_order_of_the_query() {
+    let (served, _world) = Served::new().await;
+    let query = json!({ "query": "{ b: ledgers { netuid hotkey } a: ledgers { origin } }" });
+    let text = served.post().json(&query).send().await.unwrap().text().await.unwrap();
+    let places = ["\"b\"", "\"netuid\"", "\"hotkey\"", "\"a\"", "\"origin\""].map(|name| text.find(name).unwrap());
+    assert!(places.is_sorted(), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
