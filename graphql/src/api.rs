@@ -9,6 +9,7 @@ use projections::ReadModels;
 use crate::context::Request;
 use crate::error::{Code, with_code};
 use crate::limits::{Inspected, Limits};
+use crate::order::order;
 use crate::query::Query;
 
 type Tree = Schema<Query, EmptyMutation, EmptySubscription>;
@@ -75,12 +76,14 @@ impl Api {
         let tree = if inspected.introspection { &self.introspection } else { &self.data };
         let shared = Request::new(self.models.clone());
         let look = shared.look();
+        let (document, name) = (inspected.document.clone(), operation_name.clone());
         let request = request(inspected.document, operation_name, variables).data(shared);
         let executing = tokio::time::timeout(self.limits.timeout, tree.execute(request));
         let mut response = executing.await.unwrap_or_else(|_| {
             let limit = self.limits.timeout.as_secs();
             refused(format!("the request took longer than {limit} s"), Code::Timeout)
         });
+        response.data = order(&document, name.as_deref(), response.data);
         let timed_out = response.errors.iter().any(|error| has_code(error, Code::Timeout));
         let unanswered = response.data == Value::Null && !response.errors.is_empty();
         let request_error = unanswered && !timed_out && response.errors.iter().all(|error| error.path.is_empty());

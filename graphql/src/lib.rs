@@ -13,6 +13,7 @@ mod context;
 mod cursor;
 mod error;
 mod limits;
+mod order;
 mod query;
 mod scalars;
 mod types;

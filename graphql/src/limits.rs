@@ -108,6 +108,13 @@ pub fn inspect(text: &str, operation_name: Option<&str>, limits: &Limits) -> Res
             return refuse(format!("the query has {count} {what}, more than {limit}"), Code::ComplexityLimit);
         }
     }
+    let mut nesting = Nesting { document: &document, seen: BTreeSet::new() };
+    for (_, definition) in document.operations.iter() {
+        if nesting.too_deep(&definition.node.selection_set.node, 0) {
+            let message = format!("introspection nests lists of the schema more than {MAX_LISTS} deep");
+            return refuse(message, Code::DepthLimit);
+        }
+    }
     let introspection = counts.roots > 0 && counts.introspective == counts.roots;
     Ok(Inspected { document, operation, introspection })
 }
@@ -169,6 +176,36 @@ impl Counts {
     }
 }
 
+/// Lists of the schema that an introspection may nest. Each multiplies the answer by the size of the schema, and asking a
+/// type's fields' types' fields goes round for ever; tools need two.
+const MAX_LISTS: usize = 2;
+
+/// Looks for lists of the schema within each other, through fragments.
+struct Nesting<'a> {
+    document: &'a ExecutableDocument,
+    /// Fragments looked at, with how deep they were spread: each is looked at once per depth.
+    seen: BTreeSet<(&'a str, usize)>,
+}
+
+impl<'a> Nesting<'a> {
+    fn too_deep(&mut self, selections: &'a SelectionSet, lists: usize) -> bool {
+        selections.items.iter().any(|selection| match &selection.node {
+            Selection::Field(field) => {
+                let name = field.node.name.node.as_str();
+                let list = matches!(name, "fields" | "interfaces" | "possibleTypes" | "inputFields");
+                let lists = lists + usize::from(list);
+                lists > MAX_LISTS || self.too_deep(&field.node.selection_set.node, lists)
+            }
+            Selection::InlineFragment(fragment) => self.too_deep(&fragment.node.selection_set.node, lists),
+            Selection::FragmentSpread(spread) => {
+                let name = spread.node.fragment_name.node.as_str();
+                let fragment = self.document.fragments.get(name).filter(|_| self.seen.insert((name, lists)));
+                fragment.is_some_and(|fragment| self.too_deep(&fragment.node.selection_set.node, lists))
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -196,6 +233,15 @@ mod tests {
                 .unwrap()
                 .introspection
         );
+    }
+
+    #[test]
+    fn introspection_does_not_go_round() {
+        let round = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }";
+        assert_eq!(look(round, None).unwrap_err().code, Code::DepthLimit);
+        let hidden = "{ __schema { types { ...F } } } fragment F on __Type { fields { type { ...F } } }";
+        assert_eq!(look(hidden, None).unwrap_err().code, Code::DepthLimit);
+        assert!(look("{ __schema { types { fields { type { fields { name } } } } } }", None).is_ok());
     }
 
     #[test]

@@ -27,3 +27,8 @@ pub(crate) async fn file(Path(name): Path<String>) -> Response {
         None => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),
     }
 }
+
+/// `GET /favicon.ico`: browsers ask for it unasked.
+pub(crate) async fn no_icon() -> StatusCode {
+    StatusCode::NO_CONTENT
+}

@@ -93,7 +93,7 @@ pub fn router(api: Api, config: &Config) -> Router {
         .with_state(app);
     let limited = layers::limit(limited, config);
     // Whether the process lives is told even when it is busy.
-    let live = Router::new().route("/livez", get(health::live));
+    let live = Router::new().route("/livez", get(health::live)).route("/favicon.ico", get(assets::no_icon));
     layers::secure(live.merge(limited).fallback(pages::not_found))
 }
 
