@@ -138,20 +138,21 @@ fn unborne(failure: &ResponseFailed, issued: &ChallengeIssued, round: &OpenRound
         FailureReason::Refused => None,
         FailureReason::Protocol if failure.status != 200 && failure.status != 0 => Some(heard()),
         FailureReason::Protocol => None,
+        FailureReason::BadSignature if failure.signature.is_none() => {
+            Some(("signature", "there is no signature".to_owned()))
+        }
         // What a longer body was cannot be seen any more.
         _ if body.len() >= KEPT_BODY => None,
         FailureReason::Malformed => {
             let parsed = round.mechanism.parse_response(body).is_ok();
             parsed.then(|| ("body[\u{2026}]", "the body is an answer".to_owned()))
         }
-        FailureReason::BadSignature => match &failure.signature {
-            None => Some(("signature", "there is no signature".to_owned())),
-            Some(signature) => {
-                let (signer, request_hash) = (failure.signed_by.as_deref(), &failure.request_hash);
-                let found = wire::is_signed_by(&failure.hotkey, request_hash, body, signature, signer, verify_sr25519);
-                found.map(|_| ("signature", "the signature verifies".to_owned()))
-            }
-        },
+        FailureReason::BadSignature => {
+            let signature = failure.signature.as_deref().unwrap_or_default();
+            let (signer, request_hash) = (failure.signed_by.as_deref(), &failure.request_hash);
+            let found = wire::is_signed_by(&failure.hotkey, request_hash, body, signature, signer, verify_sr25519);
+            found.map(|_| ("signature", "the signature verifies".to_owned()))
+        }
         FailureReason::TooLarge => None,
     }
 }
