@@ -293,9 +293,6 @@ pub struct ExportArgs {
     /// The file to write.
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
-    /// Folder of checkpoints outside of the database. Default: the demo's when its database is used.
-    #[arg(long, value_name = "FOLDER")]
-    pub checkpoints: Option<PathBuf>,
 }
 
 /// Arguments of the commands that print a table.

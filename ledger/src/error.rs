@@ -151,6 +151,12 @@ pub enum Error {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// An epoch cannot be written as a bundle.
+    #[error("the bundle cannot be written: {reason}")]
+    Bundle {
+        /// Why.
+        reason: String,
+    },
     /// A checkpoint cannot be signed or read.
     #[error("checkpoint refused: {reason}")]
     Checkpoint {

@@ -17,6 +17,7 @@ mod cqrs;
 mod erase;
 mod error;
 mod event;
+mod export;
 mod handle;
 mod lease;
 pub mod migrate;

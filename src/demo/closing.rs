@@ -2,13 +2,17 @@
 
 use super::follow::Follower;
 use super::state::DemoState;
-use crate::cli::{DatabaseArgs, DemoArgs, ExportArgs, LedgerArgs, TableArgs};
+use crate::cli::{DatabaseArgs, DemoArgs, LedgerArgs, TableArgs};
 use crate::commands::{self, audit::epoch_report};
 use crate::output;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use ledger::LedgerReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// A checkpoint follows each closed epoch at once, and at the latest after a minute.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(75);
 
 /// Audits epochs as they close.
 pub struct Closing<'a> {
@@ -37,17 +41,26 @@ impl<'a> Closing<'a> {
     pub async fn audit(&mut self, epoch: u64, outcome: &str) -> Result<ExitCode> {
         let report = epoch_report(&self.reader, epoch, Some(&self.state.chain)).await?;
         let file = self.bundle(epoch);
-        commands::export::run(&ExportArgs {
-            ledger: self.ledger(),
-            epoch,
-            out: file.clone(),
-            checkpoints: Some(self.state.checkpoints.clone()),
-        })
-        .await
-        .with_context(|| format!("epoch {epoch} cannot be exported"))?;
-        output::line(format!("  epoch {epoch} ({outcome}): {}", report.last_line()));
+        let bytes = self.export(epoch, &file).await?;
+        output::line(format!("  epoch {epoch} ({outcome}): {bytes} bytes in {}", file.display()));
+        output::line(format!("  epoch {epoch} {}", report.last_line()));
         self.last = Some((epoch, report.last_line()));
         Ok(ExitCode::from(report.verdict.exit_code()))
+    }
+
+    /// Writes the bundle as soon as a checkpoint covers the epoch's end.
+    async fn export(&self, epoch: u64, file: &Path) -> Result<u64> {
+        let begun = Instant::now();
+        let range = self.reader.epoch_range(epoch).await?.with_context(|| format!("epoch {epoch} is not derived"))?;
+        loop {
+            if let Some(checkpoint) = self.reader.checkpoint_covering(range.end).await? {
+                return commands::export::write(&self.reader, &range, &checkpoint, file).await;
+            }
+            if begun.elapsed() > CHECKPOINT_PATIENCE {
+                bail!("no checkpoint covers epoch {epoch} up to position {}", range.end - 1);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Whether this is the moment to show the results: the first epoch after the first questions is audited.

@@ -180,7 +180,12 @@ async fn close(
     let command = EpochCommand::Close(closed);
     let recorded = shared.commands.epoch(&epoch::stream_id(number), command, record.last).await?;
     tracing::info!(epoch = number, ?outcome, reason, "epoch closed");
-    shared.board.reach(recorded.last).await
+    shared.board.reach(recorded.last).await?;
+    // Covers the closing, so that the whole epoch can be exported; the next one in a minute would do, too.
+    if let Err(error) = shared.checkpoints.publish(shared.journal.block().0).await {
+        tracing::warn!(%error, "no checkpoint can be published after the epoch's end; the next one covers it");
+    }
+    Ok(())
 }
 
 async fn reach(shared: &Shared, record: &Record) -> Result<(), Error> {

@@ -1,0 +1,203 @@
+//! The demo as a user runs it: everything comes up, an epoch is audited equal, every command that it prints works as
+//! printed, Ctrl-C leaves nothing behind, and a second run goes on where the first ended.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_assay");
+/// Long enough for a busy machine with two cores and a debug build.
+const PATIENCE: Duration = Duration::from_secs(420);
+
+/// A home of its own that shares the fetched models.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let fetched = std::env::var_os("ASSAY_HOME")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".assay"), PathBuf::from);
+        for name in ["models", "onnxruntime"] {
+            let source = fetched.join(name);
+            assert!(source.exists(), "{} is missing; run `make setup`", source.display());
+            std::os::unix::fs::symlink(source, home.path().join(name)).unwrap();
+        }
+        Self(home)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("ASSAY_HOME", self.0.path()).env_remove("DATABASE_URL").env_remove("ASSAY_CHAIN");
+        command.current_dir(self.0.path());
+        command
+    }
+
+    /// Processes whose command line names this home.
+    fn processes(&self) -> Vec<String> {
+        let name = self.0.path().to_string_lossy().into_owned();
+        let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+            Some(String::from_utf8_lossy(&line).replace('\0', " "))
+        });
+        all.filter(|line| line.contains(&name)).collect()
+    }
+}
+
+/// A running demo and what it has printed.
+struct Demo {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    printed: Vec<String>,
+}
+
+impl Demo {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(PROGRAM);
+        command.arg("demo").args(arguments).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines, printed: Vec::new() }
+    }
+
+    /// Reads until a line satisfies the predicate.
+    fn until(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let Some(line) = self.lines.next() else { break };
+            let line = line.unwrap();
+            self.printed.push(line.clone());
+            if wanted(&line) {
+                return line;
+            }
+        }
+        panic!("the demo did not print {what}; it printed:\n{}", self.printed.join("\n"));
+    }
+
+    /// The commands between `Check` and the empty line after them.
+    fn commands(&self) -> Vec<String> {
+        let after = self.printed.iter().skip_while(|line| line.as_str() != "Check").skip(1);
+        after.take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect()
+    }
+
+    fn interrupt(mut self) -> Vec<String> {
+        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let rest: Vec<String> = self.lines.by_ref().map(|line| line.unwrap()).collect();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", rest.join("\n"));
+        rest
+    }
+}
+
+/// `curl` where there is one; the same request otherwise.
+fn run(home: &Home, line: &str) -> (Option<i32>, String) {
+    let has_curl = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_ok();
+    if line.starts_with("curl ") && !has_curl {
+        eprintln!("no curl on this machine: sending its request without it");
+        let url = line.split(' ').find(|word| word.starts_with("http://")).unwrap();
+        let body = line.split("-d '").nth(1).unwrap().trim_end_matches('\'').to_owned();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let text = runtime.block_on(async {
+            let request = reqwest::Client::new().post(url).header("content-type", "application/json").body(body);
+            request.send().await.unwrap().text().await.unwrap()
+        });
+        return (Some(0), text);
+    }
+    let output = home.command("sh").args(["-c", line]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn last_line(text: &str) -> &str {
+    text.trim_end().lines().last().unwrap_or_default()
+}
+
+#[test]
+fn the_demo_does_what_it_says() {
+    let home = Home::new();
+    let mut demo = Demo::start(&home, &["--questions", "12"]);
+    let audited = demo.until("an audit's last line", |line| line.starts_with("audit:"));
+    assert!(audited.starts_with("audit: equal; 12 rounds, "), "{audited}\n{}", demo.printed.join("\n"));
+    assert!(audited.ends_with("; embeddings not recomputed"), "{audited}");
+
+    let commands = demo.commands();
+    assert_eq!(commands.len(), 5, "{commands:?}");
+    for line in &commands {
+        let (code, text) = run(&home, line);
+        assert_eq!(code, Some(0), "{line}\n{text}");
+        let expected = match line.split(' ').nth(1) {
+            Some("audit") => audited.as_str(),
+            Some("verify") => "verify: sound; ",
+            Some("replay") => "audit: equal; ",
+            _ => "{\"data\":{\"leaderboard\":{\"edges\":[",
+        };
+        assert!(last_line(&text).starts_with(expected), "{line}\n{text}");
+    }
+    readme_query(&home, &demo);
+    let bundles = std::fs::read_dir(home.0.path().join("demo-out")).unwrap().count();
+    assert!(bundles > 0, "no bundle was written");
+
+    demo.interrupt();
+    assert_eq!(home.processes(), Vec::<String>::new(), "processes are left behind");
+
+    // Without a server the commands start the demo's own for as long as they need it.
+    let (code, text) = run(&home, &format!("{PROGRAM} verify"));
+    assert_eq!(code, Some(0), "{text}");
+    let (_, epochs) = run(&home, &format!("{PROGRAM} epochs --json"));
+    let epochs: serde_json::Value = serde_json::from_str(&epochs).expect(&epochs);
+    let before = epochs["epochs"].as_array().unwrap().len();
+
+    // Started again it goes on; at the end it leaves nothing.
+    let mut again = Demo::start(&home, &["--once", "--discard", "--questions", "4", "--tamper"]);
+    let audited = again.until("the second audit's last line", |line| line.starts_with("audit:"));
+    assert!(audited.starts_with("audit: equal; "), "{audited}\n{}", again.printed.join("\n"));
+    let closed = again.printed.iter().filter_map(|line| line.trim().strip_prefix("epoch ")?.split(' ').next());
+    let newest = closed.filter_map(|number| number.trim_end_matches(':').parse::<usize>().ok()).max();
+    assert!(newest >= Some(before - 1), "epochs begin anew: {newest:?}, {before} before");
+    let rest: Vec<String> = again.lines.by_ref().map(|line| line.unwrap()).collect();
+    assert!(again.child.wait().unwrap().success(), "{}", rest.join("\n"));
+    let rest = rest.join("\n");
+    assert!(rest.contains("ResponseScored.score: recorded"), "{rest}");
+    assert!(rest.contains("audit: differs;"), "{rest}");
+    assert!(rest.contains("the log contradicts the outside checkpoint"), "{rest}");
+    assert!(!home.0.path().join("demo").exists(), "--discard leaves the folder");
+    assert_eq!(home.processes(), Vec::<String>::new(), "processes are left behind");
+}
+
+/// The query of the README, as printed there, for a miner of this run: the answer has the README's shape.
+fn readme_query(home: &Home, demo: &Demo) {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let section = readme.split("<!-- score-history -->").nth(1).expect("README.md has its query");
+    let mut blocks = section.split("```");
+    let command = blocks.nth(1).unwrap().trim_start_matches("sh").trim().to_owned();
+    let shown: serde_json::Value = serde_json::from_str(blocks.nth(1).unwrap().trim_start_matches("json")).unwrap();
+    let hotkey = |text: &str| text.split(|c: char| !c.is_alphanumeric()).find(|word| is_hotkey(word)).map(str::to_owned);
+    let theirs = hotkey(&command).expect("the README's query names a hotkey");
+    let ours = demo.printed.iter().find_map(|line| hotkey(line)).expect("the leaderboard names a hotkey");
+    let api = demo.printed.iter().find_map(|line| line.trim().strip_prefix("GraphiQL")).unwrap();
+    let api = api.trim().trim_end_matches("/graphiql");
+    let command = command.replace(&theirs, &ours).replace("http://127.0.0.1:8080", api).replace("\\\n", " ");
+    let (code, text) = run(home, &command);
+    assert_eq!(code, Some(0), "{command}\n{text}");
+    let answer: serde_json::Value = serde_json::from_str(&text).expect(&text);
+    assert_eq!(shape(&answer), shape(&shown), "{text}");
+}
+
+fn is_hotkey(word: &str) -> bool {
+    word.len() == 48 && word.starts_with('5')
+}
+
+/// Names and types, one item of each list.
+fn shape(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), shape(value))).collect(),
+        Value::Array(items) => Value::Array(items.iter().take(1).map(shape).collect()),
+        Value::String(_) => "string".into(),
+        Value::Number(_) => "number".into(),
+        Value::Bool(_) => "bool".into(),
+        Value::Null => "null".into(),
+    }
+}
