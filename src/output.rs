@@ -1,12 +1,14 @@
 //! What goes to the terminal: tables, JSON, errors. Colours only where a person looks.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
+#![allow(clippy::print_stderr, reason = "this is the one place that prints")]
 
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// One line for the user.
+///
+/// A reader that went away (`assay explain … | head`) is not an error.
 pub fn line(text: impl AsRef<str>) {
-    println!("{}", text.as_ref());
+    let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
 }
 
 /// An error with its causes.
@@ -20,7 +22,7 @@ pub fn error(error: &anyhow::Error) {
 
 /// A value as JSON for scripts.
 pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    line(serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
@@ -53,6 +55,6 @@ pub fn table(columns: &[(&str, Align)], rows: &[Vec<String>]) {
         set.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     let headings: Vec<String> = columns.iter().map(|(heading, _)| (*heading).to_owned()).collect();
-    println!("{}", bold(&set(&headings)));
-    rows.iter().for_each(|row| println!("{}", set(row)));
+    line(bold(&set(&headings)));
+    rows.iter().for_each(|row| line(set(row)));
 }

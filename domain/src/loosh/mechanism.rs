@@ -16,6 +16,9 @@ use crate::ruleset::{Body, RuleSet, RuleSetError};
 use crate::text::patterns::{prompt_components, sentences};
 use crate::types::{Hotkey, Micros};
 
+/// Shorter sentences get no vector under rules that do not say otherwise: upstream's own constant.
+const MINIMUM_SENTENCE_WORDS: usize = 3;
+
 /// The mechanism under one rule set.
 #[derive(Debug, Clone)]
 pub struct Loosh {
@@ -90,13 +93,12 @@ impl Mechanism for Loosh {
     }
 
     fn text_parts(&self, role: TextRole, text: &str) -> TextParts {
-        let Some(quality) = &self.constants.quality else { return TextParts::default() };
+        // Generation 1 scores whole texts, but records what generation 2 needs: so one replays under the other's rules.
+        let quality = self.constants.quality.as_ref();
+        let minimum = quality.map_or(MINIMUM_SENTENCE_WORDS, |quality| quality.scorer.minimum_sentence_words as usize);
         let all: Vec<(&str, &str)> = match role {
             TextRole::Prompt => prompt_components(text).into_iter().map(|c| (c.part, c.suffix)).collect(),
-            TextRole::Answer => {
-                let minimum = quality.scorer.minimum_sentence_words as usize;
-                sentences(text, minimum).into_iter().map(|sentence| (sentence, "")).collect()
-            }
+            TextRole::Answer => sentences(text, minimum).into_iter().map(|sentence| (sentence, "")).collect(),
         };
         let cut = u32::try_from(all.len().saturating_sub(MAX_PARTS)).unwrap_or(u32::MAX);
         let place = |(part, suffix): &(&str, &str)| {

@@ -113,7 +113,10 @@ fn parts_are_ranges_of_the_text() {
     let long = "One two three. ".repeat(70);
     let parts = loosh.text_parts(TextRole::Answer, &long);
     assert_eq!((parts.parts.len(), parts.cut), (64, 6));
-    assert_eq!(self::loosh("readme").text_parts(TextRole::Answer, &long), TextParts::default());
+    for (role, text) in [(TextRole::Prompt, PROMPT), (TextRole::Answer, long.as_str())] {
+        let readme = self::loosh("readme").text_parts(role, text);
+        assert_eq!(readme, loosh.text_parts(role, text), "what one records, the other can score");
+    }
 }
 
 #[test]

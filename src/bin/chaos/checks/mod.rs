@@ -4,6 +4,8 @@ mod acceptance;
 mod chain;
 mod epochs;
 mod rounds;
+#[cfg(test)]
+mod tests;
 
 use crate::evidence::Evidence;
 use serde::Serialize;
