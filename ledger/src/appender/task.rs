@@ -25,6 +25,8 @@ use crate::lease::{self, Identity, Session, WriterHead, now_micros, signed};
 
 /// A segment is made when the head is within this many positions of it.
 const SEGMENT_AHEAD: u64 = crate::SEGMENT / 2;
+/// The longest that a batch is held back for callers that were just answered.
+const LINGER: Duration = Duration::from_micros(300);
 /// Between two questions for a lease that seems held.
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -35,6 +37,8 @@ pub(crate) struct Appender {
     requests: mpsc::Receiver<Message>,
     waiting: Waiting,
     in_flight: Option<JoinHandle<Flight>>,
+    /// Requests of the batch that landed last, and when it did.
+    answered: (usize, Instant),
     pub(super) session: Option<Session>,
     pub(super) generation: i64,
     /// The head once what is under way has committed.
@@ -84,6 +88,7 @@ pub(crate) async fn open(
         requests,
         waiting: Waiting::default(),
         in_flight: None,
+        answered: (0, Instant::now()),
         generation: session.generation,
         session: Some(session),
         versions: Versions::default(),
@@ -108,12 +113,8 @@ impl Appender {
                 message = self.requests.recv(), if room => open = self.note(message),
             }
             // Whatever else is there goes into the same batch.
-            while self.waiting.events < self.settings.max_events
-                && self.waiting.bytes < self.settings.max_bytes
-                && let Ok(message) = self.requests.try_recv()
-            {
-                self.note(Some(message));
-            }
+            self.gather();
+            self.linger().await;
             while self.in_flight.is_none() && !self.waiting.requests.is_empty() {
                 let requests = self.waiting.take(self.settings.max_events, self.settings.max_bytes);
                 self.launch(requests).await;
@@ -123,6 +124,31 @@ impl Appender {
             && let Err(error) = lease::release(session, &self.identity).await
         {
             tracing::debug!(error = Error::chain(&error), "the lease ends with its session");
+        }
+    }
+
+    /// Takes what is in the queue, as far as it fits into a batch.
+    fn gather(&mut self) {
+        while self.waiting.events < self.settings.max_events
+            && self.waiting.bytes < self.settings.max_bytes
+            && let Ok(message) = self.requests.try_recv()
+        {
+            self.note(Some(message));
+        }
+    }
+
+    /// Callers that were just answered together are likely to come back together: a moment's patience makes one batch
+    /// and one wait for the disk of what would be two. A single caller never waits for it.
+    async fn linger(&mut self) {
+        let (expected, landed) = self.answered;
+        let until = landed + LINGER;
+        while self.in_flight.is_none()
+            && !self.waiting.requests.is_empty()
+            && self.waiting.requests.len() < expected
+            && Instant::now() < until
+        {
+            tokio::task::yield_now().await;
+            self.gather();
         }
     }
 
@@ -186,6 +212,7 @@ impl Appender {
             if let Some(session) = &mut self.session {
                 session.appends = Some(connection);
             }
+            self.answered = (requests.len(), Instant::now());
             return answer(requests, batch.answers());
         }
         self.recover(flight).await;
