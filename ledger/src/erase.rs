@@ -15,8 +15,8 @@ const KEPT: [&str; 3] = ["LedgerOpened", "PayloadErased", "CheckpointPublished"]
 const STREAM: &str = "erasure";
 
 impl Ledger {
-    /// Erases salt and payload of the event at `position`, after a `PayloadErased` event with the reason. Erasing what
-    /// is erased already only completes what an earlier call may have left undone.
+    /// Erases salt and payload of the event at `position`, after a `PayloadErased` event with the reason. A second
+    /// call only completes what the first may have left undone, and returns the first one's event.
     ///
     /// # Errors
     /// [`Error::InvalidEvent`] for a position beyond the head or a kind that is kept.
@@ -26,6 +26,16 @@ impl Ledger {
         let event = event.ok_or_else(|| refused(format!("there is no event at position {position}")))?;
         if KEPT.contains(&event.kind.as_str()) {
             return Err(refused(format!("{} at position {position} cannot be erased", event.kind)));
+        }
+        if let Some(earlier) = self.reader().stream(STREAM, &position.to_string(), 1).await?.pop() {
+            self.clear(position).await?;
+            return Ok(Appended {
+                first: earlier.position,
+                last: earlier.position,
+                recorded_at: earlier.recorded_at,
+                leaf_hashes: vec![earlier.leaf_hash],
+                repeated: true,
+            });
         }
         let fact =
             Event::from(PayloadErased { position: domain::types::Position(position), reason: reason.to_owned() });

@@ -104,6 +104,8 @@ async fn an_erased_payload_is_gone_and_every_proof_still_holds() {
     assert_eq!(after.leaf().hash().unwrap(), before.leaf_hash);
     let erasure = ledger.reader().get(appended.first).await.unwrap().unwrap();
     assert_eq!((erasure.kind.as_str(), erasure.cause), ("PayloadErased", 2));
+    let again = ledger.erase(2, "once more").await.unwrap();
+    assert_eq!((again.first, again.repeated, ledger.size()), (appended.first, true, appended.first + 1));
     let verification = ledger.reader().verify(None).await.unwrap();
     assert_eq!((verification.erased, verification.findings.len()), (1, 0), "{verification}");
     for (position, expected) in [(0, "LedgerOpened"), (appended.first, "PayloadErased"), (99, "no event")] {

@@ -70,10 +70,10 @@ async fn main() {
     let bulk = Workload { producers: 1, events: BULK, time };
     let mut results: [Vec<Measured>; 5] = Default::default();
     for run in 0..arguments.runs {
-        let context = |id: String, version: u64| LedgerContext::at(id, version, Samples::default());
+        let context = |id: String, version: u64| LedgerContext::at(id, version, Samples);
         let peer_context = |id: String, version: u64| EventStoreAggregateContext {
             aggregate_id: id,
-            aggregate: Samples::default(),
+            aggregate: Samples,
             current_sequence: version as usize,
             current_snapshot: None,
         };
