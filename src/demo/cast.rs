@@ -18,13 +18,13 @@ pub struct Player {
 
 /// The cast. Four answer honestly from different parts of the corpus.
 pub const PLAYERS: &[Player] = &[
-    Player { name: "ada", profile: "honest", variant: 0, copies: None },
+    Player { name: "ada", profile: "honest", variant: 3, copies: None },
     Player { name: "bela", profile: "honest", variant: 1, copies: None },
-    Player { name: "chen", profile: "honest", variant: 2, copies: None },
-    Player { name: "dara", profile: "honest", variant: 3, copies: None },
+    Player { name: "chen", profile: "honest", variant: 5, copies: None },
+    Player { name: "dara", profile: "honest", variant: 4, copies: None },
     Player { name: "copycat", profile: "copycat", variant: 0, copies: Some("ada") },
     Player { name: "spammer", profile: "spammer", variant: 0, copies: None },
-    Player { name: "slow", profile: "slow", variant: 1, copies: None },
+    Player { name: "slow", profile: "slow", variant: 2, copies: None },
     Player { name: "malformed", profile: "malformed", variant: 0, copies: None },
     Player { name: "dead", profile: "dead", variant: 0, copies: None },
 ];

@@ -1,10 +1,11 @@
 //! What follows an epoch's end: the audit, a bundle, and for the first one the leaderboard and the commands to repeat it all.
 
+use super::cast::{self, PLAYERS, Player};
 use super::follow::Follower;
 use super::state::DemoState;
 use crate::cli::{DatabaseArgs, DemoArgs, LedgerArgs, TableArgs};
 use crate::commands::{self, audit::epoch_report};
-use crate::output;
+use crate::output::{self, Align};
 use anyhow::{Context, Result, bail};
 use ledger::LedgerReader;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub struct Closing<'a> {
     args: &'a DemoArgs,
     state: &'a DemoState,
     reader: LedgerReader,
+    keys: PathBuf,
     audited: usize,
     last: Option<(u64, String)>,
     shown: bool,
@@ -26,8 +28,8 @@ pub struct Closing<'a> {
 
 impl<'a> Closing<'a> {
     /// Nothing is audited yet.
-    pub fn new(args: &'a DemoArgs, state: &'a DemoState, reader: LedgerReader) -> Self {
-        Self { args, state, reader, audited: 0, last: None, shown: false }
+    pub fn new(args: &'a DemoArgs, state: &'a DemoState, keys: PathBuf, reader: LedgerReader) -> Self {
+        Self { args, state, reader, keys, audited: 0, last: None, shown: false }
     }
 
     /// The next closed epoch that is not audited.
@@ -76,6 +78,7 @@ impl<'a> Closing<'a> {
         output::line("");
         let table = TableArgs { ledger: self.ledger(), as_of: None, json: false };
         commands::tables::leaderboard_command(&table).await?;
+        self.who()?;
         let program = program();
         let DemoState { api, validator, chain, .. } = self.state;
         let bundle = self.bundle(*epoch);
@@ -93,6 +96,18 @@ impl<'a> Closing<'a> {
         output::line(format!("  {}", curl(api)));
         output::line("");
         output::line(last_line);
+        Ok(())
+    }
+
+    /// Which player of the demo stands behind which hotkey; nothing but this table knows.
+    fn who(&self) -> Result<()> {
+        let row = |player: &Player| -> Result<Vec<String>> {
+            let hotkey = cast::keypair(&self.keys, player.name)?.ss58();
+            Ok(vec![player.name.to_owned(), player.profile.to_owned(), hotkey])
+        };
+        let rows: Vec<Vec<String>> = PLAYERS.iter().map(row).collect::<Result<_>>()?;
+        output::line("");
+        output::table(&[("player", Align::Left), ("behaviour", Align::Left), ("hotkey", Align::Left)], &rows);
         Ok(())
     }
 

@@ -65,7 +65,7 @@ async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<Exi
     ));
     let mut code = ExitCode::SUCCESS;
     let state = stage.state.clone();
-    let mut closing = closing::Closing::new(args, &state, reader);
+    let mut closing = closing::Closing::new(args, &state, stage.folder.join("keys"), reader);
     let deadline = Instant::now() + PATIENCE;
     let mut pushed = 0;
     let mut next_push = Instant::now();
