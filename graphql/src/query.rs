@@ -201,7 +201,7 @@ impl Query {
     }
 
     /// Why a miner's weight in an epoch is what it is; null when the epoch is not open yet.
-    #[graphql(complexity = "20 + 8 * child_complexity")]
+    #[graphql(complexity = "100 + 8 * child_complexity")]
     #[allow(clippy::too_many_arguments, reason = "the arguments of the field")]
     async fn explain_score(
         &self,

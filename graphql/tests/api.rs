@@ -289,6 +289,54 @@ async fn several_ledgers_must_be_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slot_is_who_held_it_then() {
+    let (served, _world) = served().await;
+    let query = "query ($asOf: AsOfInput) { minerByUid(uid: 3, asOf: $asOf) { hotkey uid slots { uid fromPosition toPosition } } }";
+    let now = served.ask(query, json!({})).await["minerByUid"].clone();
+    assert_eq!((now["hotkey"].as_str().unwrap(), &now["uid"]), (hotkey(7).to_string().as_str(), &json!(3)));
+    let begun = now["slots"][0]["fromPosition"].as_str().unwrap().parse::<u64>().unwrap();
+    let before =
+        served.ask(query, json!({ "asOf": { "position": (begun - 1).to_string() } })).await["minerByUid"].clone();
+    assert_eq!(before["hotkey"], hotkey(3).to_string());
+    assert_eq!(before["slots"][0]["toPosition"], Value::Null);
+    let known = "query ($hotkey: String!) { miner(hotkey: $hotkey) { uid slots { toPosition } } }";
+    let left = served.ask(known, json!({ "hotkey": hotkey(3).to_string() })).await["miner"].clone();
+    assert_eq!((&left["uid"], &left["slots"][0]["toPosition"]), (&Value::Null, &json!(begun.to_string())));
+    assert_eq!(served.ask("{ minerByUid(uid: 99) { uid } }", json!({})).await["minerByUid"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nested_pages_go_on_where_they_ended() {
+    let (served, mut world) = served().await;
+    let key = hotkey(4).to_string();
+    for field in ["scoreHistory", "movingAverages", "availabilityHistory"] {
+        let node = if field == "movingAverages" { "epoch averageBits" } else { "position" };
+        let query = format!(
+            "query ($key: String!, $after: String, $first: Int) {{ miner(hotkey: $key) {{ page: {field}(first: $first, after: $after) {{
+               meta {{ position }} pageInfo {{ hasNextPage endCursor }} edges {{ node {{ {node} }} }} }} }} }}"
+        );
+        let whole = served.ask(&query, json!({ "key": key, "first": 100 })).await["miner"]["page"].clone();
+        assert!(whole["edges"].as_array().unwrap().len() >= 2, "{field}");
+        let (mut edges, mut after) = (Vec::new(), Value::Null);
+        loop {
+            let page =
+                served.ask(&query, json!({ "key": key, "first": 1, "after": after })).await["miner"]["page"].clone();
+            assert_eq!(page["meta"], whole["meta"]);
+            edges.extend(page["edges"].as_array().unwrap().clone());
+            after = page["pageInfo"]["endCursor"].clone();
+            if page["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+            // The log grows between two pages.
+            world.sweep(&[4]).await;
+            world.round(&format!("{field} {}", world.size())).await;
+            served.projector.catch_up().await.unwrap();
+        }
+        assert_eq!(json!(edges), whole["edges"], "{field}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn introspection_works_though_data_is_limited() {
     let (served, _world) = served().await;
     let query = "query I { __schema { queryType { name } types { ...T } directives { name args { ...V } } } }

@@ -168,12 +168,18 @@ pub(crate) async fn make_live(connection: &mut PgConnection, generation: &Genera
     Err(Error::Damaged { what: format!("generation {} is not in the book of generations", generation.number) })
 }
 
-/// Takes the lock of whoever makes or drops generations, for the session.
-pub(crate) async fn lock(connection: &mut PgConnection, wait: bool) -> Result<bool> {
-    let failed = || Error::database("take the lock of the generations");
-    if wait {
-        sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(connection).await.map_err(failed())?;
-        return Ok(true);
-    }
-    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(connection).await.map_err(failed())
+/// Takes the lock of whoever makes or drops generations, for the session; waits as long as a statement may take.
+pub(crate) async fn lock(connection: &mut PgConnection) -> Result<()> {
+    const CANCELED: &str = "57014";
+    let locked = sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(connection).await;
+    locked.map(drop).map_err(|error| {
+        let waited = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == CANCELED);
+        if waited { Error::RebuildRunning } else { Error::database("take the lock of the generations")(error) }
+    })
+}
+
+/// As [`lock`], without waiting.
+pub(crate) async fn try_lock(connection: &mut PgConnection) -> Result<bool> {
+    let failed = Error::database("take the lock of the generations");
+    sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(connection).await.map_err(failed)
 }

@@ -34,7 +34,7 @@ pub struct Rebuilt {
 pub async fn rebuild(url: &str) -> Result<Rebuilt> {
     generation::migrate(url).await?;
     let mut guard = session::projector(url, "assay rebuild").await?;
-    if !generation::lock(&mut guard, false).await? {
+    if !generation::try_lock(&mut guard).await? {
         return Err(Error::RebuildRunning);
     }
     let rebuilt = rebuild_locked(url, &mut guard).await;

@@ -95,7 +95,6 @@ impl Projector {
     pub async fn open(url: &str, settings: Settings) -> Result<Self> {
         generation::migrate(url).await?;
         let mut guard = session::projector(url, "assay projector").await?;
-        generation::lock(&mut guard, true).await?;
         let prepared = prepare(url, &mut guard).await;
         session::close(guard).await;
         prepared?;
@@ -205,6 +204,11 @@ impl Projector {
 
 async fn prepare(url: &str, guard: &mut PgConnection) -> Result<()> {
     let failed = || Error::database("prepare the read models");
+    if generation::live(guard, Hold::No).await?.is_some_and(|live| live.format == generation::format()) {
+        return Ok(());
+    }
+    // Somebody else may be making them; what they made is then looked at again.
+    generation::lock(guard).await?;
     match generation::live(guard, Hold::No).await? {
         Some(live) if live.format == generation::format() => Ok(()),
         Some(old) => {

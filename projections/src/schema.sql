@@ -144,7 +144,7 @@ CREATE TABLE responses (
 );
 COMMENT ON COLUMN responses.place IS 'order of the draw, from 0';
 COMMENT ON COLUMN responses.body IS 'the body as received; shown by the disclosure rule only';
-CREATE INDEX responses_of_hotkey ON responses (ledger_id, hotkey, position);
+CREATE INDEX responses_of_hotkey ON responses (ledger_id, hotkey, position) INCLUDE (answered_position, received);
 CREATE INDEX responses_by_answer ON responses (ledger_id, answered_position);
 
 CREATE TABLE scores (

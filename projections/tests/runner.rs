@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ledger::{Cause, NewEvent, Unit};
 use projections::{AsOf, Projector, ReadModels, Selector, Settings, rebuild};
 use sqlx::{Connection, PgConnection};
 use support::{World, database, little_log};
@@ -191,4 +192,90 @@ async fn the_query_session_can_write_nothing_and_see_nothing_of_the_write_side()
         let error = sqlx::query(refused).execute(&mut connection).await.unwrap_err();
         assert!(error.to_string().contains("permission denied"), "{refused}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_program_wrote_is_counted_and_not_shown() {
+    let database = database().await;
+    let world = World::open(database.url(), 78).await;
+    let unknown = NewEvent {
+        stream_type: "future".into(),
+        stream_id: "1".into(),
+        kind: "SomethingNew".into(),
+        version: 1,
+        payload: [&[0, 0, 0, 2][..], b"{}"].concat(),
+        block: 7,
+        cause: Cause::Own,
+    };
+    let at = world.ledger.append(Unit::of(vec![unknown])).await.unwrap().first;
+    let projector = Projector::open(database.url(), Settings::default()).await.unwrap();
+    assert_eq!(projector.catch_up().await.unwrap(), world.size());
+    let view = ReadModels::open(database.url()).unwrap().begin().await.unwrap();
+    let frame = view.frame(&Selector::default(), AsOf::Newest).await.unwrap();
+    let feed = projections::queries::feed(&view, &frame, Some(at - 1), None, 10).await.unwrap();
+    assert_eq!((feed[0].kind.as_str(), feed[0].disclosed, &feed[0].payload), ("SomethingNew", false, &None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_that_is_none_stops_its_ledger_alone_and_names_the_position() {
+    let database = database().await;
+    let broken = World::open(database.url(), 78).await;
+    let mut good = World::open(database.url(), 79).await;
+    let payload = [&[0, 0, 0, 2][..], b"{}"].concat();
+    let event = NewEvent {
+        kind: "EpochOpened".into(),
+        payload,
+        ..NewEvent::of("epoch", "0", &stopped(), 1, Cause::Own).unwrap()
+    };
+    let at = broken.ledger.append(Unit::of(vec![event])).await.unwrap().first;
+    let projector = Projector::open(database.url(), small()).await.unwrap();
+    let mut statuses = projector.statuses();
+    let runner = tokio::spawn(async move { projector.run(std::future::pending()).await });
+    good.epoch(1).await;
+    wait_for(database.url(), good.origin(), good.size()).await;
+    let origin = broken.origin().to_owned();
+    let failure =
+        |map: &BTreeMap<String, projections::Status>| map.get(&origin).and_then(|status| status.failure.clone());
+    let found = tokio::time::timeout(Duration::from_secs(20), statuses.wait_for(|map| failure(map).is_some())).await;
+    let reason = failure(&found.unwrap().unwrap()).unwrap();
+    assert!(reason.contains(&format!("event {at} of ledger {origin}")), "{reason}");
+    runner.abort();
+}
+
+fn stopped() -> domain::events::Event {
+    domain::events::ValidatorStopped { reason: "test".into() }.into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_with_a_nul_is_folded() {
+    let database = database().await;
+    let mut world = World::open(database.url(), 78).await;
+    let paused = domain::events::ValidatorPaused { by: "a\0b".into() };
+    world.append("operator", "1", vec![paused.into()]).await;
+    let reason = "gone\0".to_owned();
+    let detail = domain::events::RoundAbandoned {
+        challenge_id: "c".into(),
+        attempt: 1,
+        reason: domain::events::AbandonReason::NoMiners,
+        last: true,
+        detail: reason,
+    };
+    world.append("round", "c/1", vec![detail.into()]).await;
+    let projector = Projector::open(database.url(), Settings::default()).await.unwrap();
+    assert_eq!(projector.catch_up().await.unwrap(), world.size());
+    assert!(contents(database.url()).await["rounds"][0].contains("gone\u{fffd}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_rebuilds_at_once_are_one_too_many() {
+    let database = database().await;
+    let world = little_log(database.url()).await;
+    let both = tokio::join!(rebuild(database.url()), rebuild(database.url()));
+    let refused =
+        [&both.0, &both.1].iter().filter(|result| matches!(result, Err(projections::Error::RebuildRunning))).count();
+    let built = [&both.0, &both.1].iter().filter(|result| result.is_ok()).count();
+    // The second may also begin after the first has ended.
+    assert_eq!(refused + built, 2, "{both:?}");
+    assert!(built >= 1);
+    assert_eq!(contents(database.url()).await["events"].len() as u64, world.size());
 }

@@ -57,14 +57,7 @@ impl Miner {
     }
     /// The last availability sweep that asked it.
     async fn availability(&self) -> Option<Availability> {
-        let found = self.1.availability.clone();
-        found.map(|found| Availability {
-            position: EventPosition(found.position),
-            at: DateTime(found.recorded_at),
-            available: found.available,
-            reason: found.reason,
-            latency_ms: found.latency_ms,
-        })
+        self.1.availability.clone().map(Availability::from)
     }
     /// The states of its slots, newest first, at most 100.
     #[graphql(complexity = "1 + 4 * child_complexity")]
@@ -120,8 +113,26 @@ impl Miner {
         let averages = found.into_iter().map(|average| (average.epoch, MovingAverage::from(average)));
         Ok(page(Meta(frame.clone()), after.is_some(), size, averages))
     }
+    /// What availability sweeps found, newest first.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    async fn availability_history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Entries of a page, 0 to 100; 25 when left out.")] first: Option<i32>,
+        #[graphql(desc = "The cursor of the entry before the page.")] after: Option<String>,
+    ) -> Result<Page<Availability>> {
+        let (size, after) = (page_size(first)?, decode(after.as_deref())?);
+        let request = Request::of(context)?;
+        let frame = request.moved(&self.0, after.map(|cursor| cursor.read_at)).await?;
+        let view = request.view().await?;
+        let before = after.map(|cursor| cursor.key);
+        let found = queries::availability_of(&view, &frame, &self.key()?, before, size + 1).await;
+        let found = found.map_err(|error| of_read_models(&error))?;
+        let probes = found.into_iter().map(|probe| (probe.position, Availability::from(probe)));
+        Ok(page(Meta(frame.clone()), after.is_some(), size, probes))
+    }
     /// Why its weight in an epoch is what it is; null when the epoch is not open yet.
-    #[graphql(complexity = "20 + 8 * child_complexity")]
+    #[graphql(complexity = "100 + 8 * child_complexity")]
     async fn explain_score(&self, context: &Context<'_>, epoch: u64) -> Result<Option<Explanation>> {
         let view = Request::of(context)?.view().await?;
         let found = queries::explain(&view, &self.0, &self.key()?, epoch).await;
@@ -142,6 +153,18 @@ pub(crate) struct Availability {
     reason: Option<String>,
     /// Milliseconds until the answer or the failure.
     latency_ms: u64,
+}
+
+impl From<queries::Availability> for Availability {
+    fn from(found: queries::Availability) -> Self {
+        Self {
+            position: EventPosition(found.position),
+            at: DateTime(found.recorded_at),
+            available: found.available,
+            reason: found.reason,
+            latency_ms: found.latency_ms,
+        }
+    }
 }
 
 /// The state of a slot from one observation to the next that differs.

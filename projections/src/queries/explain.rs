@@ -1,10 +1,7 @@
 //! "Why was my score zero?": everything the ledger says of a miner in an epoch, in the order in which it led to the weight.
 
-use std::collections::BTreeMap;
-
-use domain::events::{Exclusion, MinersSelected};
+use domain::events::Exclusion;
 use domain::types::Hotkey;
-use sqlx::Row;
 
 use super::columns::Columns;
 use super::epochs::{self, Epoch};
@@ -14,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::fold::signed;
 use crate::view::{Frame, Meta, View};
 
-/// Draws of one epoch that are looked at; more are counted out by the range's other figures.
+/// Draws of one epoch that are looked at: the newest.
 const MAX_DRAWS: i64 = 2_000;
 
 /// What stands between a miner and its weight.
@@ -214,47 +211,51 @@ async fn availability(view: &View, frame: &Frame, hotkey: &Hotkey, from: u64, to
     Ok(Some(Step::new(Stage::Availability, Some(last), text)))
 }
 
+/// What a draw says of a miner: one word and how many draws say it. The lists are long, so the database looks through them;
+/// a text with a NUL is none that its JSON can hold.
+const DRAWS: &str = "
+SELECT coalesce(
+         CASE WHEN draw -> 'drawn' @> jsonb_build_array(jsonb_build_object('hotkey', $4)) THEN 'drawn' END,
+         (SELECT excluded ->> 'reason' FROM jsonb_array_elements(draw -> 'excluded') excluded
+           WHERE excluded ->> 'hotkey' = $4 LIMIT 1),
+         CASE WHEN draw -> 'candidates' @> jsonb_build_array(jsonb_build_object('hotkey', $4)) THEN 'candidate' END,
+         'absent') AS word, count(*) AS draws
+  FROM (SELECT json::jsonb AS draw FROM events
+         WHERE ledger_id = $1 AND kind = 'MinersSelected' AND position BETWEEN $2 AND $3
+           AND json IS NOT NULL AND position('\\u0000' IN json) = 0
+         ORDER BY position DESC LIMIT $5) draws
+ GROUP BY word ORDER BY word";
+
 /// How often it was drawn, and why not otherwise.
 async fn sampling(view: &View, frame: &Frame, hotkey: &Hotkey, from: u64, to: u64) -> Result<Step> {
-    let rows = sqlx::query(
-        "SELECT json FROM events WHERE ledger_id = $1 AND kind = 'MinersSelected' AND position BETWEEN $2 AND $3
-            AND json IS NOT NULL ORDER BY position LIMIT $4",
-    )
-    .bind(frame.id())
-    .bind(signed(from))
-    .bind(signed(to.min(frame.position)))
-    .bind(MAX_DRAWS)
-    .fetch_all(&mut **view.connection().await)
-    .await
-    .map_err(Error::database("read the draws of an epoch"))?;
-    let (mut drawn, mut candidate, mut unknown) = (0_u64, 0_u64, 0_u64);
-    let mut excluded: BTreeMap<Exclusion, u64> = BTreeMap::new();
+    let rows = sqlx::query(DRAWS)
+        .bind(frame.id())
+        .bind(signed(from))
+        .bind(signed(to.min(frame.position)))
+        .bind(hotkey.as_str())
+        .bind(MAX_DRAWS)
+        .fetch_all(&mut **view.connection().await)
+        .await
+        .map_err(Error::database("look through the draws of an epoch"))?;
+    let (mut all, mut drawn, mut others) = (0, 0, String::new());
     for row in &rows {
-        let json: &str = row.try_get(0).map_err(Error::database("read a draw"))?;
-        let selected: MinersSelected =
-            serde_json::from_str(json).map_err(|error| Error::Damaged { what: format!("a draw: {error}") })?;
-        let reason = selected.excluded.iter().find(|excluded| excluded.hotkey == *hotkey);
-        if selected.drawn.iter().any(|miner| miner.hotkey == *hotkey) {
-            drawn += 1;
-        } else if let Some(reason) = reason {
-            *excluded.entry(reason.reason).or_default() += 1;
-        } else if selected.candidates.iter().any(|candidate| candidate.hotkey == *hotkey) {
-            candidate += 1;
-        } else {
-            unknown += 1;
+        let columns = Columns(row);
+        let (word, draws): (String, u64) = (columns.get("word")?, columns.number("draws")?);
+        all += draws;
+        match word.as_str() {
+            "drawn" => drawn = draws,
+            "candidate" => others.push_str(&format!("; a candidate that was not drawn in {draws}")),
+            "absent" => others.push_str(&format!("; not in the metagraph of {draws}")),
+            reason => others.push_str(&format!("; excluded from {draws} because {}", excluded(reason))),
         }
     }
-    let mut text = format!("drawn in {drawn} of {} rounds", rows.len());
-    if candidate > 0 {
-        text = format!("{text}; a candidate that was not drawn in {candidate}");
-    }
-    for (reason, count) in excluded {
-        text = format!("{text}; excluded from {count} because {}", exclusion(reason));
-    }
-    if unknown > 0 {
-        text = format!("{text}; not in the metagraph of {unknown}");
-    }
+    let text = format!("drawn in {drawn} of {all} rounds{others}");
     Ok(Step::new(Stage::Sampling, None, text).because((drawn == 0).then_some("not_sampled")))
+}
+
+fn excluded(word: &str) -> String {
+    let parsed = serde_json::from_value::<Exclusion>(serde_json::Value::String(word.to_owned()));
+    parsed.map_or_else(|_| word.to_owned(), |reason| exclusion(reason).to_owned())
 }
 
 fn exclusion(reason: Exclusion) -> &'static str {

@@ -60,9 +60,6 @@ WITH slot AS (
 ), asked AS (
     SELECT hotkey, count(*) AS drawn, count(*) FILTER (WHERE received AND answered_position <= $2) AS answered
       FROM responses WHERE ledger_id = $1 AND position <= $2 GROUP BY hotkey
-), last AS (
-    SELECT DISTINCT ON (hotkey) hotkey, score, position FROM scores
-     WHERE ledger_id = $1 AND position <= $2 ORDER BY hotkey, position DESC
 ), shown AS (
     SELECT max(epoch) AS epoch FROM epochs e WHERE ledger_id = $1 AND public_position <= $2
        AND EXISTS (SELECT 1 FROM derivations d WHERE d.ledger_id = $1 AND d.epoch = e.epoch)
@@ -77,7 +74,10 @@ SELECT miner.hotkey, slot.uid, coalesce(asked.drawn, 0) AS drawn, coalesce(asked
        last.score, last.position, share.weight, share.reason, shown.epoch AS weight_epoch
   FROM (SELECT hotkey FROM slot WHERE NOT validator_permit AND hotkey <> $3 UNION SELECT hotkey FROM asked) miner
   CROSS JOIN shown
-  LEFT JOIN slot USING (hotkey) LEFT JOIN asked USING (hotkey) LEFT JOIN last USING (hotkey) LEFT JOIN share USING (hotkey)";
+  LEFT JOIN slot USING (hotkey) LEFT JOIN asked USING (hotkey) LEFT JOIN share USING (hotkey)
+  LEFT JOIN LATERAL (SELECT score, position FROM scores
+                      WHERE ledger_id = $1 AND hotkey = miner.hotkey AND position <= $2
+                      ORDER BY position DESC LIMIT 1) last ON true";
 
 /// The leaderboard: miners by moving average, those without one last.
 ///

@@ -3,8 +3,10 @@
 use domain::types::Hotkey;
 use sqlx::postgres::PgRow;
 
+use super::MAX_PAGE;
 use super::columns::Columns;
 use crate::error::{Error, Result};
+use crate::fold::signed;
 use crate::view::{Frame, View};
 
 /// Slots of one miner that are listed at most.
@@ -89,7 +91,7 @@ pub async fn hotkey_at(view: &View, frame: &Frame, uid: u16) -> Result<Option<St
 pub async fn miner(view: &View, frame: &Frame, hotkey: &Hotkey) -> Result<Option<Miner>> {
     let slots = slots(view, frame, hotkey).await?;
     let (drawn, answered) = counts(view, frame, hotkey).await?;
-    let availability = availability(view, frame, hotkey).await?;
+    let availability = availability_of(view, frame, hotkey, None, 1).await?.pop();
     if slots.is_empty() && drawn == 0 && availability.is_none() {
         return Ok(None);
     }
@@ -151,25 +153,39 @@ async fn counts(view: &View, frame: &Frame, hotkey: &Hotkey) -> Result<(u64, u64
     Ok((columns.number("drawn")?, columns.number("answered")?))
 }
 
-async fn availability(view: &View, frame: &Frame, hotkey: &Hotkey) -> Result<Option<Availability>> {
-    let row = sqlx::query(
-        "SELECT * FROM availability WHERE ledger_id = $1 AND position <= $2 AND hotkey = $3 ORDER BY position DESC LIMIT 1",
+/// What the sweeps found of a miner, newest first, before a position. At most [`MAX_PAGE`].
+///
+/// # Errors
+/// What the database says.
+pub async fn availability_of(
+    view: &View,
+    frame: &Frame,
+    hotkey: &Hotkey,
+    before: Option<u64>,
+    first: u32,
+) -> Result<Vec<Availability>> {
+    let rows = sqlx::query(
+        "SELECT * FROM availability WHERE ledger_id = $1 AND position <= $2 AND hotkey = $3 AND position < $4
+          ORDER BY position DESC LIMIT $5",
     )
     .bind(frame.id())
     .bind(frame.position_signed())
     .bind(hotkey.as_str())
-    .fetch_optional(&mut **view.connection().await)
+    .bind(before.map_or(i64::MAX, signed))
+    .bind(i64::from(first.min(MAX_PAGE + 1)))
+    .fetch_all(&mut **view.connection().await)
     .await
     .map_err(Error::database("read availability"))?;
-    row.map(|row| {
-        let columns = Columns(&row);
-        Ok(Availability {
-            position: columns.number("position")?,
-            recorded_at: columns.number("recorded_at")?,
-            available: columns.get("available")?,
-            reason: columns.get::<Option<String>>("reason")?.filter(|reason| !reason.is_empty()),
-            latency_ms: columns.number("latency_ms")?,
-        })
+    rows.iter().map(read_availability).collect()
+}
+
+fn read_availability(row: &PgRow) -> Result<Availability> {
+    let columns = Columns(row);
+    Ok(Availability {
+        position: columns.number("position")?,
+        recorded_at: columns.number("recorded_at")?,
+        available: columns.get("available")?,
+        reason: columns.get::<Option<String>>("reason")?.filter(|reason| !reason.is_empty()),
+        latency_ms: columns.number("latency_ms")?,
     })
-    .transpose()
 }

@@ -21,7 +21,7 @@ pub use epochs::{
 pub use explain::{Explanation, Stage, Step, explain};
 pub use feed::{FeedEvent, feed};
 pub use leaderboard::{Leaderboard, LeaderboardRow, leaderboard};
-pub use miners::{Availability, Miner, Slot, hotkey_at, miner};
+pub use miners::{Availability, Miner, Slot, availability_of, hotkey_at, miner};
 pub use reasons::explain_reason;
 pub use rounds::{Response, Round, RoundKey, Similarity, responses_of, round, rounds, rounds_by_key, similarity};
 pub use scores::{Component, Score, ScoreFilter, score_history, scores_of_rounds};
