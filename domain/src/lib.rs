@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod calendar;
 pub mod codec;
 pub mod draw;
 pub mod epoch;

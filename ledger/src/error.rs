@@ -1,5 +1,6 @@
 //! What can go wrong with a ledger, and what the caller may conclude from it.
 
+use domain::types::Micros;
 use std::sync::Arc;
 
 /// The result of this crate's functions.
@@ -65,7 +66,10 @@ pub enum Error {
         last: u64,
     },
     /// Another process is the writer of this ledger.
-    #[error("ledger {origin} is held by {holder} since {since} µs UTC (lease {generation}); stop that process first")]
+    #[error(
+        "ledger {origin} is held by {holder} since {} (lease {generation}); stop that process first",
+        Micros(*since).rfc3339()
+    )]
     LeaseHeld {
         /// The ledger.
         origin: String,
