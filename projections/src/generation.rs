@@ -41,6 +41,7 @@ pub async fn migrate(url: &str) -> Result<Vec<&'static str>> {
     // A right on the database itself is not in a copy or a dump of it, so it is looked after each time.
     sqlx::raw_sql(
         "DO $$ BEGIN
+            PERFORM pg_advisory_xact_lock(hashtextextended('assay_projector may make schemas', 0));
             IF NOT has_database_privilege('assay_projector', current_database(), 'CREATE') THEN
                 EXECUTE format('GRANT CREATE ON DATABASE %I TO assay_projector', current_database());
             END IF;
