@@ -228,7 +228,9 @@ pub struct ApiArgs {
 
 /// Arguments of `assay audit`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  assay audit --epoch 3\n  assay audit --from-genesis\n  assay audit --bundle epoch-3.assay --json\n\nExit codes: 0 equal, 1 differs, 2 cannot tell.")]
+#[command(
+    after_help = "Examples:\n  assay audit --epoch 3\n  assay audit --from-genesis\n  assay audit --bundle epoch-3.assay --json\n\nExit codes: 0 equal, 1 differs, 2 cannot tell."
+)]
 pub struct AuditArgs {
     /// Which ledger.
     #[command(flatten)]

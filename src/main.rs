@@ -19,7 +19,10 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.log_format, matches!(cli.command, Command::Validator(_) | Command::Miner(_) | Command::Localnet(_) | Command::Api(_)));
+    start_log(
+        cli.log_format,
+        matches!(cli.command, Command::Validator(_) | Command::Miner(_) | Command::Localnet(_) | Command::Api(_)),
+    );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the runtime")),

@@ -1,6 +1,6 @@
 //! The demo as a user runs it: everything comes up, an epoch is audited equal, every command that it prints works as
 //! printed, Ctrl-C leaves nothing behind, and a second run goes on where the first ended.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -173,7 +173,8 @@ fn readme_query(home: &Home, demo: &Demo) {
     let mut blocks = section.split("```");
     let command = blocks.nth(1).unwrap().trim_start_matches("sh").trim().to_owned();
     let shown: serde_json::Value = serde_json::from_str(blocks.nth(1).unwrap().trim_start_matches("json")).unwrap();
-    let hotkey = |text: &str| text.split(|c: char| !c.is_alphanumeric()).find(|word| is_hotkey(word)).map(str::to_owned);
+    let hotkey =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric()).find(|word| is_hotkey(word)).map(str::to_owned);
     let theirs = hotkey(&command).expect("the README's query names a hotkey");
     let ours = demo.printed.iter().find_map(|line| hotkey(line)).expect("the leaderboard names a hotkey");
     let api = demo.printed.iter().find_map(|line| line.trim().strip_prefix("GraphiQL")).unwrap();

@@ -12,6 +12,7 @@ use crate::half;
 use crate::mechanism::{EvaluationError, Mechanism, ResponseFact, RoundFacts, TextVectors};
 use crate::types::{Digest, Hotkey, sha256};
 use crate::wire;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -208,9 +209,9 @@ impl Round {
         let prompt_hash = sha256(facts.prompt.as_bytes());
         facts.prompt_vectors = self.vectors(TextRole::Prompt, prompt_hash, &facts.prompt, mechanism)?;
         for response in &facts.responses {
-            if !facts.answer_vectors.contains_key(&response.text_hash) {
+            if let Entry::Vacant(place) = facts.answer_vectors.entry(response.text_hash) {
                 let vectors = self.vectors(TextRole::Answer, response.text_hash, &response.text, mechanism)?;
-                facts.answer_vectors.insert(response.text_hash, Arc::new(vectors));
+                place.insert(Arc::new(vectors));
             }
         }
         Ok(facts)

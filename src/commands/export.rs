@@ -24,11 +24,7 @@ pub async fn run(args: &ExportArgs) -> Result<ExitCode> {
     };
     let bytes = write(&open.reader, &range, &checkpoint, &args.out).await?;
     let (from, last) = (range.from, range.end - 1);
-    output::line(format!(
-        "epoch {}, positions {from} to {last}: {bytes} bytes in {}",
-        args.epoch,
-        args.out.display()
-    ));
+    output::line(format!("epoch {}, positions {from} to {last}: {bytes} bytes in {}", args.epoch, args.out.display()));
     Ok(ExitCode::SUCCESS)
 }
 

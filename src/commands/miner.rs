@@ -15,8 +15,8 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// Serves until it is told to end.
 pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
-    let keypair = Keypair::load_or_generate(&args.hotkey)
-        .with_context(|| format!("the hotkey in {}", args.hotkey.display()))?;
+    let keypair =
+        Keypair::load_or_generate(&args.hotkey).with_context(|| format!("the hotkey in {}", args.hotkey.display()))?;
     let mut embedding = EmbeddingConfig::discover();
     // Miners share the machine with others; one thread each keeps answers prompt.
     embedding.threads.get_or_insert(1);

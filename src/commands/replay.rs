@@ -1,8 +1,8 @@
 //! `assay replay`: the same facts under other rules, and who moves.
 
 use crate::cli::ReplayArgs;
-use crate::output::{self, Align};
 use crate::ledgers;
+use crate::output::{self, Align};
 use anyhow::{Context, Result, bail};
 use audit::what_if::{MinerChange, WhatIf};
 use audit::{Replay, Settings};
@@ -36,7 +36,9 @@ fn rules(named: &str) -> Result<RuleSet> {
         Ok(rules) => Ok(rules),
         Err(unknown) => match std::fs::read_to_string(named) {
             Ok(text) => RuleSet::parse(text.trim_end()).with_context(|| format!("{named} is no rule set")),
-            Err(_) => Err(unknown).with_context(|| format!("--rules {named:?} is no shipped rule set and no readable file")),
+            Err(_) => {
+                Err(unknown).with_context(|| format!("--rules {named:?} is no shipped rule set and no readable file"))
+            }
         },
     }
 }

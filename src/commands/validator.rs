@@ -47,7 +47,8 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     };
     let mut running = Vec::new();
     for (at, netuid) in args.netuid.iter().enumerate() {
-        let port = args.listen.port().checked_add(u16::try_from(at)?).context("--listen leaves no port for every subnet")?;
+        let port =
+            args.listen.port().checked_add(u16::try_from(at)?).context("--listen leaves no port for every subnet")?;
         let listen = SocketAddr::new(args.listen.ip(), port);
         let subnet = subnet(&args, &common, NetUid(*netuid), listen, stop.clone());
         running.push(subnet.await.with_context(|| format!("subnet {netuid}"))?);

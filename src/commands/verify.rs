@@ -27,7 +27,8 @@ struct Printed {
 pub async fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let open = ledgers::open(&args.ledger).await?;
     let outside = match checkpoints(args)? {
-        Some(folder) => CheckpointDirectory::new(&folder).read(open.reader.origin())
+        Some(folder) => CheckpointDirectory::new(&folder)
+            .read(open.reader.origin())
             .with_context(|| format!("the checkpoint in {}", folder.display()))?,
         None => None,
     };

@@ -2,7 +2,7 @@
 
 use crate::output;
 use anyhow::{Context, Result};
-use domain::events::Event;
+use domain::events::{ChainOutcome, Event};
 use futures::StreamExt;
 use ledger::LedgerReader;
 use std::collections::BTreeMap;
@@ -80,8 +80,10 @@ impl Follower {
                 derived.to,
             )),
             Event::CheckpointAnchored(anchored) => output::line(format!(
-                "  epoch {}: checkpoint of {} leaves anchored: {:?}",
-                anchored.epoch, anchored.size, anchored.outcome
+                "  epoch {}: checkpoint of {} leaves {}",
+                anchored.epoch,
+                anchored.size,
+                fate(&anchored.outcome)
             )),
             Event::WeightsIncluded(included) => output::line(format!(
                 "  epoch {}: weights included in block {} (extrinsic {})",
@@ -89,10 +91,18 @@ impl Follower {
             )),
             Event::EpochClosed(closed) => {
                 let outcome = format!("{:?}", closed.outcome).to_lowercase();
-                output::line(format!("  epoch {} closed: {outcome} {}", closed.epoch, closed.reason).trim_end().to_owned());
+                output::line(format!("  epoch {} closed: {outcome} {}", closed.epoch, closed.reason).trim_end());
                 self.closed.push((closed.epoch, outcome));
             }
             _ => {}
         }
+    }
+}
+
+fn fate(outcome: &ChainOutcome) -> String {
+    match outcome {
+        ChainOutcome::Included { block, .. } => format!("anchored in block {block}"),
+        ChainOutcome::Rejected { error } => format!("not anchored: {error}"),
+        ChainOutcome::Expired => "not anchored: the extrinsic expired".to_owned(),
     }
 }

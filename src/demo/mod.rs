@@ -85,7 +85,10 @@ async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<Exi
         if asked_at_end.is_none() && pushed >= args.questions && follower.open() == 0 {
             // The next epoch to close holds, or comes after, all the first questions.
             asked_at_end = Some(follower.closed.len());
-            output::line(format!("demo: {} questions are answered and scored; waiting for the epoch to close", follower.ended()));
+            output::line(format!(
+                "demo: {} questions are answered and scored; waiting for the epoch to close",
+                follower.ended()
+            ));
         }
         if let Some(known) = asked_at_end
             && closing.take_first(&follower, known)

@@ -47,7 +47,9 @@ impl Process {
     pub fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended with {status}; the last lines of {}:\n{}", self.name, self.log.display(), self.tail()),
+            Some(status) => {
+                bail!("{} ended with {status}; the last lines of {}:\n{}", self.name, self.log.display(), self.tail())
+            }
         }
     }
 
@@ -65,7 +67,12 @@ impl Process {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let seconds = within.as_secs();
-        bail!("{} is not ready after {seconds} s; the last lines of {}:\n{}", self.name, self.log.display(), self.tail())
+        bail!(
+            "{} is not ready after {seconds} s; the last lines of {}:\n{}",
+            self.name,
+            self.log.display(),
+            self.tail()
+        )
     }
 
     fn tail(&self) -> String {

@@ -53,6 +53,7 @@ pub(crate) async fn run(
     let (tries, note) = match point {
         Point::Fault(name) => fault(stage, name, chance).await?,
         Point::Kill => (1, kill(stage, chance).await?),
+        Point::PowerCut => (1, power_cut(stage, chance).await?),
         Point::Crash(kind) => (1, crash(stage, pusher, kind, chance).await?),
         Point::Cut => (1, cut(stage, pusher, chance).await?),
     };
@@ -63,9 +64,8 @@ pub(crate) async fn run(
 
 /// The validator kills itself at a named point. That it did is shown by how it ended and by what it said last.
 async fn fault(stage: &mut Stage, name: &'static str, chance: &mut Chance) -> Result<(u32, String)> {
-    let often_met = validator::faults::POINTS.iter().position(|known| *known == name).is_some_and(|at| at < 5);
     for tries in 1..=TRIES {
-        let pass = if often_met { chance.between(1, 6) } else { 1 };
+        let pass = chance.between(1, passes(name));
         let mut child = stage.start_validator(Some(format!("{name}:{pass}")), None)?;
         let Some(status) = child.exit(REACH).await? else {
             child.kill().await?;
@@ -87,6 +87,16 @@ async fn fault(stage: &mut Stage, name: &'static str, chance: &mut Chance) -> Re
     bail!("point {name} was not met in {TRIES} tries of {} s", REACH.as_secs())
 }
 
+/// What a challenge meets is met often enough to strike later than at the first pass; what an epoch meets is not.
+fn passes(name: &str) -> u64 {
+    match name {
+        "before_commit" | "after_commit_before_answer" | "after_issue" | "after_first_response" | "before_evaluate" => {
+            6
+        }
+        _ => 1,
+    }
+}
+
 /// Between derivation and submission a slot may change hands: then nobody else may get what was meant for its holder.
 fn may_change_seats(name: &str) -> bool {
     matches!(name, "after_derivation" | "after_checkpoint" | "after_anchor" | "before_submission")
@@ -98,6 +108,22 @@ async fn kill(stage: &mut Stage, chance: &mut Chance) -> Result<String> {
     tokio::time::sleep(after).await;
     child.kill().await?;
     Ok(format!("{} ms after the start", after.as_millis()))
+}
+
+async fn power_cut(stage: &mut Stage, chance: &mut Chance) -> Result<String> {
+    let mut child = stage.start_validator(None, None)?;
+    await_available(stage, &mut child).await?;
+    let after = chance.pause(ANY_MOMENT);
+    tokio::time::sleep(after).await;
+    let away = away(chance);
+    let (killed, crashed) = tokio::join!(child.kill(), stage.crash_database(away));
+    killed.and(crashed)?;
+    Ok(format!("{} ms after the validator was up", after.as_millis()))
+}
+
+/// How long PostgreSQL stays down: mostly a moment, sometimes longer.
+fn away(chance: &mut Chance) -> Duration {
+    if chance.once_in(4) { chance.pause(4_000) } else { chance.pause(800) }
 }
 
 async fn crash(
@@ -120,7 +146,7 @@ async fn crash(
             format!("at position {position}")
         }
     };
-    let away = chance.pause(800);
+    let away = away(chance);
     stage.crash_database(away).await?;
     recovers(pusher, &mut child).await.with_context(|| format!("after PostgreSQL crashed {note}"))?;
     end(child, chance).await?;

@@ -73,7 +73,7 @@ async fn run(options: &Options, report: Report) -> Result<ExitCode> {
     ));
     let outcome = tokio::select! {
         outcome = whole(options, report, seed, &points, &folder) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+        () = interrupted() => Err(anyhow::anyhow!("interrupted")),
     };
     let holds = matches!(&outcome, Ok(summary) if summary.holds);
     if options.keep || !holds {
@@ -83,6 +83,16 @@ async fn run(options: &Options, report: Report) -> Result<ExitCode> {
     }
     report.summary(&outcome?)?;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Ctrl-C, or SIGTERM as a build server sends it: everything that was started is stopped either way.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
 }
 
 async fn whole(options: &Options, report: Report, seed: u64, points: &[Point], folder: &Path) -> Result<Summary> {

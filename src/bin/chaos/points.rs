@@ -17,6 +17,8 @@ pub(crate) enum Point {
     Fault(&'static str),
     /// The validator is killed with SIGKILL at any moment.
     Kill,
+    /// Both at once, at any moment, as when the machine loses its power.
+    PowerCut,
     /// PostgreSQL stops with `-m immediate` at any moment, or just after an event of a kind appeared; the validator lives.
     Crash(Option<&'static str>),
     /// Every connection between the validator and PostgreSQL is cut, several times; both live.
@@ -28,6 +30,7 @@ impl fmt::Display for Point {
         match self {
             Self::Fault(name) => out.write_str(name),
             Self::Kill => out.write_str("kill"),
+            Self::PowerCut => out.write_str("power-cut"),
             Self::Crash(None) => out.write_str("pg-immediate"),
             Self::Crash(Some(kind)) => write!(out, "pg-immediate@{kind}"),
             Self::Cut => out.write_str("cut-connection"),
@@ -39,7 +42,7 @@ impl fmt::Display for Point {
 pub(crate) fn all() -> Vec<Point> {
     let faults = faults::POINTS.iter().map(|name| Point::Fault(name));
     let crashes = [None].into_iter().chain(MOMENTS.iter().copied().map(Some)).map(Point::Crash);
-    faults.chain(crashes).chain([Point::Kill, Point::Cut]).collect()
+    faults.chain(crashes).chain([Point::Kill, Point::PowerCut, Point::Cut]).collect()
 }
 
 /// The points of these names; all when there are no names.
