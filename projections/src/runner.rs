@@ -140,6 +140,9 @@ impl Projector {
             match LedgerReader::list(&self.url).await {
                 Ok(ledgers) => {
                     let room = self.folder.settings.ledgers;
+                    if ledgers.len() > room && followed.len() < room {
+                        tracing::warn!(ledgers = ledgers.len(), room, "only the first ledgers are followed");
+                    }
                     for info in ledgers.into_iter().take(room) {
                         if followed.insert(info.origin.clone()) {
                             let projector = self.clone();

@@ -321,6 +321,18 @@ async fn too_many_requests_at_once_are_refused_and_liveness_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let (served, _world) = Served::with(|config| config.timeout = Duration::from_millis(300)).await;
+    let mut slow = tokio::net::TcpStream::connect(served.base.trim_start_matches("http://")).await.unwrap();
+    let head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    tokio::io::AsyncWriteExt::write_all(&mut slow, head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let reading = tokio::io::AsyncReadExt::read_exact(&mut slow, &mut answer);
+    tokio::time::timeout(Duration::from_secs(10), reading).await.unwrap().unwrap();
+    assert_eq!(std::str::from_utf8(&answer).unwrap(), "HTTP/1.1 504");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_stops_when_it_is_told() {
     let (mut served, _world) = Served::new().await;
     assert_eq!(served.page("/livez").await.0, 200);
