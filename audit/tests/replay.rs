@@ -3,9 +3,13 @@
 
 mod support;
 
-use audit::{ChainView, Replay, Report, Settings, Verdict};
-use support::history;
+use audit::{ChainView, Recorded, Replay, Report, Settings, Verdict};
+use domain::events::FailureReason;
+use domain::loosh::constants::Constants;
+use domain::mechanism;
+use domain::ruleset::{Body, RuleSet};
 use support::seal::{Sealed, seal};
+use support::{Answer, World, history, rule_set};
 
 fn from_genesis(log: &Sealed, chain: Option<ChainView>) -> Report {
     let mut replay = Replay::new(Settings { epoch: None, chain });
@@ -36,5 +40,121 @@ fn every_kind_occurs() {
     let kinds: std::collections::BTreeSet<&str> = world.drafts.iter().map(|draft| draft.event.kind()).collect();
     for kind in domain::events::Event::KINDS {
         assert!(kinds.contains(kind), "{kind} does not occur");
+    }
+}
+
+/// The same facts under the rule set in force give the same; under another one scores move.
+#[test]
+fn what_if_is_the_decision_under_the_same_rules() {
+    let mut world = World::new(6, rule_set("1.2.8", 4, 8), 8);
+    world.open();
+    world.sweep(&[]);
+    for (round, prompt) in ["Why is the sky blue? What bends light?", "What melts ice?"].iter().enumerate() {
+        let id = format!("w{round}");
+        world.accept(&id, history::question(prompt));
+        let text = |n: usize| Answer::Text(format!("Answer {n} says why. Light bends in the air. Ice melts in salt."));
+        world.round(&id, 1, &[text(1), text(2), Answer::Fails(FailureReason::Refused), text(3)]);
+    }
+    world.finish_epoch();
+    let log = seal(&world);
+    let what_if = |rules: &RuleSet| {
+        let mut replay = Replay::new(Settings::default()).under(mechanism::open(rules).unwrap());
+        for recorded in &log.records {
+            replay.push(recorded);
+        }
+        let (report, what_if) = replay.finish_what_if();
+        assert_eq!(report.verdict, Verdict::Equal, "{report}");
+        what_if
+    };
+    let same = what_if(&world.rules);
+    assert_eq!((same.rounds, same.scores_changed, same.scores_same, same.epochs.len()), (2, 0, 8, 1));
+    for miner in &same.epochs[0].miners {
+        assert_eq!(
+            (miner.rank, miner.weight, miner.average),
+            (miner.rank_after, miner.weight_after, miner.average_after)
+        );
+    }
+    let mut constants = Constants::v1_2_8();
+    constants.emissions.member_factor = 3.0;
+    constants.models.iter_mut().for_each(|model| model.dimensions = 8);
+    let body = Body { algorithm: "loosh".to_owned(), version: "other".to_owned(), constants };
+    let other = what_if(&RuleSet::from_body(&body).unwrap());
+    assert_eq!((other.rule_set.as_str(), other.rounds), ("loosh/other", 2));
+    assert!(other.scores_changed > 0 && other.scores_changed + other.scores_same == 8);
+    // A rule set that does not take the model of the evidence.
+    let refused = what_if(&rule_set("1.2.8", 4, 16));
+    assert_eq!((refused.rounds, refused.rounds_not_evaluated), (0, 2));
+    assert!(refused.reasons[0].contains("is not accepted"), "{:?}", refused.reasons);
+}
+
+/// What the audit cannot know it says, and never "equal".
+#[test]
+fn what_cannot_be_told_is_said() {
+    let world = history::complete();
+    let log = seal(&world);
+    let told = |change: &dyn Fn(&mut Vec<Recorded>)| {
+        let mut records = log.records.clone();
+        change(&mut records);
+        let mut replay = Replay::new(Settings::default());
+        for recorded in &records {
+            replay.push(recorded);
+        }
+        replay.finish()
+    };
+    let last = |kind: &str| log.records.iter().rposition(|recorded| recorded.kind == kind).unwrap();
+    let first = |kind: &str| log.records.iter().position(|recorded| recorded.kind == kind).unwrap();
+    let relabel = |recorded: &mut Recorded, kind: &str, version| {
+        recorded.kind = kind.to_owned();
+        recorded.version = version;
+        recorded.leaf_hash = recorded.leaf().hash().unwrap();
+    };
+
+    // An event of a later program, after the last checkpoint.
+    let at = last("EpochOpened");
+    let report = told(&|records| relabel(&mut records[at], "WitnessHeard", 1));
+    assert_eq!((report.verdict, report.verdict.exit_code()), (Verdict::CannotTell, 2), "{report}");
+    assert!(report.doubts[0].reason.contains("WitnessHeard"), "{report}");
+    // An erased payload that a score needs.
+    let at = first("EmbeddingComputed");
+    let report = told(&|records| (records[at].salt, records[at].payload) = (None, None));
+    assert_eq!(report.verdict, Verdict::CannotTell, "{report}");
+    // Nothing derived.
+    let report = told(&|records| records.truncate(first("WeightsDerived")));
+    assert_eq!(report.verdict, Verdict::CannotTell, "{report}");
+    assert_eq!(report.counts.weights, 0);
+    // A beginning in the middle without what leads up to it.
+    let report = told(&|records| drop(records.drain(..40)));
+    assert_ne!(report.verdict, Verdict::Equal, "{report}");
+    // A gap.
+    let report = told(&|records| drop(records.remove(30)));
+    assert_eq!(report.verdict, Verdict::Differs);
+    assert_eq!(report.differences[0].field, "<position>");
+}
+
+/// An event that was moved, or a column that was changed, with its leaf made consistent.
+#[test]
+fn columns_are_checked() {
+    let log = seal(&history::complete());
+    let at = log.records.iter().position(|recorded| recorded.kind == "ResponseReceived").unwrap();
+    type Change = fn(&mut Recorded);
+    let rows: [(&str, Change); 6] = [
+        ("<recorded_at>", |recorded| recorded.recorded_at -= 10_000_000),
+        ("<sequence>", |recorded| recorded.sequence += 1),
+        ("<cause>", |recorded| recorded.cause = recorded.position + 1),
+        ("<stream_type>", |recorded| recorded.stream_type = "epoch".into()),
+        ("<payload_length>", |recorded| recorded.payload_length += 1),
+        ("<commitment>", |recorded| recorded.commitment[0] ^= 1),
+    ];
+    for (field, change) in rows {
+        let mut records = log.records.clone();
+        change(&mut records[at]);
+        records[at].leaf_hash = records[at].leaf().hash().unwrap();
+        let mut replay = Replay::new(Settings::default());
+        for recorded in &records {
+            replay.push(recorded);
+        }
+        let report = replay.finish();
+        let named = |difference: &audit::Difference| difference.position == at as u64 && difference.field == field;
+        assert!(report.differences.iter().any(named), "{field}: {report}");
     }
 }

@@ -375,7 +375,7 @@ impl World {
     pub fn answers(&mut self, attempt: &mut Attempt, answers: &[Answer]) {
         for (index, (miner, answer)) in attempt.selected.drawn.clone().iter().zip(answers).enumerate() {
             let sent_at = self.now;
-            self.now += 150_000 + 40_777 * index as u64;
+            self.now += 150_000 + 4_077 * index as u64;
             match answer {
                 Answer::Text(text) => self.received(attempt, miner, text, true, sent_at),
                 Answer::Unsigned(text) => self.received(attempt, miner, text, false, sent_at),
@@ -631,12 +631,15 @@ pub struct Attempt {
     sources: BTreeMap<Digest, (String, Vec<Position>)>,
 }
 
-/// A vector near that of its topic, by the hash of the text.
+/// A vector near that of its topic, by the hash of the text. One hash gives 16 numbers.
 pub fn vector(topic: &str, text: &str, dimensions: u16) -> Vec<f32> {
-    let noise = |seed: &str, index: u16| {
-        let hash = sha256_parts(&[seed.as_bytes(), &(index / 16).to_be_bytes()]);
-        let at = usize::from(index % 16) * 2;
-        f32::from(i16::from_be_bytes([hash.0[at], hash.0[at + 1]])) / 32768.0
+    let noise = |seed: &str, group: u16| {
+        let hash = sha256_parts(&[seed.as_bytes(), &group.to_be_bytes()]);
+        hash.0.as_chunks::<2>().0.iter().map(|pair| f32::from(i16::from_be_bytes(*pair)) / 32768.0).collect::<Vec<_>>()
     };
-    (0..dimensions).map(|index| noise(topic, index) + 0.35 * noise(text, index)).collect()
+    let groups = (0..dimensions.div_ceil(16)).flat_map(|group| {
+        let near = noise(topic, group).into_iter().zip(noise(text, group));
+        near.map(|(topic, text)| topic + 0.35 * text).collect::<Vec<_>>()
+    });
+    groups.take(usize::from(dimensions)).collect()
 }
