@@ -38,7 +38,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn start_log(format: LogFormat, long_running: bool) {
-    let default = if long_running { "info" } else { "warn,sqlx=error" };
+    let default = if long_running { "info,ort=warn" } else { "warn,sqlx=error" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
