@@ -3,7 +3,7 @@
 use super::Check;
 use crate::evidence::Evidence;
 use domain::events::{EpochOutcome, Event};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
     vec![closed_once(evidence), in_order(evidence), ranges_join(evidence)]
@@ -13,6 +13,7 @@ fn closed_once(evidence: &Evidence) -> Check {
     let mut faults = Vec::new();
     let (mut next, mut open) = (0, None);
     let mut outcomes: BTreeMap<EpochOutcome, u64> = BTreeMap::new();
+    let mut reasons: BTreeSet<&str> = BTreeSet::new();
     for (position, event) in evidence.events() {
         match event {
             Event::EpochOpened(opened) => {
@@ -26,6 +27,7 @@ fn closed_once(evidence: &Evidence) -> Check {
                     faults.push(format!("epoch {} was closed at {position} and was not open", closed.epoch));
                 }
                 *outcomes.entry(closed.outcome).or_default() += 1;
+                reasons.extend(Some(closed.reason.as_str()).filter(|reason| !reason.is_empty()));
             }
             _ => {}
         }
@@ -35,7 +37,8 @@ fn closed_once(evidence: &Evidence) -> Check {
     if included == 0 {
         faults.push("no epoch's weights came to the chain".to_owned());
     }
-    let figures = format!("{included} included, {skipped} skipped, {failed} failed");
+    let why = reasons.iter().map(|reason| format!(" ({reason})")).collect::<String>();
+    let figures = format!("{included} included, {skipped} skipped, {failed} failed{why}");
     Check::of("epochs are numbered without gaps and each closed once", figures, faults)
 }
 
