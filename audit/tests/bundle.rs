@@ -8,7 +8,7 @@ use audit::{Recorded, Replay, Report, Settings, Verdict};
 use domain::events::Event;
 use domain::types::sha256;
 use support::seal::{Sealed, Signers, seal};
-use support::{World, history, rule_set};
+use support::{World, history, mutate, rule_set};
 use tlog::MemoryTree;
 use tlog::proof::{consistency, inclusion};
 
@@ -221,6 +221,34 @@ fn another_checkpoint_is_not_accepted() {
     let report =
         audit(&write(&log, &cut(&log, 1), Some(1), |size, root| signers.checkpoint(size, root), "other")).unwrap();
     assert_eq!(report.differences[0].field, "origin");
+}
+
+/// Any value of the derivation that an audit begins with, and of the antecedents: another verdict, and no panic.
+#[test]
+fn what_the_audit_begins_with_is_hostile_too() {
+    let world = history::complete();
+    let log = seal(&world);
+    let (header, items) = items(&bundle_of(&world, &log, 1));
+    let other = world.neurons[2].hotkey.to_string();
+    for (at, item) in items.iter().enumerate() {
+        let (Item::Antecedent(recorded, _) | Item::Previous(recorded, _)) = item else { break };
+        let payload = recorded.payload.as_ref().unwrap();
+        for mutation in mutate::mutations(&recorded.kind, recorded.version, payload, &other).into_iter().step_by(3) {
+            let mut items = items.clone();
+            if let Item::Antecedent(changed, _) | Item::Previous(changed, _) = &mut items[at] {
+                let salt = changed.salt.unwrap();
+                changed.payload_length = mutation.payload.len() as u32;
+                changed.commitment = audit::leaf::commitment(&salt, &mutation.payload);
+                changed.payload = Some(mutation.payload.clone());
+                changed.leaf_hash = changed.leaf().hash().unwrap();
+            }
+            if mutation.payload == *payload {
+                continue;
+            }
+            let report = audit(&rewrite(&header, &items).unwrap()).unwrap();
+            assert_eq!(report.verdict, Verdict::Differs, "{}.{}", recorded.kind, mutation.path);
+        }
+    }
 }
 
 /// Every byte changed, and every end cut: an error or another verdict, never a panic and never "equal".

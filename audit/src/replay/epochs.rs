@@ -49,7 +49,7 @@ impl Epochs {
 
     /// Begins after a recorded derivation.
     pub(crate) fn resume(&mut self, fold: FoldChain, at: Position, previous: WeightsDerived) {
-        self.next = Some(previous.epoch + 1);
+        self.next = Some(previous.epoch.saturating_add(1));
         if self.epoch.opened().is_none_or(|opened| opened.epoch != previous.epoch) {
             // Its derivation says that it was opened, and nothing after it depends on what else the opening says.
             let (epoch, rule_set) = (previous.epoch, previous.rule_set);
@@ -168,7 +168,7 @@ impl Replay {
             let message = "the rule set in force is the one adopted last";
             self.findings.equal(at, "rule_set", &opened.rule_set, &rules.hash, message);
         }
-        self.epochs.next = Some(number + 1);
+        self.epochs.next = Some(number.saturating_add(1));
         self.epochs.epoch = Epoch::default();
         (self.epochs.derived_at, self.epochs.submitted_at) = (None, None);
         self.in_order(at, Event::EpochOpened(EpochOpened { epoch: number, ..opened.clone() }));
@@ -233,7 +233,7 @@ impl Replay {
         let message = "a correction leaves out the slots that changed hands, and nothing else";
         let Some(expected) = expected else {
             self.findings.differ(at, "revision", recorded.revision, basis.revision, "no slot changed hands");
-            return WeightsDerived { revision: basis.revision + 1, ..basis.clone() };
+            return WeightsDerived { revision: basis.revision.saturating_add(1), ..basis.clone() };
         };
         self.findings.same_event(at, &recorded.clone().into(), &expected.clone().into(), message);
         if self.settings.epoch.is_none_or(|wanted| wanted == expected.epoch) {

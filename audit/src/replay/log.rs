@@ -55,7 +55,7 @@ impl LogCheck {
             }
             Some(_) => {}
         }
-        self.next = Some(recorded.position + 1);
+        self.next = Some(recorded.position.saturating_add(1));
         check_record(recorded, findings);
         if recorded.recorded_at < self.last_time {
             let message = "the recording time never decreases along a ledger";

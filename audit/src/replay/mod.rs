@@ -213,7 +213,7 @@ impl Replay {
         let Some((at, previous)) = self.previous.take() else {
             return self.findings.doubt(Some(position), "the derivation of the epoch before is missing");
         };
-        if previous.to.0 + 1 != position {
+        if previous.to.0.checked_add(1) != Some(position) || previous.epoch == u64::MAX {
             let reason = format!("the range of epoch {} ends at {}", previous.epoch, previous.to);
             return self.findings.doubt(Some(position), format!("{reason}, the events begin at {position}"));
         }

@@ -122,8 +122,8 @@ impl Replay {
 fn unborne(failure: &ResponseFailed, issued: &ChallengeIssued, round: &OpenRound) -> Option<(&'static str, String)> {
     let body = failure.body.bytes();
     let (early, late) = (
-        failure.failed_at.0 + DEADLINE_TOLERANCE < issued.deadline.0,
-        failure.failed_at.0 > issued.deadline.0 + DEADLINE_TOLERANCE,
+        failure.failed_at.0.saturating_add(DEADLINE_TOLERANCE) < issued.deadline.0,
+        failure.failed_at.0 > issued.deadline.0.saturating_add(DEADLINE_TOLERANCE),
     );
     let silent = failure.status != 0 || !body.is_empty() || failure.signature.is_some();
     let heard = || ("status", format!("status {}, {} bytes", failure.status, body.len()));

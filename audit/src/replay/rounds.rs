@@ -70,7 +70,7 @@ impl Rounds {
         if let Some((id, _)) = recorded.stream_id.rsplit_once('/')
             && let Some(challenge) = self.challenges.get_mut(id)
         {
-            challenge.abandoned += 1;
+            challenge.abandoned = challenge.abandoned.saturating_add(1);
         }
     }
 

@@ -216,6 +216,13 @@ fn numbers(
         }
         visit(pointer, "far", json!(value.wrapping_add(1_000_003)));
         visit(pointer, "far", json!(value ^ 0x21));
+        // Whatever type it has, its largest value: nothing may overflow.
+        if ![u64::MAX, u64::from(u32::MAX), u64::from(u16::MAX)]
+            .into_iter()
+            .any(|most| visit(pointer, "far", json!(most)))
+        {
+            visit(pointer, "far", json!(u8::MAX));
+        }
     } else if let Some(value) = number.as_f64() {
         visit(pointer, "last bit", json!(f64::from_bits(value.to_bits() ^ 1)));
         visit(pointer, "far", json!(value * 1.5 + 0.25));

@@ -161,7 +161,7 @@ impl EpochFold {
             }
             Event::ResponseScored(scored) => {
                 let miner = self.miners.entry(scored.hotkey).or_default();
-                miner.drawn += 1;
+                miner.drawn = miner.drawn.saturating_add(1);
                 if scored.counted {
                     miner.window.push((recorded_at, scored.score));
                 }

@@ -1,0 +1,266 @@
+//! Rounds of the validator in memory: challenges, draws, what the miners do, evidence and scores.
+
+use std::collections::BTreeMap;
+
+use domain::Aggregate;
+use domain::events::*;
+use domain::loosh::constants::Constants;
+use domain::round::{self, Round};
+use domain::selection::{self, SelectionInput};
+use domain::types::*;
+use domain::{half, wire};
+
+use super::{World, digest, keypair, sign};
+
+/// What a drawn miner does.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Text(String),
+    /// The same without a signature.
+    Unsigned(String),
+    Fails(FailureReason),
+    /// Fails with a signature that verifies over what it sent.
+    SignedMalformed,
+    /// Has not been heard of when the round ends.
+    Silent,
+}
+
+impl World {
+    pub fn accept(&mut self, id: &str, challenge: Challenge) -> Position {
+        let challenge = Challenge { id: id.to_owned(), ..challenge };
+        let commitment = wire::commitment(&challenge).unwrap();
+        let (block, block_hash) = (BlockNumber(self.block), self.block_hash());
+        self.push(ChallengeAccepted { block, block_hash, commitment, challenge })
+    }
+
+    fn accepted(&self, id: &str) -> (Position, ChallengeAccepted) {
+        let found = self.drafts.iter().enumerate().rev().find_map(|(at, draft)| match &draft.event {
+            Event::ChallengeAccepted(accepted) if accepted.challenge.id == id => Some((at, accepted.clone())),
+            _ => None,
+        });
+        let (at, accepted) = found.unwrap();
+        (Position(at as u64), accepted)
+    }
+
+    fn external(&self) -> Option<(Position, BTreeMap<Hotkey, u64>)> {
+        self.drafts.iter().enumerate().rev().find_map(|(at, draft)| match &draft.event {
+            Event::ExternalScoresFetched(fetched) => {
+                let scores = self.mechanism.external_scores(fetched.reply.bytes())?;
+                Some((Position(at as u64), scores.priorities))
+            }
+            _ => None,
+        })
+    }
+
+    /// Draws and issues an attempt.
+    pub fn issue(&mut self, id: &str, attempt: u32) -> Attempt {
+        let (accepted_at, accepted) = self.accepted(id);
+        let sweep = match &self.drafts[self.sweep_at.0 as usize].event {
+            Event::AvailabilitySwept(swept) => swept.clone(),
+            other => panic!("{other:?}"),
+        };
+        let external = self.external();
+        let selected = selection::select(&SelectionInput {
+            challenge_id: id,
+            attempt,
+            accepted: accepted_at,
+            block_hash: accepted.block_hash,
+            commitment: accepted.commitment,
+            origin: &self.opened.origin,
+            own: self.opened.hotkey,
+            metagraph: (self.metagraph_at, &self.metagraph),
+            sweep: (self.sweep_at, &sweep),
+            priorities: external.as_ref().map(|(at, priorities)| (*at, priorities)),
+            rule_set: self.rules.hash(),
+            limit: self.mechanism.miners_per_round(),
+        });
+        let selected_at = self.push_caused(selected.clone(), Some(accepted_at));
+        let mut round = Round::default();
+        round.apply(&Event::MinersSelected(selected.clone()));
+        let deadline = Micros(self.now + u64::from(self.mechanism.deadline_ms()) * 1000);
+        for miner in &selected.drawn {
+            let mut issued = ChallengeIssued {
+                challenge_id: id.to_owned(),
+                attempt,
+                hotkey: miner.hotkey,
+                address: format!("http://{}:{}", miner.ip, miner.port),
+                dialect: wire::DIALECT_HTTP.to_owned(),
+                request_hash: digest(""),
+                nonce: hex::encode(&digest(&format!("{id}/{attempt}/{}", miner.hotkey)).0[..16]),
+                deadline,
+                receipt: HexBytes([0; 64]),
+            };
+            let (_, hash) =
+                wire::issued_request(&accepted.challenge, &self.opened.origin, selected_at, &issued).unwrap();
+            issued.request_hash = hash;
+            issued.receipt = sign(&self.own, &wire::request_message(&hash.0));
+            round.apply(&Event::ChallengeIssued(issued.clone()));
+            self.push_caused(issued, Some(selected_at));
+        }
+        Attempt { accepted_at, accepted, selected_at, selected, round, deadline, sources: BTreeMap::new() }
+    }
+
+    /// What the drawn miners do, in order of the draw.
+    pub fn answers(&mut self, attempt: &mut Attempt, answers: &[Answer]) {
+        for (index, (miner, answer)) in attempt.selected.drawn.clone().iter().zip(answers).enumerate() {
+            let sent_at = self.now;
+            self.now += 150_000 + 4_077 * index as u64;
+            match answer {
+                Answer::Text(text) => self.received(attempt, miner, text, true, sent_at),
+                Answer::Unsigned(text) => self.received(attempt, miner, text, false, sent_at),
+                Answer::Fails(reason) => self.failed(attempt, miner, *reason, false, sent_at),
+                Answer::SignedMalformed => self.failed(attempt, miner, FailureReason::Malformed, true, sent_at),
+                Answer::Silent => {}
+            }
+        }
+    }
+
+    fn received(&mut self, attempt: &mut Attempt, miner: &DrawnMiner, text: &str, signed: bool, sent_at: u64) {
+        let issued = attempt.round.issued(&miner.hotkey).unwrap().clone();
+        let body = serde_json::to_vec(&serde_json::json!({ "response_text": text })).unwrap();
+        let message = wire::response_message(&issued.request_hash.0, &sha256(&body).0);
+        let response = ResponseReceived {
+            challenge_id: issued.challenge_id,
+            attempt: issued.attempt,
+            hotkey: miner.hotkey,
+            address: issued.address,
+            dialect: issued.dialect,
+            status: 200,
+            sent_at: Micros(sent_at),
+            received_at: Micros(self.now),
+            response_time_ms: u32::try_from((self.now - sent_at) / 1000).unwrap(),
+            request_hash: issued.request_hash,
+            signature: signed.then(|| sign(&self.miners[&miner.hotkey], &message)),
+            body: Block::new(body),
+        };
+        attempt.round.apply(&Event::ResponseReceived(response.clone()));
+        let position = self.push(response);
+        attempt.sources.entry(digest(text)).or_insert_with(|| (text.to_owned(), Vec::new())).1.push(position);
+    }
+
+    fn failed(&mut self, attempt: &mut Attempt, miner: &DrawnMiner, reason: FailureReason, signed: bool, sent_at: u64) {
+        let issued = attempt.round.issued(&miner.hotkey).unwrap().clone();
+        let (status, body): (u16, Vec<u8>) = match reason {
+            FailureReason::Unreachable | FailureReason::ForbiddenAddress | FailureReason::TimedOut => (0, Vec::new()),
+            FailureReason::Refused => (503, b"busy".to_vec()),
+            FailureReason::Protocol => (200, b"{\"respo".to_vec()),
+            FailureReason::Malformed => (200, b"<html>no".to_vec()),
+            FailureReason::TooLarge => (200, vec![b'x'; 4096]),
+            FailureReason::BadSignature => (200, br#"{"response_text":"forged"}"#.to_vec()),
+        };
+        if reason == FailureReason::TimedOut {
+            self.now = attempt.deadline.0 + 61_000;
+        }
+        let message = wire::response_message(&issued.request_hash.0, &sha256(&body).0);
+        let signature = match reason {
+            FailureReason::BadSignature => Some(sign(&keypair(666), &message).to_string()),
+            _ => signed.then(|| sign(&self.miners[&miner.hotkey], &message).to_string()),
+        };
+        let signed_by = signature.as_ref().map(|_| miner.hotkey.to_string());
+        let failure = ResponseFailed {
+            challenge_id: issued.challenge_id,
+            attempt: issued.attempt,
+            hotkey: miner.hotkey,
+            reason,
+            detail: format!("{reason:?} in the test"),
+            sent_at: Micros(sent_at),
+            failed_at: Micros(self.now),
+            status,
+            request_hash: issued.request_hash,
+            signature,
+            signed_by,
+            body: Block::new(body),
+        };
+        attempt.round.apply(&Event::ResponseFailed(failure.clone()));
+        self.push(failure);
+    }
+
+    fn embed(&mut self, attempt: &mut Attempt, role: TextRole, text: &str, sources: Vec<Position>) {
+        let wanted = self.mechanism.text_parts(role, text);
+        let topic = wire::evaluation_prompt(&attempt.accepted.challenge);
+        let vectors = 1 + wanted.parts.len();
+        let mut block = Vec::with_capacity(vectors * usize::from(self.dimensions) * 2);
+        for part in 0..vectors {
+            for value in vector(&topic, &format!("{role:?} {part} {text}"), self.dimensions) {
+                block.extend_from_slice(&half::from_f32(value).to_be_bytes());
+            }
+        }
+        let model = {
+            let listed = Constants::readme().models.remove(0);
+            EmbeddingModel {
+                name: listed.name,
+                weights: listed.weights,
+                tokenizer: listed.tokenizer.unwrap(),
+                dimensions: self.dimensions,
+            }
+        };
+        let embedding = EmbeddingComputed {
+            challenge_id: attempt.selected.challenge_id.clone(),
+            attempt: attempt.selected.attempt,
+            role,
+            text_hash: digest(text),
+            sources,
+            model,
+            runtime: "onnxruntime 1.31.1".into(),
+            provider: "cpu".into(),
+            parts: wanted.parts,
+            parts_cut: wanted.cut,
+            encoding: VectorEncoding::F16,
+            vectors: Block::new(block),
+        };
+        attempt.round.apply(&Event::EmbeddingComputed(embedding.clone()));
+        self.push_caused(embedding, Some(attempt.selected_at));
+    }
+
+    pub fn evidence(&mut self, attempt: &mut Attempt) {
+        let prompt = wire::evaluation_prompt(&attempt.accepted.challenge);
+        self.embed(attempt, TextRole::Prompt, &prompt, vec![attempt.accepted_at]);
+        for (text, sources) in attempt.sources.clone().into_values() {
+            self.embed(attempt, TextRole::Answer, &text, sources);
+        }
+    }
+
+    pub fn evaluate(&mut self, attempt: &Attempt) {
+        let events = attempt.round.evaluate(&attempt.accepted.challenge, self.mechanism.as_ref()).unwrap();
+        for event in events {
+            self.push_caused(event, Some(attempt.selected_at));
+        }
+    }
+
+    pub fn round(&mut self, id: &str, number: u32, answers: &[Answer]) {
+        let mut attempt = self.issue(id, number);
+        self.answers(&mut attempt, answers);
+        self.evidence(&mut attempt);
+        self.evaluate(&attempt);
+    }
+
+    pub fn abandon(&mut self, id: &str, attempt: u32, reason: AbandonReason) {
+        let last = round::abandonment_is_last(reason, attempt);
+        let detail = format!("{reason:?} in the test");
+        self.push(RoundAbandoned { challenge_id: id.to_owned(), attempt, reason, last, detail });
+    }
+}
+
+/// An attempt that is open.
+pub struct Attempt {
+    pub accepted_at: Position,
+    pub accepted: ChallengeAccepted,
+    pub selected_at: Position,
+    pub selected: MinersSelected,
+    pub round: Round,
+    pub deadline: Micros,
+    sources: BTreeMap<Digest, (String, Vec<Position>)>,
+}
+
+/// A vector near that of its topic, by the hash of the text. One hash gives 16 numbers.
+pub fn vector(topic: &str, text: &str, dimensions: u16) -> Vec<f32> {
+    let noise = |seed: &str, group: u16| {
+        let hash = sha256_parts(&[seed.as_bytes(), &group.to_be_bytes()]);
+        hash.0.as_chunks::<2>().0.iter().map(|pair| f32::from(i16::from_be_bytes(*pair)) / 32768.0).collect::<Vec<_>>()
+    };
+    let groups = (0..dimensions.div_ceil(16)).flat_map(|group| {
+        let near = noise(topic, group).into_iter().zip(noise(text, group));
+        near.map(|(topic, text)| topic + 0.35 * text).collect::<Vec<_>>()
+    });
+    groups.take(usize::from(dimensions)).collect()
+}
