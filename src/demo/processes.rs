@@ -4,9 +4,12 @@
 //! is killed leaves nothing running.
 
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, ChildStdin, Command};
 
@@ -107,9 +110,19 @@ pub async fn stdin_closed() {
 }
 
 /// The wanted port of 127.0.0.1, or a free one when it is taken.
+///
+/// Others are looked for below 32768, where the system picks no ports for outgoing connections: one of those could take the
+/// port before the process that is to listen there has started.
 pub fn free_port(wanted: u16) -> Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", wanted))
-        .or_else(|_| std::net::TcpListener::bind(("127.0.0.1", 0)))
-        .context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
+    let begin = 10_000 + (std::process::id() % 500) as u16 * 40;
+    let others = (begin..32_768).chain(10_000..begin);
+    let mut ports = std::iter::once(wanted).chain(others);
+    let free = |port: &u16| {
+        let mut taken = TAKEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        !taken.contains(port) && TcpListener::bind(("127.0.0.1", *port)).is_ok() && taken.insert(*port)
+    };
+    ports.find(free).context("no free port on 127.0.0.1")
 }
+
+/// Ports that this process has given out; who is to listen there may not do so yet.
+static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
