@@ -6,7 +6,7 @@ use domain::epoch::EpochFold;
 use domain::events::*;
 use domain::types::*;
 
-use super::{TEMPO, World, digest};
+use super::{Draft, TEMPO, World, digest};
 
 impl World {
     pub fn open_epoch(&mut self) {

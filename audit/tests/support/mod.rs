@@ -18,17 +18,13 @@ use std::sync::Arc;
 
 use audit::keys::Ed25519NoteSigner;
 use audit::{ChainView, Wanted};
-use domain::Aggregate;
-use domain::epoch::EpochFold;
 use domain::events::*;
 use domain::loosh::constants::Constants;
 use domain::mechanism::{self, Mechanism};
 use domain::metagraph::Metagraph;
-use domain::round::{self, Round};
+use domain::round;
 use domain::ruleset::{Body, RuleSet};
-use domain::selection::{self, SelectionInput};
 use domain::types::*;
-use domain::{half, wire};
 use schnorrkel::{ExpansionMode, Keypair, MiniSecretKey};
 
 pub const NETUID: NetUid = NetUid(78);
