@@ -1,12 +1,13 @@
 //! What the loops of one validator share. Nothing here decides anything.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use chain::Chain;
 use domain::mechanism::Mechanism;
-use domain::types::Hotkey;
+use domain::types::{Hotkey, Position};
 use inference::EmbeddingService;
 use tokio::sync::{Mutex, Notify};
 
@@ -35,6 +36,15 @@ pub mod streams {
     pub const ONLY: &str = "0";
 }
 
+/// Challenges between their first byte and the fold.
+#[derive(Debug, Default)]
+pub(crate) struct Accepting {
+    /// Not committed yet.
+    pub(crate) under_way: usize,
+    /// Committed, and perhaps not folded in yet.
+    pub(crate) committed: BTreeSet<Position>,
+}
+
 /// Handles that every loop needs.
 pub(crate) struct Shared {
     pub(crate) config: ValidatorConfig,
@@ -49,8 +59,8 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn MinerTransport>,
     pub(crate) stop: Stop,
     pub(crate) started: Instant,
-    /// Acceptances under way.
-    pub(crate) accepting: AtomicUsize,
+    /// Acceptances that the fold has not counted yet. Locked for moments only, never across an await.
+    pub(crate) accepting: std::sync::Mutex<Accepting>,
     /// Held while rounds are paused or resumed.
     pub(crate) switching: Mutex<()>,
     /// Held while the metagraph is read and recorded, so that observations follow each other.
@@ -102,7 +112,7 @@ impl Shared {
             transport: parts.transport,
             stop: Stop::new(),
             started: Instant::now(),
-            accepting: AtomicUsize::new(0),
+            accepting: std::sync::Mutex::default(),
             switching: Mutex::new(()),
             observing: Mutex::new(()),
             look_now: Notify::new(),

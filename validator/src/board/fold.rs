@@ -87,6 +87,8 @@ pub(crate) struct Fold {
     pub(crate) closed: Option<ClosedEpoch>,
     /// Leaves that the last published checkpoint covers, and where it is recorded.
     pub(crate) checkpoint: Option<(u64, Position)>,
+    /// The challenge accepted last.
+    pub(crate) last_accepted: Option<Position>,
     /// Figures.
     pub(crate) counters: Counters,
 }
@@ -160,6 +162,7 @@ impl Fold {
             Event::ChallengeAccepted(accepted) => {
                 let id = accepted.challenge.id.clone();
                 self.counters.accepted += 1;
+                self.last_accepted = Some(position);
                 self.ids.insert(id.clone(), position);
                 self.open.insert(position, OpenChallenge { id, attempts: 0, attempt_open: false });
             }

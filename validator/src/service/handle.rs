@@ -1,7 +1,6 @@
 //! The way in: what routes and tests call on a running validator.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use domain::events::{Challenge, ChallengeAccepted, ValidatorPaused, ValidatorResumed};
 use domain::types::{Hotkey, NetUid, Position};
@@ -25,12 +24,32 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
-/// Counts an acceptance under way, so that a burst cannot pass the limit before the fold has seen it.
-struct Place<'a>(&'a AtomicUsize);
+/// A place in the queue. It is given up when the acceptance fails; a committed one counts until the fold has counted it,
+/// so that neither a burst nor a client that hangs up can pass the limit.
+struct Place {
+    shared: Arc<Shared>,
+    committed: Option<Position>,
+}
 
-impl Drop for Place<'_> {
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Result<Self, AcceptError> {
+        let fold = shared.board.read();
+        let mut accepting = shared.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+        accepting.committed.retain(|position| Some(*position) > fold.last_accepted);
+        let queued = fold.queued() + accepting.under_way + accepting.committed.len();
+        if queued >= shared.config.queue_limit {
+            return Err(AcceptError::TooMany { queued, retry_after_seconds: RETRY_AFTER_SECONDS });
+        }
+        accepting.under_way += 1;
+        Ok(Self { shared: Arc::clone(shared), committed: None })
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        let mut accepting = self.shared.accepting.lock().unwrap_or_else(PoisonError::into_inner);
+        accepting.under_way -= 1;
+        accepting.committed.extend(self.committed);
     }
 }
 
@@ -75,12 +94,7 @@ impl Handle {
         if !shared.ledger_answers() {
             return Err(AcceptError::Unavailable("the ledger does not answer".to_owned()));
         }
-        let queued = shared.board.read().queued();
-        let accepting = shared.accepting.fetch_add(1, Ordering::AcqRel);
-        let _place = Place(&shared.accepting);
-        if queued + accepting >= shared.config.queue_limit {
-            return Err(AcceptError::TooMany { queued, retry_after_seconds: RETRY_AFTER_SECONDS });
-        }
+        let place = Place::take(shared)?;
         let head = shared.chain_view.head().map_err(AcceptError::Unavailable)?;
         let invalid = |field: &str, problem: String| AcceptError::Invalid { field: field.to_owned(), problem };
         for (field, value) in [("temperature", challenge.temperature), ("top_p", challenge.top_p)] {
@@ -92,7 +106,15 @@ impl Handle {
         let id = challenge.id.clone();
         let accepted = ChallengeAccepted { block: head.number, block_hash: head.hash, commitment, challenge };
         shared.config.faults.point("before_commit").await;
-        let appended = shared.journal.begin(Entry::new(streams::CHALLENGE, id.clone(), accepted)).await;
+        let entry = Entry::new(streams::CHALLENGE, id.clone(), accepted);
+        // A task of its own: a client that hangs up now does not take the place back.
+        let appending = tokio::spawn(async move {
+            let mut place = place;
+            let appended = place.shared.journal.begin(entry).await;
+            place.committed = appended.as_ref().ok().map(|appended| Position(appended.first));
+            appended
+        });
+        let appended = appending.await.map_err(|error| AcceptError::Unknown(error.to_string()))?;
         let outcome = match appended {
             Ok(appended) => Ok(Accepted { position: Position(appended.first), commitment }),
             Err(Error::Ledger(ledger::Error::Conflict { .. })) => Err(AcceptError::Duplicate { id }),
