@@ -85,6 +85,17 @@ pub enum RecordError {
     },
 }
 
+/// A payload of no known kind and version, or without its kind's shape.
+#[derive(Debug, thiserror::Error)]
+#[error("event {position}: its payload cannot be read")]
+pub struct Unreadable {
+    /// Position of the event.
+    pub position: u64,
+    /// What the codec says.
+    #[source]
+    pub source: CodecError,
+}
+
 impl Recorded {
     /// The leaf that the columns make.
     #[must_use]
@@ -138,13 +149,24 @@ impl Recorded {
         Err(RecordError::LeafHash { position, recorded: self.leaf_hash, recomputed })
     }
 
-    /// The typed event; none when the payload is erased. The bytes must be canonical.
+    /// The typed event as an auditor reads it; none when the payload is erased. The bytes must be canonical.
     ///
     /// # Errors
     /// Unknown kinds and versions, and bytes that do not have the kind's shape.
     pub fn event(&self) -> Result<Option<Event>, CodecError> {
         let payload = self.payload.as_deref();
         payload.map(|payload| codec::decode_canonical(&self.kind, self.version, payload)).transpose()
+    }
+
+    /// The typed event as the log's own readers take it; none when the payload is erased. Whether the bytes are canonical
+    /// is the audit's question ([`Self::event`]), and not asked here.
+    ///
+    /// # Errors
+    /// Unknown kinds and versions, and bytes that do not have the kind's shape.
+    pub fn fact(&self) -> Result<Option<Event>, Unreadable> {
+        let decode = |payload: &Vec<u8>| Event::decode(&self.kind, self.version, payload);
+        let position = self.position;
+        self.payload.as_ref().map(decode).transpose().map_err(|source| Unreadable { position, source })
     }
 
     /// Bytes that it takes in memory and in a bundle, roughly.

@@ -169,6 +169,12 @@ pub enum Error {
     },
 }
 
+impl From<audit::record::Unreadable> for Error {
+    fn from(unreadable: audit::record::Unreadable) -> Self {
+        Self::Damaged { position: unreadable.position, reason: Self::chain(&unreadable.source) }
+    }
+}
+
 impl Error {
     pub(crate) fn database(action: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { action, source: Arc::new(source) }

@@ -1,5 +1,6 @@
 //! Events as they go in and as they lie in the ledger.
 
+pub use audit::record::Recorded as StoredEvent;
 use tlog::Hash;
 
 use crate::error::{Error, Result};
@@ -162,80 +163,6 @@ pub struct Appended {
     pub leaf_hashes: Vec<Hash>,
     /// These positions were written by an earlier append with the same key.
     pub repeated: bool,
-}
-
-/// An event as it lies in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
-    /// 0-based, gapless index in the ledger.
-    pub position: u64,
-    /// Microseconds since 1970 UTC.
-    pub recorded_at: u64,
-    /// Last block seen, 0 if none.
-    pub block: u64,
-    /// Type of the stream.
-    pub stream_type: String,
-    /// Id of the stream.
-    pub stream_id: String,
-    /// Sequence in the stream, from 1.
-    pub sequence: u64,
-    /// Kind of the event.
-    pub kind: String,
-    /// Version of the payload's format.
-    pub version: u16,
-    /// Position of the event that led to this one, its own if none.
-    pub cause: u64,
-    /// Bytes of the payload, also once it is erased.
-    pub payload_length: u32,
-    /// Hash of the leaf.
-    pub leaf_hash: Hash,
-    /// Commitment to the payload.
-    pub commitment: [u8; 32],
-    /// The commitment's salt; `None` once erased.
-    pub salt: Option<[u8; 32]>,
-    /// The payload; `None` once erased.
-    pub payload: Option<Vec<u8>>,
-}
-
-impl StoredEvent {
-    /// The leaf that this event's columns make.
-    #[must_use]
-    pub fn leaf(&self) -> audit::leaf::Leaf<'_> {
-        audit::leaf::Leaf {
-            position: self.position,
-            recorded_at: self.recorded_at,
-            block: self.block,
-            stream_type: &self.stream_type,
-            stream_id: &self.stream_id,
-            sequence: self.sequence,
-            kind: &self.kind,
-            version: self.version,
-            cause: self.cause,
-            payload_length: self.payload_length,
-            commitment: self.commitment,
-        }
-    }
-}
-
-impl From<StoredEvent> for audit::record::Recorded {
-    fn from(stored: StoredEvent) -> Self {
-        Self {
-            position: stored.position,
-            recorded_at: stored.recorded_at,
-            block: stored.block,
-            stream_type: stored.stream_type,
-            stream_id: stored.stream_id,
-            sequence: stored.sequence,
-            kind: stored.kind,
-            version: stored.version,
-            cause: stored.cause,
-            payload_length: stored.payload_length,
-            leaf_hash: stored.leaf_hash,
-            commitment: stored.commitment,
-            salt: stored.salt,
-            payload: stored.payload,
-        }
-    }
 }
 
 #[cfg(test)]

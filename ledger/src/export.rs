@@ -69,15 +69,15 @@ impl LedgerReader {
         let mut proofs = plans.iter().map(|plan| plan.fold(&nodes).map_err(no_proof));
         for antecedent in &range.antecedents {
             let proof = proofs.next().transpose()?.unwrap_or_default();
-            writer.antecedent(&antecedent.clone().into(), &proof).map_err(bundle)?;
+            writer.antecedent(antecedent, &proof).map_err(bundle)?;
         }
         if let Some(previous) = &range.previous {
             let proof = proofs.next().transpose()?.unwrap_or_default();
-            writer.previous(&previous.clone().into(), &proof).map_err(bundle)?;
+            writer.previous(previous, &proof).map_err(bundle)?;
         }
         let mut events = self.events(range.from, range.end, None);
         while let Some(stored) = events.try_next().await? {
-            writer.event(&stored.into()).map_err(bundle)?;
+            writer.event(&stored).map_err(bundle)?;
         }
         writer.finish(&consistency.fold(&nodes).map_err(no_proof)?).map_err(bundle)
     }

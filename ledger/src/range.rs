@@ -86,10 +86,10 @@ impl LedgerReader {
     /// What the database says.
     pub async fn feed(&self, range: &EpochRange, replay: &mut Replay) -> Result<()> {
         for antecedent in &range.antecedents {
-            replay.antecedent(&antecedent.clone().into());
+            replay.antecedent(antecedent);
         }
         if let Some(previous) = &range.previous {
-            replay.previous(&previous.clone().into());
+            replay.previous(previous);
         }
         replay.frontier(self.frontier_at(range.from).await?);
         self.feed_from(range.from, range.end, replay).await
@@ -102,7 +102,7 @@ impl LedgerReader {
     pub async fn feed_from(&self, from: u64, to: u64, replay: &mut Replay) -> Result<()> {
         let mut events = self.events(from, to, None);
         while let Some(stored) = events.try_next().await? {
-            if replay.push(&stored.into()) == Progress::Complete {
+            if replay.push(&stored) == Progress::Complete {
                 break;
             }
         }

@@ -1,9 +1,9 @@
-//! The ledger in terms of `domain::events`: encoded on the way in, decoded on the way out.
+//! The ledger in terms of `domain::events`: encoded on the way in. On the way out [`crate::StoredEvent::fact`] decodes.
 
 use domain::events::Event;
 
 use crate::error::{Error, Result};
-use crate::event::{Appended, Cause, Expected, NewEvent, StoredEvent, Unit};
+use crate::event::{Appended, Cause, Expected, NewEvent, Unit};
 use crate::handle::Ledger;
 
 impl NewEvent {
@@ -22,19 +22,6 @@ impl NewEvent {
             block,
             cause,
         })
-    }
-}
-
-impl StoredEvent {
-    /// The fact; `None` once its payload is erased.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] when the bytes are of no known kind and version or do not have its shape.
-    pub fn fact(&self) -> Result<Option<Event>> {
-        let decode = |payload: &Vec<u8>| Event::decode(&self.kind, self.version, payload);
-        let damaged =
-            |error: domain::codec::CodecError| Error::Damaged { position: self.position, reason: Error::chain(&error) };
-        self.payload.as_ref().map(decode).transpose().map_err(damaged)
     }
 }
 

@@ -117,8 +117,5 @@ impl Board {
 
 /// The event in a row; none once it is erased.
 pub(crate) fn decode(stored: &StoredEvent) -> Result<Option<Event>, Error> {
-    let Some(payload) = &stored.payload else { return Ok(None) };
-    Event::decode(&stored.kind, stored.version, payload)
-        .map(Some)
-        .map_err(|source| Error::Codec { position: Some(Position(stored.position)), source })
+    stored.fact().map_err(|error| Error::Codec { position: Some(Position(error.position)), source: error.source })
 }
