@@ -38,7 +38,7 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     pub(crate) fn new(ledger: &Ledger, config: &ValidatorConfig) -> Result<Self, Error> {
         let origin = ledger.origin().to_owned();
-        let signers = Signers::new(&origin, config.checkpoint_key.clone(), config.hotkey.clone());
+        let signers = Signers::new(&origin, config.checkpoint_key.clone(), config.hotkey.clone())?;
         let directory = CheckpointDirectory::new(&config.checkpoint_directory);
         let publisher = CheckpointPublisher::new(ledger.clone(), directory.clone(), signers.verifier_key()?);
         Ok(Self { publisher: Mutex::new(publisher), directory, signers, origin })

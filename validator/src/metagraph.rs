@@ -47,7 +47,7 @@ async fn read(shared: &Shared) -> Result<(BlockHeader, Vec<Neuron>), Error> {
     let head = shared.chain.head().await?;
     shared.chain_view.saw(head);
     let metagraph = shared.chain.metagraph(shared.config.netuid, head.number).await?;
-    Ok((head, metagraph.neurons.iter().map(recorded).collect()))
+    Ok((head, metagraph.neurons.iter().map(chain::Neuron::recorded).collect()))
 }
 
 async fn record(shared: &Shared, observed: MetagraphObserved) -> Result<(Position, Arc<Metagraph>), Error> {
@@ -57,20 +57,6 @@ async fn record(shared: &Shared, observed: MetagraphObserved) -> Result<(Positio
     // Nobody else records observations meanwhile, so the fold's newest is this one.
     let found = fold.metagraph.as_ref().filter(|(at, _)| *at == position);
     found.cloned().ok_or_else(|| Error::Refused(format!("the fold has no metagraph of position {position}")))
-}
-
-/// A neuron as events hold it.
-pub(crate) fn recorded(neuron: &chain::Neuron) -> Neuron {
-    Neuron {
-        uid: neuron.uid,
-        hotkey: neuron.hotkey,
-        coldkey: neuron.coldkey,
-        ip: neuron.ip.to_string(),
-        port: neuron.port,
-        stake: neuron.stake,
-        validator_permit: neuron.validator_permit,
-        last_update: neuron.last_update,
-    }
 }
 
 /// Looks every so many blocks, and when asked to, until the validator stops.

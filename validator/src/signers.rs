@@ -2,37 +2,25 @@
 
 use network::checkpoint_key::CheckpointKey;
 use network::keys::Keypair;
-use tlog::{KeyId, NoteSigner, SignatureType, VerifierKey};
+use network::note::{CheckpointSigner, HotkeySigner};
+use tlog::VerifierKey;
 
 use crate::Error;
-
-/// Signs with the log's key.
-#[derive(Debug)]
-pub(crate) struct LogSigner {
-    name: String,
-    key: CheckpointKey,
-}
-
-/// Signs with the hotkey.
-#[derive(Debug)]
-pub(crate) struct HotkeySigner {
-    name: String,
-    key: Keypair,
-}
 
 /// Both signers of a ledger.
 #[derive(Debug)]
 pub(crate) struct Signers {
-    pub(crate) log: LogSigner,
+    pub(crate) log: CheckpointSigner,
     pub(crate) hotkey: HotkeySigner,
 }
 
 impl Signers {
-    pub(crate) fn new(origin: &str, log: CheckpointKey, hotkey: Keypair) -> Self {
-        Self {
-            log: LogSigner { name: origin.to_owned(), key: log },
-            hotkey: HotkeySigner { name: origin.to_owned(), key: hotkey },
-        }
+    /// # Errors
+    /// When the origin cannot be the name of a key.
+    pub(crate) fn new(origin: &str, log: CheckpointKey, hotkey: Keypair) -> Result<Self, Error> {
+        let log = CheckpointSigner::new(origin, log).map_err(unnamed)?;
+        let hotkey = HotkeySigner::new(origin, hotkey).map_err(unnamed)?;
+        Ok(Self { log, hotkey })
     }
 
     /// The log's key as a verifier knows it.
@@ -40,35 +28,10 @@ impl Signers {
     /// # Errors
     /// When the origin cannot be the name of a key.
     pub(crate) fn verifier_key(&self) -> Result<VerifierKey, Error> {
-        VerifierKey::new(&self.log.name, SignatureType::Ed25519, self.log.key.public())
-            .map_err(|error| Error::Setting { setting: "checkpoint_key", problem: error.to_string() })
+        self.log.verifier_key().map_err(unnamed)
     }
 }
 
-impl NoteSigner for LogSigner {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn key_id(&self) -> KeyId {
-        KeyId::derive(&self.name, SignatureType::Ed25519, &self.key.public())
-    }
-
-    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, tlog::Error> {
-        Ok(self.key.sign(text).to_vec())
-    }
-}
-
-impl NoteSigner for HotkeySigner {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn key_id(&self) -> KeyId {
-        KeyId::derive(&self.name, SignatureType::Sr25519, &self.key.public())
-    }
-
-    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, tlog::Error> {
-        Ok(self.key.sign(text).to_vec())
-    }
+fn unnamed(error: tlog::Error) -> Error {
+    Error::Setting { setting: "checkpoint_key", problem: error.to_string() }
 }
