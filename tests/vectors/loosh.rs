@@ -348,7 +348,11 @@ pub fn emissions_direct(call: &Call<'_>) -> Found<Json> {
 }
 
 fn paid(case: &Json, times: &[u64], labels: &[String], keys: &[String]) -> Found<Json> {
-    let inside = case.at("in_consensus")?.texts()?;
+    let inside: Vec<&str> = match case.at("in_consensus")? {
+        // Upstream's own form: texts by label.
+        Json::Object(fields) => fields.iter().map(|(label, _)| label.as_str()).collect(),
+        list => list.texts()?,
+    };
     let members: Vec<bool> = labels.iter().map(|label| inside.contains(&label.as_str())).collect();
     let empty = Json::Object(Vec::new());
     let (label, found) = best_of(case.get("individual_scores").unwrap_or(&empty))?;

@@ -13,6 +13,8 @@ pub fn moving_average(call: &Call<'_>) -> Found<Json> {
     let stored = |value: &Json| match value {
         Json::Int(_) | Json::Float(_) => value.number().map(StoredEmission::Number),
         Json::Text(text) => Ok(StoredEmission::Text(text.clone())),
+        // Python's `float` of a boolean.
+        Json::Bool(flag) => Ok(StoredEmission::Number(f64::from(u8::from(*flag)))),
         _ => Ok(StoredEmission::Other),
     };
     let evaluation = |past: &Json| {
@@ -29,7 +31,8 @@ pub fn moving_average(call: &Call<'_>) -> Found<Json> {
             Some(uid) => Some(UidHolder {
                 hotkey: miner.at("hotkey")?.text()?.to_owned(),
                 uid: uid.natural()?.to_string(),
-                age: miner.at("last_updated_hours_ago")?.number()?,
+                // Never noted is older than anything.
+                age: miner.get("last_updated_hours_ago").map_or(Ok(f64::INFINITY), Json::number)?,
             }),
             None => None,
         })

@@ -9,9 +9,11 @@ pub fn updated(previous: Option<f64>, value: f64, alpha: f64) -> f64 {
     previous.map_or(value, |previous| alpha * value + (1.0 - alpha) * previous)
 }
 
-/// The exponential average of values in order of time; `None` for none.
-pub fn average(values: impl IntoIterator<Item = f64>, alpha: f64) -> Option<f64> {
-    values.into_iter().fold(None, |previous, value| Some(updated(previous, value, alpha)))
+/// The exponential average of the (age, value) items whose age is within the look-back window; `items` are in order of
+/// time, oldest first. `None` for none.
+pub fn average(items: impl IntoIterator<Item = (f64, f64)>, lookback: f64, alpha: f64) -> Option<f64> {
+    let within = items.into_iter().filter(|(age, _)| *age <= lookback);
+    within.fold(None, |previous, (_, value)| Some(updated(previous, value, alpha)))
 }
 
 /// An emission as stored by upstream: what is not a number is skipped.
@@ -71,17 +73,20 @@ pub fn averages(
             newest.insert(&holder.uid, holder);
         }
     }
-    let mut within: Vec<&PastEvaluation> = evaluations.iter().filter(|evaluation| evaluation.age <= lookback).collect();
-    within.sort_by(|a, b| b.age.total_cmp(&a.age));
-    let mut averages: BTreeMap<String, f64> = BTreeMap::new();
-    for (key, emission) in within.into_iter().flat_map(|evaluation| &evaluation.emissions) {
-        if let Some(value) = emission.value() {
+    let mut in_order: Vec<&PastEvaluation> = evaluations.iter().collect();
+    in_order.sort_by(|a, b| b.age.total_cmp(&a.age));
+    let mut items: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+    for evaluation in in_order {
+        for (key, emission) in &evaluation.emissions {
+            let Some(value) = emission.value() else { continue };
             let hotkey = newest.get(key.as_str()).map_or(key.as_str(), |holder| holder.hotkey.as_str());
-            let average = updated(averages.get(hotkey).copied(), value, alpha);
-            averages.insert(hotkey.to_owned(), average);
+            items.entry(hotkey).or_default().push((evaluation.age, value));
         }
     }
-    averages
+    let averaged = |(hotkey, items): (&str, Vec<(f64, f64)>)| {
+        average(items, lookback, alpha).map(|average| (hotkey.to_owned(), average))
+    };
+    items.into_iter().filter_map(averaged).collect()
 }
 
 /// Whether a miner that was last seen so long ago still counts; never seen is stale. Both in the same unit.
@@ -90,12 +95,12 @@ pub fn is_fresh(age: Option<f64>, limit: f64) -> bool {
 }
 
 /// Averages with those of stale miners set to 0, and how many of these were above 0 before.
-pub fn freshness_gate(
-    averages: &BTreeMap<String, f64>,
-    last_seen_age: &BTreeMap<String, f64>,
+pub fn freshness_gate<K: Ord + Clone>(
+    averages: &BTreeMap<K, f64>,
+    last_seen_age: &BTreeMap<K, f64>,
     limit: f64,
-) -> (BTreeMap<String, f64>, u64) {
-    let fresh = |hotkey: &String| is_fresh(last_seen_age.get(hotkey).copied(), limit);
+) -> (BTreeMap<K, f64>, u64) {
+    let fresh = |hotkey: &K| is_fresh(last_seen_age.get(hotkey).copied(), limit);
     let gated = averages.iter().map(|(key, value)| (key.clone(), if fresh(key) { *value } else { 0.0 })).collect();
     let stale = averages.iter().filter(|(key, value)| !fresh(key) && **value > 0.0).count();
     (gated, stale as u64)
@@ -121,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_gate_is_inclusive() {
-        let of = |pairs: &[(&str, f64)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect();
+        let of = |pairs: &[(&'static str, f64)]| pairs.iter().copied().collect::<BTreeMap<&str, f64>>();
         let (gated, stale) = freshness_gate(
             &of(&[("a", 1.0), ("b", 0.5), ("c", 0.0), ("d", -1.0), ("e", 2.0)]),
             &of(&[("a", 10_800.0), ("b", 10_800.1), ("c", 99_999.0)]),
@@ -134,7 +139,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_average_lies_between_its_values(values in proptest::collection::vec(-5f64..5.0, 1..30)) {
-            let found = average(values.iter().copied(), 0.3).unwrap_or(f64::NAN);
+            let found = average(values.iter().map(|value| (1.0, *value)), 1.0, 0.3).unwrap_or(f64::NAN);
             let least = values.iter().copied().fold(f64::INFINITY, f64::min);
             let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             prop_assert!(found >= least - 1e-12 && found <= most + 1e-12);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::average::{average, is_fresh};
+use super::average::{average, freshness_gate, is_fresh};
 use super::constants::Constants;
 use super::payout::{Mode, Node, normalised, not_serving, quantised, sybil_penalty};
 use crate::events::{Neuron, SkipReason, Weight, WeightMode, ZeroReason};
@@ -15,8 +15,7 @@ const MICROS: f64 = 1e6;
 
 /// Derives the weights of an epoch.
 pub(super) fn derive(constants: &Constants, window: Micros, facts: &EpochFacts<'_>) -> Derivation {
-    let window_start = Micros(facts.now.0.saturating_sub(window.0));
-    let averages = averages(constants, facts, window_start);
+    let averages = averages(constants, window, facts);
     let own = facts.metagraph.of(&facts.own);
     let blocks = own.map_or(0, |own| facts.metagraph.block.0.saturating_sub(own.last_update.0));
     let mode = Mode::after(blocks, &constants.freshness);
@@ -39,7 +38,7 @@ pub(super) fn derive(constants: &Constants, window: Micros, facts: &EpochFacts<'
     let mut derivation = Derivation {
         mode: event_mode(mode),
         skip,
-        window_start,
+        window_start: Micros(facts.now.0.saturating_sub(window.0)),
         weights: Vec::new(),
         zeros: idle.iter().map(|n| zero(n.uid, n.hotkey, ZeroReason::NotServing)).collect(),
         averages,
@@ -57,28 +56,35 @@ pub(super) fn derive(constants: &Constants, window: Micros, facts: &EpochFacts<'
     derivation
 }
 
-fn averages(constants: &Constants, facts: &EpochFacts<'_>, window_start: Micros) -> BTreeMap<Hotkey, f64> {
+fn averages(constants: &Constants, window: Micros, facts: &EpochFacts<'_>) -> BTreeMap<Hotkey, f64> {
     let of = |state: &MinerState| {
-        let within = state.window.iter().filter(|(time, _)| *time >= window_start);
-        average(within.map(|(_, score)| *score), constants.average.alpha)
+        let items = state.window.iter().map(|(time, score)| (age(facts, *time), *score));
+        average(items, window.0 as f64, constants.average.alpha)
     };
     facts.miners.iter().filter_map(|(hotkey, state)| of(state).map(|average| (*hotkey, average))).collect()
 }
 
-fn seen_in_time(constants: &Constants, facts: &EpochFacts<'_>, hotkey: &Hotkey, mode: Mode) -> bool {
-    let Some(limit) = mode.freshness_seconds(&constants.freshness) else { return true };
-    let last = facts.miners.get(hotkey).and_then(|state| state.last_seen);
-    is_fresh(last.map(|last| facts.now.0.saturating_sub(last.0) as f64 / MICROS), limit as f64)
+/// Microseconds since then; exact for 285 years.
+fn age(facts: &EpochFacts<'_>, then: Micros) -> f64 {
+    facts.now.0.saturating_sub(then.0) as f64
 }
 
+/// Microseconds since last seen within which a miner counts; `None` for no limit.
+fn freshness_limit(constants: &Constants, mode: Mode) -> Option<f64> {
+    mode.freshness_seconds(&constants.freshness).map(|seconds| seconds as f64 * MICROS)
+}
+
+/// The averages, 0 for who was not seen in time for the mode.
 fn gate(
     constants: &Constants,
     facts: &EpochFacts<'_>,
     averages: &BTreeMap<Hotkey, f64>,
     mode: Mode,
 ) -> BTreeMap<Hotkey, f64> {
-    let gated = |hotkey: &Hotkey, value: f64| if seen_in_time(constants, facts, hotkey, mode) { value } else { 0.0 };
-    averages.iter().map(|(hotkey, value)| (*hotkey, gated(hotkey, *value))).collect()
+    let Some(limit) = freshness_limit(constants, mode) else { return averages.clone() };
+    let last_seen = |(hotkey, state): (&Hotkey, &MinerState)| state.last_seen.map(|then| (*hotkey, age(facts, then)));
+    let ages = facts.miners.iter().filter_map(last_seen).collect();
+    freshness_gate(averages, &ages, limit).0
 }
 
 fn penalised(constants: &Constants, facts: &EpochFacts<'_>, averages: BTreeMap<Hotkey, f64>) -> BTreeMap<Hotkey, f64> {
@@ -114,11 +120,14 @@ fn reason(
     neuron: &Neuron,
     mode: Mode,
 ) -> ZeroReason {
-    let drawn = facts.miners.get(&neuron.hotkey).is_some_and(|state| state.drawn > 0);
+    let state = facts.miners.get(&neuron.hotkey);
+    let drawn = state.is_some_and(|state| state.drawn > 0);
+    let last_seen = state.and_then(|state| state.last_seen).map(|then| age(facts, then));
+    let fresh = freshness_limit(constants, mode).is_none_or(|limit| is_fresh(last_seen, limit));
     match averages.get(&neuron.hotkey) {
         None if drawn => ZeroReason::NeverAnswered,
         None => ZeroReason::NotSampled,
-        Some(_) if !seen_in_time(constants, facts, &neuron.hotkey, mode) => ZeroReason::Stale,
+        Some(_) if !fresh => ZeroReason::Stale,
         Some(average) if *average <= 0.0 => ZeroReason::NoScore,
         Some(_) => ZeroReason::QuantisedToZero,
     }
