@@ -9,6 +9,7 @@ export ASSAY_HOME
 # Arguments for the demo: ONCE=1 ends by itself, ARGS="…" is passed on.
 DEMO_ARGS := $(if $(ONCE),--once) $(ARGS)
 CYCLES ?= 25
+BENCH_ARGS := $(if $(QUICK),--quick) $(ARGS)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help setup demo test test-fast lint bench-ledger bench chaos clean-demo
@@ -18,8 +19,8 @@ help:
 	@echo "make test          every test, with the services it needs"
 	@echo "make lint          format, lints as errors, documentation"
 	@echo "make chaos         kill -9 and crash tests (CYCLES=$(CYCLES))"
-	@echo "make bench-ledger  the event store beside postgres-es"
-	@echo "make bench         reading, audit, embedding"
+	@echo "make bench-ledger  appending and reading beside postgres-es, time of an audit (QUICK=1: shorter)"
+	@echo "make bench         memory of an audit, bytes of a round, embedding (QUICK=1: shorter)"
 	@echo "make setup         only the set-up: PostgreSQL's binaries, embedding model, ONNX Runtime"
 
 setup:
@@ -50,6 +51,14 @@ chaos: setup
 	@$(CARGO) build --locked --quiet --bin assay --bin chaos
 	@./target/debug/chaos --cycles $(CYCLES) $(ARGS)
 
+# Both print one line a figure, `name ours peer ratio`, after lines of settings and runs that begin with a hash sign. QUICK=1 takes
+# fewer and shorter runs.
 bench-ledger: setup
 	@echo "bench-ledger: building in release mode (a first build takes about 5 minutes on two cores)"
-	@$(CARGO) bench --locked --quiet -p ledger --bench ledger -- $(ARGS)
+	@$(CARGO) bench --locked --quiet -p ledger --bench ledger -- $(BENCH_ARGS)
+	@$(CARGO) bench --locked --quiet -p ledger --bench reading -- $(BENCH_ARGS) reading audit
+
+bench: setup
+	@echo "bench: building in release mode (a first build takes about 5 minutes on two cores)"
+	@$(CARGO) bench --locked --quiet -p ledger --bench reading -- $(BENCH_ARGS) memory bytes
+	@$(CARGO) bench --locked --quiet -p inference --bench sentences

@@ -343,23 +343,31 @@ pub(crate) async fn read_stream(
 }
 
 /// A row of [`COLUMNS`].
+///
+/// Types are not looked up again for each row: the statements name the columns, and a value of another length is an error.
 pub(crate) fn decode(row: &PgRow) -> Result<StoredEvent> {
+    let number = |column: usize| -> Result<u64, sqlx::Error> {
+        let value: i64 = row.try_get_unchecked(column)?;
+        u64::try_from(value).map_err(|error| sqlx::Error::Decode(error.into()))
+    };
     let read = || -> Result<StoredEvent, sqlx::Error> {
+        let version: i32 = row.try_get_unchecked(5)?;
+        let payload_length: i32 = row.try_get_unchecked(6)?;
         Ok(StoredEvent {
-            position: unsigned(row, 0)?,
-            recorded_at: unsigned(row, 1)?,
-            block: unsigned(row, 2)?,
-            sequence: unsigned(row, 3)?,
-            cause: unsigned(row, 4)?,
-            version: u16::try_from(row.try_get::<i32, _>(5)?).map_err(|error| sqlx::Error::Decode(error.into()))?,
-            payload_length: row.try_get::<i32, _>(6)?.unsigned_abs(),
-            stream_type: row.try_get(7)?,
-            stream_id: row.try_get(8)?,
-            kind: row.try_get(9)?,
-            leaf_hash: Hash(row.try_get(10)?),
-            commitment: row.try_get(11)?,
-            salt: row.try_get(12)?,
-            payload: row.try_get(13)?,
+            position: number(0)?,
+            recorded_at: number(1)?,
+            block: number(2)?,
+            sequence: number(3)?,
+            cause: number(4)?,
+            version: u16::try_from(version).map_err(|error| sqlx::Error::Decode(error.into()))?,
+            payload_length: payload_length.unsigned_abs(),
+            stream_type: row.try_get_unchecked(7)?,
+            stream_id: row.try_get_unchecked(8)?,
+            kind: row.try_get_unchecked(9)?,
+            leaf_hash: Hash(row.try_get_unchecked(10)?),
+            commitment: row.try_get_unchecked(11)?,
+            salt: row.try_get_unchecked(12)?,
+            payload: row.try_get_unchecked(13)?,
         })
     };
     read().map_err(Error::database("decode an event"))

@@ -1,6 +1,6 @@
 //! The ledger beside postgres-es, both through `EventStore::commit` on one server that writes to disk.
 //!
-//! `cargo bench -p ledger --bench ledger -- [--seconds 5] [--runs 5] [--directory DIR]`. Prints the settings, then a line
+//! `cargo bench -p ledger --bench ledger -- [--quick] [--seconds 5] [--runs 5] [--directory DIR]`. Prints the settings, then a line
 //! each: `name ours peer ratio`. Runs alternate between the two, and each figure is the median of its runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
 
@@ -14,7 +14,6 @@ use cqrs_es::persist::{EventStoreAggregateContext, PersistedEventStore};
 use ledger::{Cause, Ledger, LedgerContext, LedgerStore, NewEvent, migrate};
 use payload::{Sample, Samples};
 use postgres_es::PostgresEventRepository;
-use sqlx::postgres::PgPoolOptions;
 use workload::{Measured, Workload, measure};
 
 type Peer = PersistedEventStore<PostgresEventRepository, Samples>;
@@ -41,6 +40,7 @@ fn arguments() -> Arguments {
     while let Some(word) = words.next() {
         match word.as_str() {
             "--seconds" => found.seconds = words.next().and_then(|w| w.parse().ok()).expect("--seconds takes a number"),
+            "--quick" => (found.seconds, found.runs) = (2.0, 3),
             "--runs" => found.runs = words.next().and_then(|w| w.parse().ok()).expect("--runs takes a number"),
             "--directory" => found.directory = words.next().map(Into::into),
             // What cargo passes to every bench.
@@ -56,13 +56,20 @@ async fn main() {
     let arguments = arguments();
     let cluster = server::start(arguments.directory).await;
     let url = cluster.url();
-    server::print_settings(&url, arguments.seconds, arguments.runs, payload::encoded_length()).await;
+    server::print_server(&url).await;
+    println!(
+        "# {} cores, {}-byte payloads, {} alternating runs of {} s, unix socket, one machine",
+        std::thread::available_parallelism().unwrap(),
+        payload::encoded_length(),
+        arguments.runs,
+        arguments.seconds
+    );
 
     migrate::run(&url).await.unwrap();
     let ledger = Ledger::create(&url, "bench/1", "the bench", opening()).await.unwrap();
     let ours = LedgerStore::<Samples>::new(ledger.clone());
-    let few = server::peer(&url, FEW).await;
-    let many = server::peer(&url, PRODUCERS).await;
+    let few = peer(&url, FEW).await;
+    let many = peer(&url, PRODUCERS).await;
 
     let time = Duration::from_secs_f64(arguments.seconds);
     let single = Workload { producers: PRODUCERS, events: 1, time };
@@ -135,7 +142,9 @@ fn opening() -> NewEvent {
     }
 }
 
-async fn pool(url: &str, connections: usize) -> sqlx::PgPool {
-    let connections = connections as u32;
-    PgPoolOptions::new().min_connections(connections).max_connections(connections).connect(url).await.unwrap()
+/// The peer's store with a pool of as many connections as it has writers.
+async fn peer(url: &str, writers: usize) -> Peer {
+    let pool = server::pool(url, writers).await;
+    sqlx::query(server::PEER_TABLE).execute(&pool).await.unwrap();
+    PersistedEventStore::new_event_store(PostgresEventRepository::new(pool))
 }

@@ -3,14 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use cluster::{Cluster, Options};
-use cqrs_es::persist::PersistedEventStore;
-use postgres_es::PostgresEventRepository;
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::Peer;
-
 /// postgres-es' table, as its own `init.sql` has it.
-const PEER_TABLE: &str = "CREATE TABLE IF NOT EXISTS events (
+pub(crate) const PEER_TABLE: &str = "CREATE TABLE IF NOT EXISTS events (
     aggregate_type text NOT NULL, aggregate_id text NOT NULL, sequence bigint CHECK (sequence >= 0) NOT NULL,
     event_type text NOT NULL, event_version text NOT NULL, payload json NOT NULL, metadata json NOT NULL,
     PRIMARY KEY (aggregate_type, aggregate_id, sequence))";
@@ -50,7 +47,8 @@ fn file_system(path: &Path) -> (String, String) {
     found.max_by_key(|(_, mount)| mount.len()).unwrap()
 }
 
-pub(crate) async fn print_settings(url: &str, seconds: f64, runs: usize, payload: usize) {
+/// Version and settings that matter for durability and memory.
+pub(crate) async fn print_server(url: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let version: String = sqlx::query_scalar("SELECT version()").fetch_one(&mut connection).await.unwrap();
     println!("# {version}");
@@ -63,10 +61,6 @@ pub(crate) async fn print_settings(url: &str, seconds: f64, runs: usize, payload
     .unwrap();
     println!("# {}", settings.join(" "));
     assert!(settings.contains(&"fsync=on".to_owned()) && settings.contains(&"synchronous_commit=on".to_owned()));
-    let cores = std::thread::available_parallelism().unwrap();
-    println!(
-        "# {cores} cores, {payload}-byte payloads, {runs} alternating runs of {seconds} s, unix socket, one machine"
-    );
 }
 
 /// Ends the last run's debts before the next: its dirty pages and the vacuum of its rows.
@@ -76,9 +70,8 @@ pub(crate) async fn settle(url: &str) {
     connection.close().await.unwrap();
 }
 
-/// The peer's store with a pool of as many connections as it has writers.
-pub(crate) async fn peer(url: &str, writers: usize) -> Peer {
-    let pool = crate::pool(url, writers).await;
-    sqlx::query(PEER_TABLE).execute(&pool).await.unwrap();
-    PersistedEventStore::new_event_store(PostgresEventRepository::new(pool))
+/// So many connections, all open.
+pub(crate) async fn pool(url: &str, connections: usize) -> PgPool {
+    let connections = connections as u32;
+    PgPoolOptions::new().min_connections(connections).max_connections(connections).connect(url).await.unwrap()
 }
