@@ -41,7 +41,8 @@ if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     echo "create_main_cluster = false" | $as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
 fi
 $as_root apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends postgresql >/dev/null
+# `env`, because sudo drops the environment.
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null
 folder=$(found)
 [ -n "$folder" ] || { echo "setup: apt installed PostgreSQL, but initdb is still not found" >&2; exit 1; }
 say "PostgreSQL's server binaries are in $folder"
