@@ -5,6 +5,9 @@ use crate::home::Home;
 use anyhow::{Context, Result, bail};
 use cluster::{Cluster, Options};
 
+/// How long a given database may take to answer.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// A database to work with. A private server that was started for it stops when this is dropped.
 pub struct Database {
     /// Its URL. May hold a password: never print it.
@@ -13,9 +16,19 @@ pub struct Database {
 }
 
 impl Database {
-    /// Finds the database.
+    /// Finds the database, which must have Assay's tables.
     pub async fn open(given: Option<&str>) -> Result<Self> {
+        let found = Self::open_bare(given).await?;
+        if given.is_some() && !has_tables(&found.url).await? {
+            bail!("the database has no tables of Assay yet; run `assay migrate` as its owner");
+        }
+        Ok(found)
+    }
+
+    /// Finds the database, which may be empty.
+    pub async fn open_bare(given: Option<&str>) -> Result<Self> {
         if let Some(url) = given {
+            connect(url).await?;
             return Ok(Self { url: url.to_owned(), _server: None });
         }
         let demo = Home::find()?.demo();
@@ -41,6 +54,25 @@ impl Database {
     pub fn is_of(&self, demo: &DemoState) -> bool {
         self.url == demo.database
     }
+}
+
+async fn has_tables(url: &str) -> Result<bool> {
+    let mut connection = connect(url).await?;
+    let found = sqlx::query_scalar("SELECT to_regnamespace('ledger') IS NOT NULL").fetch_one(&mut connection).await;
+    Ok(found?)
+}
+
+/// Connects, or says why not in words that name the setting and the server, never the password.
+pub async fn connect(url: &str) -> Result<sqlx::PgConnection> {
+    use sqlx::ConnectOptions;
+    let options: sqlx::postgres::PgConnectOptions = url.parse().context(
+        "DATABASE_URL (or --database) is no PostgreSQL URL, such as postgres://user:password@host:5432/name",
+    )?;
+    let (host, port) = (options.get_host(), options.get_port());
+    let server = options.get_socket().map_or_else(|| format!("{host}:{port}"), |socket| socket.display().to_string());
+    let reached = tokio::time::timeout(PATIENCE, options.connect()).await;
+    let refused = || format!("the database server {server} of DATABASE_URL (or --database) cannot be used");
+    reached.map_err(anyhow::Error::from).and_then(|reached| Ok(reached?)).with_context(refused)
 }
 
 async fn reachable(url: &str) -> bool {

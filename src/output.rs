@@ -11,12 +11,22 @@ pub fn line(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
 }
 
+/// What a user should know beside the result, which scripts read from standard output.
+pub fn notice(text: impl AsRef<str>) {
+    eprintln!("{}", text.as_ref());
+}
+
 /// An error with its causes.
 pub fn error(error: &anyhow::Error) {
     let label = if std::io::stderr().is_terminal() { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
     eprintln!("{label} {error}");
-    for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some libraries repeat the cause in their own words.
+        if !said.ends_with(&cause) {
+            eprintln!("  because: {cause}");
+        }
+        said = cause;
     }
 }
 

@@ -5,6 +5,10 @@
 //! copied. Derived weights are shown once they stand on chain, are revealed, or their epoch is closed. Until then a reader
 //! sees positions and hashes, which prove later that nothing was changed.
 
+use std::collections::BTreeSet;
+
+use domain::events::Event;
+
 /// What is known of an event's subject at the position that is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Subject {
@@ -12,6 +16,69 @@ pub struct Subject {
     pub challenge_ended: bool,
     /// Its epoch's weights were included or revealed, or the epoch is closed.
     pub weights_public: bool,
+}
+
+/// What has ended, gathered from events. Whoever has no read models at hand asks this.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ended {
+    challenges: BTreeSet<String>,
+    epochs: BTreeSet<u64>,
+}
+
+impl Ended {
+    /// The kinds that [`Ended::note`] looks at.
+    pub const KINDS: &[&str] =
+        &["RoundEvaluated", "RoundAbandoned", "WeightsIncluded", "WeightsRevealed", "EpochClosed"];
+
+    /// Takes an event in.
+    pub fn note(&mut self, event: &Event) {
+        match event {
+            Event::RoundEvaluated(round) => drop(self.challenges.insert(round.challenge_id.clone())),
+            Event::RoundAbandoned(round) if round.last => drop(self.challenges.insert(round.challenge_id.clone())),
+            Event::WeightsIncluded(weights) => drop(self.epochs.insert(weights.epoch)),
+            Event::WeightsRevealed(weights) => drop(self.epochs.insert(weights.epoch)),
+            Event::EpochClosed(epoch) => drop(self.epochs.insert(epoch.epoch)),
+            _ => {}
+        }
+    }
+
+    /// Whether the payload of an event may be shown.
+    #[must_use]
+    pub fn allows(&self, event: &Event) -> bool {
+        let subject = Subject {
+            challenge_ended: challenge_of(event).is_some_and(|challenge| self.challenges.contains(challenge)),
+            weights_public: epoch_of(event).is_some_and(|epoch| self.epochs.contains(&epoch)),
+        };
+        is_public(event.kind(), subject)
+    }
+}
+
+/// The challenge on whose end an event's payload waits.
+fn challenge_of(event: &Event) -> Option<&str> {
+    Some(match event {
+        Event::ChallengeAccepted(accepted) => &accepted.challenge.id,
+        Event::ResponseReceived(response) => &response.challenge_id,
+        Event::ResponseFailed(failure) => &failure.challenge_id,
+        Event::EmbeddingComputed(embedding) => &embedding.challenge_id,
+        Event::JudgementRecorded(judgement) => &judgement.challenge_id,
+        Event::LabelRevealed(label) => &label.challenge_id,
+        _ => return None,
+    })
+}
+
+/// The epoch on whose weights an event's payload waits.
+fn epoch_of(event: &Event) -> Option<u64> {
+    match event {
+        Event::WeightsDerived(derived) => Some(derived.epoch),
+        Event::WeightsSubmitted(submitted) => Some(submitted.epoch),
+        _ => None,
+    }
+}
+
+/// The kinds whose payloads are not always shown.
+#[must_use]
+pub fn guarded() -> Vec<&'static str> {
+    Event::KINDS.iter().copied().filter(|kind| rule(kind) != Rule::Always).collect()
 }
 
 /// What has to happen before a payload may be shown.
@@ -34,7 +101,7 @@ pub fn rule(kind: &str) -> Rule {
         "ChallengeAccepted" | "ResponseReceived" | "ResponseFailed" | "EmbeddingComputed" | "JudgementRecorded"
         | "LabelRevealed" => Rule::AfterChallenge,
         "WeightsDerived" | "WeightsSubmitted" => Rule::AfterWeights,
-        known if domain::events::Event::KINDS.contains(&known) => Rule::Always,
+        known if Event::KINDS.contains(&known) => Rule::Always,
         _ => Rule::Never,
     }
 }
@@ -53,13 +120,12 @@ pub fn is_public(kind: &str, subject: Subject) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use domain::events::{AbandonReason, EpochClosed, EpochOutcome, LabelRevealed, RoundAbandoned};
 
     #[test]
     fn every_kind_has_a_rule_and_unknown_kinds_stay_hidden() {
-        let guarded: Vec<&str> =
-            domain::events::Event::KINDS.iter().copied().filter(|kind| rule(kind) != Rule::Always).collect();
         assert_eq!(
-            guarded,
+            guarded(),
             [
                 "ChallengeAccepted",
                 "ResponseReceived",
@@ -82,5 +148,39 @@ mod tests {
         assert!(is_public("WeightsDerived", public) && !is_public("WeightsDerived", ended));
         assert!(is_public("RoundEvaluated", Subject::default()));
         assert!(!is_public("SomethingNew", Subject { challenge_ended: true, weights_public: true }));
+    }
+
+    #[test]
+    fn content_waits_for_the_end_of_its_own_challenge_and_weights_for_their_own_epoch() {
+        let label = |id: &str| {
+            Event::LabelRevealed(LabelRevealed {
+                challenge_id: id.to_owned(),
+                source: "test".to_owned(),
+                label: "1".to_owned(),
+            })
+        };
+        let abandoned = |id: &str, last: bool| {
+            Event::RoundAbandoned(RoundAbandoned {
+                challenge_id: id.to_owned(),
+                attempt: 1,
+                reason: AbandonReason::NoResponses,
+                last,
+                detail: String::new(),
+            })
+        };
+        let closed = |epoch: u64| {
+            Event::EpochClosed(EpochClosed { epoch, outcome: EpochOutcome::Skipped, reason: "test".to_owned() })
+        };
+        let mut ended = Ended::default();
+        assert!(!ended.allows(&label("a")) && ended.allows(&abandoned("a", false)));
+        ended.note(&abandoned("a", false));
+        assert!(!ended.allows(&label("a")), "it is drawn again");
+        ended.note(&abandoned("a", true));
+        assert!(ended.allows(&label("a")) && !ended.allows(&label("b")));
+        ended.note(&closed(3));
+        assert_eq!((ended.epochs.contains(&3), ended.epochs.contains(&4)), (true, false));
+        for kind in Ended::KINDS {
+            assert!(Event::KINDS.contains(kind), "{kind}");
+        }
     }
 }

@@ -1,9 +1,12 @@
-//! `assay export`: an epoch as one file that can be audited offline.
+//! `assay export`: an epoch as one file that can be audited offline. Whoever has the file sees all that is in it, so it is
+//! written only when all of it may be shown.
 
 use crate::cli::ExportArgs;
 use crate::{ledgers, output};
 use anyhow::{Context, Result, bail};
-use ledger::{EpochRange, LedgerReader};
+use futures::TryStreamExt;
+use ledger::{EpochRange, LedgerReader, StoredEvent};
+use projections::disclosure::{self, Ended};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -12,24 +15,81 @@ use std::process::ExitCode;
 /// Writes the bundle, whole or not at all.
 pub async fn run(args: &ExportArgs) -> Result<ExitCode> {
     let open = ledgers::open(&args.ledger).await?;
-    let Some(range) = open.reader.epoch_range(args.epoch).await? else {
-        bail!("epoch {} is not derived yet; `assay epochs` lists those that are", args.epoch);
+    match epoch(&open.reader, args.epoch, &args.out).await? {
+        Exported::Written { bytes, from, last } => {
+            let (epoch, out) = (args.epoch, args.out.display());
+            output::line(format!("epoch {epoch}, positions {from} to {last}: {bytes} bytes in {out}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Exported::NotYet(reason) => bail!("epoch {} cannot be exported yet: {reason}", args.epoch),
+    }
+}
+
+/// What came of an export.
+pub enum Exported {
+    /// The file is there.
+    Written {
+        /// Its size.
+        bytes: u64,
+        /// First position of the epoch.
+        from: u64,
+        /// Its last position.
+        last: u64,
+    },
+    /// A little later it will go, for this reason.
+    NotYet(String),
+}
+
+/// Writes an epoch once a checkpoint covers it and everything in it may be shown.
+pub async fn epoch(reader: &LedgerReader, epoch: u64, out: &Path) -> Result<Exported> {
+    let Some(range) = reader.epoch_range(epoch).await? else {
+        bail!("epoch {epoch} is not derived yet; `assay epochs` lists those that are");
     };
-    let Some(checkpoint) = open.reader.checkpoint_covering(range.end).await? else {
-        bail!(
-            "no checkpoint covers epoch {} up to position {} yet; the validator publishes one at least every 60 s",
-            args.epoch,
-            range.end - 1
-        );
-    };
-    let bytes = write(&open.reader, &range, &checkpoint, &args.out).await?;
     let (from, last) = (range.from, range.end - 1);
-    output::line(format!("epoch {}, positions {from} to {last}: {bytes} bytes in {}", args.epoch, args.out.display()));
-    Ok(ExitCode::SUCCESS)
+    if let Some((position, kind)) = hidden(reader, &range).await? {
+        let reason = if kind.starts_with("Weights") {
+            "is shown once the weights are included, revealed, or given up"
+        } else {
+            "is shown once its challenge has ended"
+        };
+        return Ok(Exported::NotYet(format!("the {kind} of position {position} {reason}; try again in a minute")));
+    }
+    let Some(checkpoint) = reader.checkpoint_covering(range.end).await? else {
+        return Ok(Exported::NotYet(format!(
+            "no checkpoint covers it up to position {last}; a running validator publishes one at least every 60 s"
+        )));
+    };
+    let bytes = write(reader, &range, &checkpoint, out).await?;
+    Ok(Exported::Written { bytes, from, last })
+}
+
+/// The first event of the range that may not be shown yet.
+async fn hidden(reader: &LedgerReader, range: &EpochRange) -> Result<Option<(u64, String)>> {
+    let head = reader.head().await?.size;
+    let mut ended = Ended::default();
+    let mut ends = reader.events(range.from, head, Some(Ended::KINDS));
+    while let Some(stored) = ends.try_next().await? {
+        stored.fact()?.iter().for_each(|event| ended.note(event));
+    }
+    let is_hidden =
+        |stored: &StoredEvent| -> Result<bool> { Ok(stored.fact()?.is_some_and(|event| !ended.allows(&event))) };
+    for stored in range.antecedents.iter().chain(&range.previous) {
+        if is_hidden(stored)? {
+            return Ok(Some((stored.position, stored.kind.clone())));
+        }
+    }
+    let kinds = disclosure::guarded();
+    let mut guarded = reader.events(range.from, range.end, Some(&kinds));
+    while let Some(stored) = guarded.try_next().await? {
+        if is_hidden(&stored)? {
+            return Ok(Some((stored.position, stored.kind)));
+        }
+    }
+    Ok(None)
 }
 
 /// Writes beside the file first, so that a file of that name is always complete. Gives its size in bytes.
-pub async fn write(reader: &LedgerReader, range: &EpochRange, checkpoint: &str, out: &Path) -> Result<u64> {
+async fn write(reader: &LedgerReader, range: &EpochRange, checkpoint: &str, out: &Path) -> Result<u64> {
     let writable = || format!("cannot write {}", out.display());
     if let Some(folder) = out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).with_context(writable)?;

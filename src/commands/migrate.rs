@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Applies what is missing and says what it was.
 pub async fn run(args: &DatabaseArgs) -> Result<ExitCode> {
-    let database = Database::open(args.database.as_deref()).await?;
+    let database = Database::open_bare(args.database.as_deref()).await?;
     let applied = ledger::migrate::run(&database.url).await.context("the schema cannot be brought up to date")?;
     for name in &applied {
         output::line(format!("applied {name}"));

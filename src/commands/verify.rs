@@ -3,7 +3,8 @@
 use crate::cli::VerifyArgs;
 use crate::demo::state::DemoState;
 use crate::home::Home;
-use crate::{ledgers, output};
+use crate::ledgers::{self, OpenLedger};
+use crate::output;
 use anyhow::{Context, Result};
 use ledger::checkpoint::CheckpointDirectory;
 use ledger::verify::Outcome;
@@ -26,10 +27,15 @@ struct Printed {
 /// Verifies and says what vouches for it.
 pub async fn run(args: &VerifyArgs) -> Result<ExitCode> {
     let open = ledgers::open(&args.ledger).await?;
-    let outside = match checkpoints(args)? {
-        Some(folder) => CheckpointDirectory::new(&folder)
-            .read(open.reader.origin())
-            .with_context(|| format!("the checkpoint in {}", folder.display()))?,
+    let outside = match checkpoints(args, &open)? {
+        Some(folder) => {
+            let read = CheckpointDirectory::new(&folder).read(open.reader.origin());
+            let found = read.with_context(|| format!("the checkpoint in {}", folder.display()))?;
+            if found.is_none() {
+                output::notice(format!("no checkpoint of {} is in {}", open.reader.origin(), folder.display()));
+            }
+            found
+        }
         None => None,
     };
     let verification = open.reader.verify(outside.as_ref()).await.context("the log cannot be read")?;
@@ -57,10 +63,10 @@ pub async fn run(args: &VerifyArgs) -> Result<ExitCode> {
 }
 
 /// The given folder, else the demo's when its database is used.
-fn checkpoints(args: &VerifyArgs) -> Result<Option<PathBuf>> {
-    match (&args.checkpoints, &args.ledger.database.database) {
-        (Some(folder), _) => Ok(Some(folder.clone())),
-        (None, Some(_)) => Ok(None),
-        (None, None) => Ok(DemoState::load(&Home::find()?.demo())?.map(|state| state.checkpoints)),
+fn checkpoints(args: &VerifyArgs, open: &OpenLedger) -> Result<Option<PathBuf>> {
+    if let Some(folder) = &args.checkpoints {
+        return Ok(Some(folder.clone()));
     }
+    let demo = DemoState::load(&Home::find()?.demo())?;
+    Ok(demo.filter(|demo| open.database.is_of(demo)).map(|demo| demo.checkpoints))
 }

@@ -4,16 +4,19 @@ use super::cast::{self, PLAYERS, Player};
 use super::follow::Follower;
 use super::state::DemoState;
 use crate::cli::{DatabaseArgs, DemoArgs, LedgerArgs, TableArgs};
-use crate::commands::{self, audit::epoch_report};
+use crate::commands::audit::epoch_report;
+use crate::commands::export::{self, Exported};
+use crate::commands::tables;
 use crate::output::{self, Align};
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use ledger::LedgerReader;
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// A checkpoint follows each closed epoch at once, and at the latest after a minute.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_secs(75);
+/// Between two looks whether a bundle can be written.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Audits epochs as they close.
 pub struct Closing<'a> {
@@ -23,13 +26,25 @@ pub struct Closing<'a> {
     keys: PathBuf,
     audited: usize,
     last: Option<(u64, String)>,
+    unwritten: VecDeque<u64>,
+    next_try: Instant,
     shown: bool,
 }
 
 impl<'a> Closing<'a> {
     /// Nothing is audited yet.
     pub fn new(args: &'a DemoArgs, state: &'a DemoState, keys: PathBuf, reader: LedgerReader) -> Self {
-        Self { args, state, reader, keys, audited: 0, last: None, shown: false }
+        Self {
+            args,
+            state,
+            reader,
+            keys,
+            audited: 0,
+            last: None,
+            unwritten: VecDeque::new(),
+            next_try: Instant::now(),
+            shown: false,
+        }
     }
 
     /// The next closed epoch that is not audited.
@@ -39,35 +54,56 @@ impl<'a> Closing<'a> {
         next
     }
 
-    /// Audits a closed epoch against the chain and writes its bundle.
+    /// Audits a closed epoch against the chain. Its bundle follows.
     pub async fn audit(&mut self, epoch: u64, outcome: &str) -> Result<ExitCode> {
         let report = epoch_report(&self.reader, epoch, Some(&self.state.chain)).await?;
-        let file = self.bundle(epoch);
-        let bytes = self.export(epoch, &file).await?;
-        output::line(format!("  epoch {epoch} ({outcome}): {bytes} bytes in {}", file.display()));
-        output::line(format!("  epoch {epoch} {}", report.last_line()));
+        output::line(format!("  epoch {epoch} ({outcome}) {}", report.last_line()));
         self.last = Some((epoch, report.last_line()));
+        self.unwritten.push_back(epoch);
         Ok(ExitCode::from(report.verdict.exit_code()))
     }
 
-    /// Writes the bundle as soon as a checkpoint covers the epoch's end.
-    async fn export(&self, epoch: u64, file: &Path) -> Result<u64> {
-        let begun = Instant::now();
-        let range = self.reader.epoch_range(epoch).await?.with_context(|| format!("epoch {epoch} is not derived"))?;
-        loop {
-            if let Some(checkpoint) = self.reader.checkpoint_covering(range.end).await? {
-                return commands::export::write(&self.reader, &range, &checkpoint, file).await;
-            }
-            if begun.elapsed() > CHECKPOINT_PATIENCE {
-                bail!("no checkpoint covers epoch {epoch} up to position {}", range.end - 1);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+    /// Writes the bundles of audited epochs as soon as a checkpoint covers them and nothing in them is still secret.
+    pub async fn write_bundles(&mut self) -> Result<()> {
+        if Instant::now() < self.next_try {
+            return Ok(());
         }
+        while let Some(epoch) = self.unwritten.front().copied() {
+            let file = self.bundle(epoch);
+            match export::epoch(&self.reader, epoch, &file).await? {
+                Exported::Written { bytes, .. } => {
+                    output::line(format!("  epoch {epoch}: {bytes} bytes in {}", file.display()));
+                    self.unwritten.pop_front();
+                }
+                Exported::NotYet(_) => {
+                    self.next_try = Instant::now() + BETWEEN_TRIES;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which bundles are missing when the demo ends.
+    pub async fn finish(&mut self) -> Result<()> {
+        self.next_try = Instant::now();
+        self.write_bundles().await?;
+        for epoch in &self.unwritten {
+            let (program, file) = (program(), self.bundle(*epoch));
+            output::line(format!(
+                "  epoch {epoch} has no bundle yet; later: {program} export --epoch {epoch} --out {}",
+                file.display()
+            ));
+        }
+        Ok(())
     }
 
     /// Whether this is the moment to show the results: the first epoch after the first questions is audited.
     pub fn take_first(&mut self, follower: &Follower, known: usize) -> bool {
-        let now = !self.shown && follower.closed.len() > known && self.audited == follower.closed.len();
+        let now = !self.shown
+            && follower.closed.len() > known
+            && self.audited == follower.closed.len()
+            && self.unwritten.is_empty();
         self.shown |= now;
         now
     }
@@ -77,11 +113,14 @@ impl<'a> Closing<'a> {
         let Some((epoch, last_line)) = &self.last else { return Ok(()) };
         output::line("");
         let table = TableArgs { ledger: self.ledger(), as_of: None, json: false };
-        commands::tables::leaderboard_command(&table).await?;
+        tables::leaderboard_command(&table).await?;
         self.who()?;
         let program = program();
         let DemoState { api, validator, chain, .. } = self.state;
         let bundle = self.bundle(*epoch);
+        // A database of one's own may hold other ledgers, too.
+        let alone = LedgerReader::list(&self.state.database).await?.len() == 1;
+        let of = if alone { String::new() } else { format!(" --ledger {}", self.reader.origin()) };
         output::line("");
         output::line(output::bold("Look"));
         output::line(format!("  GraphiQL    {api}/graphiql"));
@@ -89,11 +128,11 @@ impl<'a> Closing<'a> {
         output::line(format!("  chain       {chain}"));
         output::line("");
         output::line(output::bold("Check"));
-        output::line(format!("  {program} audit --epoch {epoch}"));
+        output::line(format!("  {program} audit --epoch {epoch}{of}"));
         output::line(format!("  {program} audit --bundle {}", bundle.display()));
-        output::line(format!("  {program} verify"));
-        output::line(format!("  {program} replay --epoch {epoch} --rules {}", other(&self.args.rules)));
-        output::line(format!("  {}", curl(api)));
+        output::line(format!("  {program} verify{of}"));
+        output::line(format!("  {program} replay --epoch {epoch} --rules {}{of}", other(&self.args.rules)));
+        output::line(format!("  {}", curl(api, (!alone).then(|| self.reader.origin()))));
         output::line("");
         output::line(last_line);
         Ok(())
@@ -136,8 +175,9 @@ fn other(rules: &str) -> &'static str {
     if rules == "loosh/readme" { "loosh/1.2.8" } else { "loosh/readme" }
 }
 
-/// A query that needs no argument of this run.
-fn curl(api: &str) -> String {
-    let query = "{ leaderboard(first: 3) { edges { node { rank hotkey average } } } }";
+/// A query that needs no argument of this run, but the ledger where there are several.
+fn curl(api: &str, ledger: Option<&str>) -> String {
+    let of = ledger.map_or_else(String::new, |origin| format!(", ledger: \\\"{origin}\\\""));
+    let query = format!("{{ leaderboard(first: 3{of}) {{ edges {{ node {{ rank hotkey average }} }} }} }}");
     format!("curl -s {api}/graphql -H 'content-type: application/json' -d '{{\"query\":\"{query}\"}}'")
 }

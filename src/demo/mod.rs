@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs the demo.
-pub async fn run(args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
+pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
+    args.once |= args.tamper;
     let folder = Home::find()?.demo();
     let begun = Instant::now();
     let mut stage = tokio::select! {
@@ -37,11 +38,13 @@ pub async fn run(args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     };
     output::line(format!("demo: everything is up after {:.0} s", begun.elapsed().as_secs_f64()));
     let played = play(&args, &mut stage, &stop).await;
+    let ledger = reader(&stage).await.map(|reader| reader.origin().to_owned());
     output::line("demo: stopping every process");
     let server = stage.server.take();
     let state = stage.stop().await;
-    let tampered = match &played {
-        Ok(_) if args.tamper => tamper::run(&state).await,
+    let tampered = match (&played, ledger) {
+        (Ok(_), Ok(origin)) if args.tamper && !stop.requested() => tamper::run(&state, &origin).await,
+        (Ok(_), Err(error)) if args.tamper => Err(error),
         _ => Ok(()),
     };
     drop(server);
@@ -82,6 +85,7 @@ async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<Exi
         while let Some((epoch, outcome)) = closing.next_of(&follower) {
             code = closing.audit(epoch, &outcome).await?;
         }
+        closing.write_bundles().await?;
         if asked_at_end.is_none() && pushed >= args.questions && follower.open() == 0 {
             // The next epoch to close holds, or comes after, all the first questions.
             asked_at_end = Some(follower.closed.len());
@@ -95,12 +99,13 @@ async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<Exi
         {
             closing.show().await?;
             if args.once {
-                return Ok(code);
+                break;
             }
             output::line("demo: going on with a question every few seconds; Ctrl-C ends it");
         }
         if args.once && Instant::now() > deadline {
-            bail!("the demo did not come to an audited epoch in {} s; see the logs", PATIENCE.as_secs());
+            let logs = stage.folder.join("logs");
+            bail!("the demo did not come to an audited epoch in {} s; see {}", PATIENCE.as_secs(), logs.display());
         }
         if !first {
             tokio::select! {
@@ -109,6 +114,7 @@ async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<Exi
             }
         }
     }
+    closing.finish().await?;
     Ok(code)
 }
 

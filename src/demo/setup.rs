@@ -84,12 +84,14 @@ pub async fn start(args: &DemoArgs, folder: PathBuf) -> Result<Stage> {
 async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<Cluster>, String)> {
     if let Some(url) = &args.database {
         output::line("demo: using the database of DATABASE_URL");
+        crate::database::connect(url).await?;
         return Ok((None, url.clone()));
     }
     let root = std::process::Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0\n"));
     let directory = cluster_directory(folder, root);
     output::line(format!("demo: starting a private PostgreSQL in {}", directory.display()));
-    let server = Cluster::start(Options::persistent(directory)).await.context("the private PostgreSQL")?;
+    let server = Cluster::start(Options::persistent(directory)).await;
+    let server = server.context("the private PostgreSQL; if another demo runs in this folder, end it first")?;
     let url = server.url();
     Ok((Some(server), url))
 }

@@ -17,16 +17,16 @@ use sqlx::{ConnectOptions, Connection, PgConnection};
 use std::str::FromStr;
 
 /// Tampers with two copies of the database and shows what catches it.
-pub async fn run(state: &DemoState) -> Result<()> {
+pub async fn run(state: &DemoState, origin: &str) -> Result<()> {
     output::line("");
     output::line(output::bold("Tampering, in copies"));
-    payload(state).await.context("the copy with a changed payload")?;
-    score(state).await.context("the copy with a changed score")
+    payload(state, origin).await.context("the copy with a changed payload")?;
+    score(state, origin).await.context("the copy with a changed score")
 }
 
-async fn payload(state: &DemoState) -> Result<()> {
+async fn payload(state: &DemoState, origin: &str) -> Result<()> {
     let copy = Copy::make(state, "assay_tampered_payload").await?;
-    let reader = copy.reader().await?;
+    let reader = copy.reader(origin).await?;
     let stored = reader.by_kind("ResponseReceived", 0, 1).await?.pop().context("no response is recorded")?;
     let mut session = copy.session().await?;
     sqlx::query("UPDATE ledger.events SET payload = set_byte(payload, 64, get_byte(payload, 64) # 1) WHERE ledger_id = $1 AND position = $2")
@@ -44,9 +44,9 @@ async fn payload(state: &DemoState) -> Result<()> {
     copy.discard().await
 }
 
-async fn score(state: &DemoState) -> Result<()> {
+async fn score(state: &DemoState, origin: &str) -> Result<()> {
     let copy = Copy::make(state, "assay_tampered_score").await?;
-    let reader = copy.reader().await?;
+    let reader = copy.reader(origin).await?;
     let Some((stored, epoch)) = paid_score(&reader).await? else { bail!("no score is recorded in a derived epoch") };
     let Some(Event::ResponseScored(mut scored)) = stored.fact()? else { bail!("a score is erased") };
     let before = scored.score;
@@ -142,10 +142,8 @@ impl Copy {
         Ok(Self { name, url: options.to_url_lossy().to_string(), options, admin })
     }
 
-    async fn reader(&self) -> Result<LedgerReader> {
-        let ledgers = LedgerReader::list(&self.url).await?;
-        let ledger = ledgers.first().context("the copy holds no ledger")?;
-        Ok(LedgerReader::open(&self.url, &ledger.origin).await?)
+    async fn reader(&self, origin: &str) -> Result<LedgerReader> {
+        Ok(LedgerReader::open(&self.url, origin).await?)
     }
 
     /// A superuser's session in which no trigger stands in the way.
