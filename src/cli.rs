@@ -108,7 +108,7 @@ pub struct DemoArgs {
     /// Remove the demo's database, chain and keys at the end.
     #[arg(long)]
     pub discard: bool,
-    /// Change one payload and one score in copies of the log and show that both are caught.
+    /// Change one payload and one score in copies of the log and show that both are caught. Ends by itself, as with --once.
     #[arg(long)]
     pub tamper: bool,
     /// How many of the shipped questions to push at first.
@@ -130,6 +130,12 @@ pub struct DemoArgs {
 
 /// Arguments of `assay validator`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay validator --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
+  ASSAY_API_TOKEN=… assay validator --netuid 78 --listen 0.0.0.0:8000 … (clients elsewhere send the token)
+  assay validator --netuid 78 --netuid 79 …   (two subnets; routes on ports 8000 and 8001)
+
+DATABASE_URL names the database; `assay migrate` makes its schema.")]
 pub struct ValidatorArgs {
     /// Which database.
     #[command(flatten)]
@@ -177,6 +183,11 @@ pub struct ValidatorArgs {
 
 /// Arguments of `assay miner`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay miner --hotkey keys/miner.json --listen 127.0.0.1:8091
+  assay miner --hotkey keys/copycat.json --listen 127.0.0.1:8092 --profile copycat --peer http://127.0.0.1:8091
+
+Profiles: honest, copycat, spammer, slow, dead, malformed.")]
 pub struct MinerArgs {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8091")]
@@ -200,6 +211,11 @@ pub struct MinerArgs {
 
 /// Arguments of `assay localnet`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay localnet --data chain --genesis genesis.json
+  assay localnet --data chain --genesis genesis.json --block-time-ms 250
+
+`assay demo` leaves a genesis specification in $ASSAY_HOME/demo/genesis.json.")]
 pub struct LocalnetArgs {
     /// Address to listen on; loopback only.
     #[arg(long, default_value = "127.0.0.1:9944")]
@@ -217,6 +233,9 @@ pub struct LocalnetArgs {
 
 /// Arguments of `assay api`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay api
+  DATABASE_URL=postgres://reader@db/assay assay api --listen 0.0.0.0:8080")]
 pub struct ApiArgs {
     /// Which database.
     #[command(flatten)]
@@ -229,20 +248,21 @@ pub struct ApiArgs {
 /// Arguments of `assay audit`.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  assay audit --epoch 3\n  assay audit --from-genesis\n  assay audit --bundle epoch-3.assay --json\n\nExit codes: 0 equal, 1 differs, 2 cannot tell."
+    after_help = "Examples:\n  assay audit --epoch 3\n  assay audit --from-genesis\n  assay audit --bundle epoch-3.assay --json\n\nExit codes: 0 equal, 1 differs, 2 cannot tell.",
+    group = clap::ArgGroup::new("what").required(true)
 )]
 pub struct AuditArgs {
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerArgs,
     /// The epoch.
-    #[arg(long, value_name = "E", required_unless_present_any = ["from_genesis", "bundle"])]
+    #[arg(long, value_name = "E", group = "what")]
     pub epoch: Option<u64>,
     /// Every epoch from the first to the last closed one.
-    #[arg(long, conflicts_with_all = ["epoch", "bundle"])]
+    #[arg(long, group = "what")]
     pub from_genesis: bool,
     /// A bundle file; needs no database and no network.
-    #[arg(long, value_name = "FILE", conflicts_with = "epoch")]
+    #[arg(long, value_name = "FILE", group = "what")]
     pub bundle: Option<PathBuf>,
     /// Compare with this chain, too. Default: the demo's chain when its database is used and the chain answers.
     #[arg(long, value_name = "URL", env = "ASSAY_CHAIN")]
@@ -254,13 +274,18 @@ pub struct AuditArgs {
 
 /// Arguments of `assay replay`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay replay --epoch 0 --rules loosh/1.2.8
+  assay replay --rules loosh/1.2.8 --json        every epoch
+  assay rules --show loosh/readme > mine.json    then change a constant
+  assay replay --epoch 0 --rules mine.json")]
 pub struct ReplayArgs {
     /// Which ledger.
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// The epoch.
+    /// The epoch. Default: every epoch from the first on.
     #[arg(long, value_name = "E")]
-    pub epoch: u64,
+    pub epoch: Option<u64>,
     /// A shipped rule set's name, or a file with canonical JSON.
     #[arg(long, value_name = "NAME|FILE")]
     pub rules: String,
@@ -271,6 +296,11 @@ pub struct ReplayArgs {
 
 /// Arguments of `assay verify`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay verify
+  assay verify --checkpoints checkpoints --json
+
+Exit codes: 0 sound, 1 bad, 2 nothing outside of the database vouches for the log.")]
 pub struct VerifyArgs {
     /// Which ledger.
     #[command(flatten)]
@@ -285,6 +315,9 @@ pub struct VerifyArgs {
 
 /// Arguments of `assay export`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay export --epoch 0 --out epoch-0.assay
+  assay audit --bundle epoch-0.assay")]
 pub struct ExportArgs {
     /// Which ledger.
     #[command(flatten)]
@@ -299,6 +332,10 @@ pub struct ExportArgs {
 
 /// Arguments of the commands that print a table.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay leaderboard
+  assay leaderboard --as-of 1200 --json
+  assay epochs --netuid 78")]
 pub struct TableArgs {
     /// Which ledger.
     #[command(flatten)]
@@ -313,6 +350,9 @@ pub struct TableArgs {
 
 /// Arguments of `assay explain`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay explain --miner 5F… --epoch 0
+  assay explain --miner 5F… --epoch 0 --json")]
 pub struct ExplainArgs {
     /// Which ledger.
     #[command(flatten)]
@@ -330,6 +370,9 @@ pub struct ExplainArgs {
 
 /// Arguments of `assay rules`.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay rules
+  assay rules --show loosh/readme")]
 pub struct RulesArgs {
     /// Print one rule set's canonical JSON.
     #[arg(long, value_name = "NAME")]

@@ -1,7 +1,11 @@
 //! When a long-running command ends: Ctrl-C, SIGTERM, or the end of standard input when a parent asked for it.
 
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+/// Signals this close together are one.
+const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// Tells any number of waiters that it is time to end.
 #[derive(Debug, Clone)]
@@ -22,6 +26,8 @@ impl Shutdown {
             }
             // Nobody left to tell is fine.
             let _ = sender.send(true);
+            // A terminal, a shell and a supervisor may each pass the same signal on.
+            tokio::time::sleep(SAME_WISH).await;
             // A second signal does not wait.
             tokio::select! {
                 () = received(SignalKind::interrupt()) => {}

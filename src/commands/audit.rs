@@ -14,9 +14,31 @@ use std::fs::File;
 use std::io::BufReader;
 use std::process::ExitCode;
 
-/// Audits an epoch, everything, or a bundle.
+/// Audits an epoch, everything, or a bundle. The last line is a verdict also where nothing could be read.
 pub async fn run(args: &AuditArgs) -> Result<ExitCode> {
-    let report = match &args.bundle {
+    let report = match report(args).await {
+        Ok(report) => report,
+        Err(error) => {
+            output::error(&error);
+            let nothing = Replay::new(Settings::default()).finish();
+            if args.json {
+                output::json(&nothing)?;
+            } else {
+                output::line(nothing.last_line());
+            }
+            return Ok(ExitCode::from(nothing.verdict.exit_code()));
+        }
+    };
+    if args.json {
+        output::json(&report)?;
+    } else {
+        output::line(report.to_string().trim_end());
+    }
+    Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
+async fn report(args: &AuditArgs) -> Result<Report> {
+    Ok(match &args.bundle {
         Some(file) => {
             let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
             audit::bundle::audit(BufReader::new(opened), Settings::default())
@@ -30,13 +52,7 @@ pub async fn run(args: &AuditArgs) -> Result<ExitCode> {
                 None => genesis_report(&open.reader, chain.as_deref()).await?,
             }
         }
-    };
-    if args.json {
-        output::json(&report)?;
-    } else {
-        output::line(report.to_string().trim_end());
-    }
-    Ok(ExitCode::from(report.verdict.exit_code()))
+    })
 }
 
 /// The chain to compare with: the given one, else the demo's when its database is used and it answers.
@@ -52,8 +68,10 @@ async fn chain(args: &AuditArgs, open: &OpenLedger) -> Result<Option<String>> {
 /// Audits one epoch from the database.
 pub async fn epoch_report(reader: &LedgerReader, epoch: u64, chain: Option<&str>) -> Result<Report> {
     let Some(range) = reader.epoch_range(epoch).await? else {
-        let derived = reader.derived_epochs().await?;
-        bail!("epoch {epoch} is not derived yet; epochs 0 to {derived} (exclusive) are");
+        match reader.derived_epochs().await?.checked_sub(1) {
+            Some(last) => bail!("epoch {epoch} is not derived yet; the last one that is is {last}"),
+            None => bail!("no epoch is derived yet; `assay epochs` shows which is open"),
+        }
     };
     let chain = chain_view(reader, chain, Some(&range)).await?;
     let mut replay = Replay::new(Settings { epoch: Some(epoch), chain });

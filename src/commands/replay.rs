@@ -1,4 +1,4 @@
-//! `assay replay`: the same facts under other rules, and who moves.
+//! `assay replay`: the same facts under other rules, and who moves. One epoch, or all from the first one on.
 
 use crate::cli::ReplayArgs;
 use crate::ledgers;
@@ -10,17 +10,26 @@ use domain::mechanism;
 use domain::ruleset::RuleSet;
 use std::process::ExitCode;
 
-/// Replays an epoch twice: under the rules in force and under the others.
+/// Replays twice: under the rules in force and under the others.
 pub async fn run(args: &ReplayArgs) -> Result<ExitCode> {
     let rules = rules(&args.rules)?;
     let mechanism = mechanism::open(&rules)?;
     let open = ledgers::open(&args.ledger).await?;
-    let Some(range) = open.reader.epoch_range(args.epoch).await? else {
-        bail!("epoch {} is not derived yet; `assay epochs` lists those that are", args.epoch);
-    };
-    let mut replay = Replay::new(Settings { epoch: Some(args.epoch), chain: None }).under(mechanism);
-    open.reader.feed(&range, &mut replay).await.context("the log cannot be read")?;
-    let (report, what_if) = replay.finish_what_if();
+    let mut replay = Replay::new(Settings { epoch: args.epoch, chain: None }).under(mechanism);
+    match args.epoch {
+        Some(epoch) => {
+            let Some(range) = open.reader.epoch_range(epoch).await? else {
+                bail!("epoch {epoch} is not derived yet; `assay epochs` lists those that are");
+            };
+            open.reader.feed(&range, &mut replay).await.context("the log cannot be read")?;
+        }
+        None => {
+            let size = open.reader.head().await?.size;
+            open.reader.feed_from(0, size, &mut replay).await.context("the log cannot be read")?;
+        }
+    }
+    let (report, mut what_if) = replay.finish_what_if();
+    what_if.rule_set = label(&rules);
     if args.json {
         output::json(&what_if)?;
     } else {
@@ -30,15 +39,22 @@ pub async fn run(args: &ReplayArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The name, and the hash where the bytes are not those that ship under it.
+fn label(rules: &RuleSet) -> String {
+    let name = rules.name();
+    let ships = mechanism::shipped().iter().any(|shipped| shipped.hash() == rules.hash());
+    if ships { name } else { format!("{name} as changed ({})", rules.hash()) }
+}
+
 /// A shipped rule set by name, else a file.
 fn rules(named: &str) -> Result<RuleSet> {
     match mechanism::shipped_by_name(named) {
         Ok(rules) => Ok(rules),
         Err(unknown) => match std::fs::read_to_string(named) {
             Ok(text) => RuleSet::parse(text.trim_end()).with_context(|| format!("{named} is no rule set")),
-            Err(_) => {
-                Err(unknown).with_context(|| format!("--rules {named:?} is no shipped rule set and no readable file"))
-            }
+            Err(error) => Err(unknown).with_context(|| {
+                format!("--rules {named:?} is neither a shipped rule set nor a file of text that can be read ({error})")
+            }),
         },
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::ValidatorArgs;
 use crate::database::Database;
 use crate::shutdown::Shutdown;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chain::Chain;
 use chain::development::Client;
 use domain::mechanism;
@@ -25,6 +25,8 @@ use validator::{Validator, ValidatorConfig, open_ledger};
 
 /// How long the first connection to chain and database may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// What every subnet of the process shares.
 struct Common {
@@ -36,15 +38,24 @@ struct Common {
 
 /// Runs until it is told to end, or until one subnet cannot go on.
 pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
-    let database = Database::open(args.database.database.as_deref()).await?;
+    // Mistakes of the command line first: the chain and the database may be long in coming.
     let rule_set = rule_set(&args)?;
+    api_config(&args, &rule_set)?.check(args.listen)?;
+    distinct(&args.netuid)?;
+    let database = Database::open(args.database.database.as_deref()).await?;
     tracing::info!(rule_set = rule_set.name(), hash = %rule_set.hash(), network = args.network, "rules in force");
     let common = Common {
         database: database.url.clone(),
-        chain: Arc::new(chain(&args.chain).await?),
+        chain: tokio::select! {
+            chain = chain(&args.chain) => Arc::new(chain?),
+            () = stop.wait() => return Ok(ExitCode::SUCCESS),
+        },
         embeddings: embeddings()?,
         rule_set,
     };
+    for netuid in &args.netuid {
+        check_subnet(&config(&args, &common, NetUid(*netuid))?, common.chain.as_ref()).await?;
+    }
     let mut running = Vec::new();
     for (at, netuid) in args.netuid.iter().enumerate() {
         let port =
@@ -69,17 +80,31 @@ fn rule_set(args: &ValidatorArgs) -> Result<RuleSet> {
     Ok(mechanism::shipped_by_name(args.rules.as_deref().unwrap_or(default))?)
 }
 
+/// A ledger has one validator; the second one of this process would wait for the first for ever.
+fn distinct(netuids: &[u16]) -> Result<()> {
+    for (at, netuid) in netuids.iter().enumerate() {
+        ensure!(!netuids[..at].contains(netuid), "--netuid {netuid} is given twice; name each subnet once");
+    }
+    Ok(())
+}
+
 async fn chain(url: &str) -> Result<Client> {
     let begun = std::time::Instant::now();
+    let mut pause = Duration::from_secs(1);
     loop {
         match Client::connect(url).await {
             Ok(client) => return Ok(client),
             Err(error) if begun.elapsed() >= PATIENCE => {
-                return Err(error).with_context(|| format!("the chain at {url} does not answer"));
+                return Err(error).with_context(|| {
+                    format!("the chain at {url} does not answer; name another with --chain, or start `assay localnet`")
+                });
             }
-            Err(error) => tracing::warn!(%error, url, "waiting for the chain"),
+            Err(error) => {
+                tracing::warn!(%error, url, patience_s = PATIENCE.as_secs(), "waiting for the chain");
+            }
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -130,6 +155,18 @@ async fn subnet(
         served.await??;
         Ok(())
     }))
+}
+
+/// Before any ledger is begun: a mistyped number must not leave one behind.
+async fn check_subnet(config: &ValidatorConfig, chain: &dyn Chain) -> Result<()> {
+    let head = chain.head().await.context("the chain's head cannot be read")?;
+    let metagraph = chain.metagraph(config.netuid, head.number).await;
+    let metagraph = metagraph.with_context(|| format!("--netuid {}", config.netuid))?;
+    let hotkey = config.hotkey.hotkey();
+    if metagraph.neuron_of(&hotkey).is_none() {
+        tracing::warn!(%hotkey, netuid = %config.netuid, "the hotkey holds no slot of this subnet: its weights will not count until it is registered");
+    }
+    Ok(())
 }
 
 fn config(args: &ValidatorArgs, common: &Common, netuid: NetUid) -> Result<ValidatorConfig> {
