@@ -3,8 +3,9 @@
 //! Events are compared by their payload bytes, so that nothing which is hashed can differ unseen; only then is the JSON
 //! walked to name the fields.
 
-use domain::codec;
-use domain::events::Event;
+use domain::codec::{self, CodecError};
+use domain::events::{Event, Payload};
+use domain::types::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,24 +66,43 @@ pub fn block_field(kind: &str) -> Option<&'static str> {
 /// Every field in which the two differ; empty when their payload bytes are the same.
 #[must_use]
 pub fn differing_fields(recorded: &Event, recomputed: &Event) -> Vec<FieldDifference> {
-    let whole =
-        |recorded: String, recomputed: String| vec![FieldDifference { field: String::new(), recorded, recomputed }];
-    let (left, right) = match (recorded.encode(), recomputed.encode()) {
+    if recorded.kind() != recomputed.kind() {
+        return whole(recorded.kind(), recomputed.kind());
+    }
+    differing(recorded.kind(), || recorded.encode(), || recomputed.encode())
+}
+
+/// The same for two payloads of one kind.
+#[must_use]
+pub fn differing_payloads<P: Payload>(recorded: &P, recomputed: &P) -> Vec<FieldDifference> {
+    differing(P::KIND, || codec::encode(recorded), || codec::encode(recomputed))
+}
+
+fn whole(recorded: impl ToString, recomputed: impl ToString) -> Vec<FieldDifference> {
+    let (recorded, recomputed) = (recorded.to_string(), recomputed.to_string());
+    vec![FieldDifference { field: String::new(), recorded, recomputed }]
+}
+
+fn differing(
+    kind: &str,
+    recorded: impl Fn() -> Result<Vec<u8>, CodecError>,
+    recomputed: impl Fn() -> Result<Vec<u8>, CodecError>,
+) -> Vec<FieldDifference> {
+    // One encoding at a time: a derivation carries the whole state, which may be megabytes.
+    let hash = |encoded: Result<Vec<u8>, CodecError>| encoded.map(|payload| sha256(&payload));
+    match (hash(recorded()), hash(recomputed())) {
         (Ok(left), Ok(right)) if left == right => return Vec::new(),
-        (Ok(left), Ok(right)) => (left, right),
-        (Err(error), _) => return whole(error.to_string(), "a payload".to_owned()),
-        (_, Err(error)) => return whole("a payload".to_owned(), error.to_string()),
-    };
-    let kind = recorded.kind();
-    if kind != recomputed.kind() {
-        return whole(kind.to_owned(), recomputed.kind().to_owned());
+        (Ok(_), Ok(_)) => {}
+        (Err(error), _) => return whole(error, "a payload"),
+        (_, Err(error)) => return whole("a payload", error),
     }
     let mut found = Vec::new();
-    let parts = |payload: &[u8]| -> Option<(Value, Vec<u8>)> {
-        let json = codec::json_part(kind, payload).ok()?;
+    let parts = |payload: Vec<u8>| -> Option<(Value, Vec<u8>)> {
+        let json = codec::json_part(kind, &payload).ok()?;
         Some((serde_json::from_slice(json).ok()?, payload[4 + json.len()..].to_vec()))
     };
-    if let (Some((left, left_block)), Some((right, right_block))) = (parts(&left), parts(&right)) {
+    let sides = recorded().ok().and_then(parts).zip(recomputed().ok().and_then(parts));
+    if let Some(((left, left_block), (right, right_block))) = sides {
         walk("", &left, &right, &mut found);
         if left_block != right_block {
             let field = format!("{}[\u{2026}]", block_field(kind).unwrap_or_default());

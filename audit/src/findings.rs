@@ -1,9 +1,9 @@
 //! What an audit has found so far: differences, and reasons why it cannot tell. Bounded, with counts kept on.
 
-use domain::events::Event;
+use domain::events::{Event, Payload};
 use serde::{Deserialize, Serialize};
 
-use crate::difference::{Difference, differing_fields, shorten};
+use crate::difference::{Difference, differing_fields, differing_payloads, shorten};
 use crate::record::Recorded;
 
 /// The most differences kept; further ones are only counted.
@@ -100,6 +100,15 @@ impl Findings {
     /// Compares a whole event with its recomputation. True when they are the same.
     pub(crate) fn same_event(&mut self, at: At<'_>, recorded: &Event, recomputed: &Event, message: &str) -> bool {
         let fields = differing_fields(recorded, recomputed);
+        for found in &fields {
+            self.differ(at, &found.field, &found.recorded, &found.recomputed, message);
+        }
+        fields.is_empty()
+    }
+
+    /// Compares two payloads of one kind, without a copy of either. True when they are the same.
+    pub(crate) fn same<P: Payload>(&mut self, at: At<'_>, recorded: &P, recomputed: &P, message: &str) -> bool {
+        let fields = differing_payloads(recorded, recomputed);
         for found in &fields {
             self.differ(at, &found.field, &found.recorded, &found.recomputed, message);
         }

@@ -95,16 +95,18 @@ impl Replay {
         };
         let stream = epoch::stream_id(number);
         self.findings.equal(at, "<stream_id>", &recorded.stream_id, &stream, "an epoch's stream is its number");
+        if let Event::WeightsDerived(derived) = event {
+            if let Some(expected) = self.weights_derived(at, derived) {
+                self.in_order(at, Event::WeightsDerived(expected));
+            }
+            return;
+        }
         let mut event = event.clone();
         if let Some(named) = epoch_field(&mut event) {
             self.findings.equal(at, "epoch", named, &number, "events of an epoch name it");
             *named = number;
         }
         let event = match event {
-            Event::WeightsDerived(derived) => match self.weights_derived(at, &derived) {
-                Some(expected) => Event::WeightsDerived(expected),
-                None => return,
-            },
             Event::CheckpointAnchored(anchored) => Event::CheckpointAnchored(self.checkpoint_anchored(at, anchored)),
             Event::WeightsSubmitted(submitted) => Event::WeightsSubmitted(self.weights_submitted(at, submitted)),
             Event::WeightsCommitted(mut committed) => {
@@ -127,7 +129,13 @@ impl Replay {
 
     /// Lets the epoch decide whether the event may follow, and takes it in.
     fn in_order(&mut self, at: At<'_>, event: Event) {
-        let command = match event.clone() {
+        let closed = match &event {
+            Event::EpochClosed(closed) => Some(closed.epoch),
+            _ => None,
+        };
+        // A derivation may carry megabytes; one that is refused is not taken in.
+        let spare = (!matches!(event, Event::WeightsDerived(_))).then(|| event.clone());
+        let command = match event {
             Event::EpochOpened(opened) => EpochCommand::Open(opened),
             Event::WeightsDerived(derived) => EpochCommand::Derive(Box::new(derived)),
             Event::CheckpointAnchored(anchored) => EpochCommand::Anchor(anchored),
@@ -139,19 +147,23 @@ impl Replay {
             Event::EpochClosed(closed) => EpochCommand::Close(closed),
             _ => return,
         };
-        if let Err(error) = self.epochs.epoch.decide(command) {
-            let field = match at.kind {
-                "EpochClosed" => "outcome",
-                "CheckpointAnchored" => "size",
-                _ => "",
-            };
-            let message = "opened, derived, anchored, submitted, its fate, closed: in this order";
-            self.findings.differ(at, field, at.kind, error, message);
-        }
-        self.epochs.epoch.apply(&event);
-        if let Event::EpochClosed(closed) = &event {
-            self.counts.closed += u64::from(self.settings.epoch.is_none_or(|wanted| wanted == closed.epoch));
-            self.complete = self.settings.epoch == Some(closed.epoch);
+        let taken = match self.epochs.epoch.decide(command) {
+            Ok(events) => events,
+            Err(error) => {
+                let field = match at.kind {
+                    "EpochClosed" => "outcome",
+                    "CheckpointAnchored" => "size",
+                    _ => "",
+                };
+                let message = "opened, derived, anchored, submitted, its fate, closed: in this order";
+                self.findings.differ(at, field, at.kind, error, message);
+                spare.into_iter().collect()
+            }
+        };
+        taken.iter().for_each(|event| self.epochs.epoch.apply(event));
+        if let Some(closed) = closed {
+            self.counts.closed += u64::from(self.settings.epoch.is_none_or(|wanted| wanted == closed));
+            self.complete = self.settings.epoch == Some(closed);
         }
     }
 
@@ -180,7 +192,7 @@ impl Replay {
         if let Some((position, previous)) = self.epochs.previous.take() {
             let message = "the derivation that the range begins with stands in it";
             self.findings.equal(at, "<position>", &at.position, &position.0, message);
-            self.findings.same_event(at, &recorded.clone().into(), &previous.clone().into(), message);
+            self.findings.same(at, recorded, &previous, message);
             return Some(previous);
         }
         if let Some(basis) = self.epochs.epoch.derived().cloned() {
@@ -208,7 +220,7 @@ impl Replay {
                 self.findings.differ(at, "to", recorded.to, "no such observation", message);
             }
             let message = "the weights and the state carried out follow from the range";
-            self.findings.same_event(at, &recorded.clone().into(), &expected.clone().into(), message);
+            self.findings.same(at, recorded, &expected, message);
             if self.settings.epoch.is_none_or(|wanted| wanted == expected.epoch) {
                 self.pending.derivations = 1;
                 self.pending.weights = (expected.weights.len() + expected.zeros.len()) as u64;

@@ -1,7 +1,8 @@
 //! The chain of epoch folds: each begins with the state that the one before carries out.
 //!
 //! A range ends with the full metagraph observation that gives the uids. Which one that is shows only when the derivation
-//! follows, so the fold as of the newest full observation is kept beside the running one.
+//! follows, so the fold stops at each full observation, and what comes after it waits for a while: for the derivation, or
+//! for too many events for one to follow.
 
 use std::sync::Arc;
 
@@ -22,13 +23,13 @@ pub(crate) struct FoldChain {
     mechanism: Arc<dyn Mechanism>,
     own: Hotkey,
     fold: EpochFold,
-    /// As of the newest full metagraph observation of the range.
-    at_full: Option<EpochFold>,
+    /// The fold stands at a full metagraph observation of the range.
+    at_full: bool,
     /// The newest full metagraph observation.
     full: Option<(Position, Event)>,
     /// Outside scores: the newest from before the range, then those of the range.
     fetched: Vec<(Position, Event)>,
-    /// What the fold took in after `at_full`.
+    /// What comes after it, while the fold stands there.
     since_full: Vec<(Position, Micros, Event)>,
 }
 
@@ -60,7 +61,7 @@ impl FoldChain {
 
     fn around(fold: EpochFold, mechanism: Arc<dyn Mechanism>, own: Hotkey) -> Self {
         let (fetched, since_full) = (Vec::new(), Vec::new());
-        Self { mechanism, own, fold, at_full: None, full: None, fetched, since_full }
+        Self { mechanism, own, fold, at_full: false, full: None, fetched, since_full }
     }
 
     /// First position of the running range.
@@ -71,37 +72,42 @@ impl FoldChain {
     /// The epoch from its beginning under another mechanism.
     pub(crate) fn adopt(&mut self, mechanism: Arc<dyn Mechanism>) {
         self.fold.set_mechanism(Arc::clone(&mechanism));
-        if let Some(fold) = &mut self.at_full {
-            fold.set_mechanism(Arc::clone(&mechanism));
-        }
         self.mechanism = mechanism;
         self.read_fetched();
     }
 
     fn read_fetched(&mut self) {
-        for (position, event) in &self.fetched {
+        // What was fetched after the observation at which the fold stands waits in `since_full`.
+        let end = if self.at_full { self.fold.to() } else { None };
+        for (position, event) in self.fetched.iter().filter(|(position, _)| end.is_none_or(|end| *position <= end)) {
             self.fold.antecedent(*position, event);
-            if let Some(fold) = self.at_full.as_mut().filter(|fold| fold.to() >= Some(*position)) {
-                fold.antecedent(*position, event);
-            }
         }
     }
 
     /// Takes the next event of the range in; scores must be recomputed ones.
     pub(crate) fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
-        self.fold.apply(position, recorded_at, event);
         self.remember(position, event);
         if matches!(event, Event::MetagraphObserved(observed) if observed.full) {
-            self.at_full = Some(self.fold.clone());
-            self.since_full.clear();
-        } else if self.at_full.is_some() && matters(event) {
+            self.catch_up();
+            self.fold.apply(position, recorded_at, event);
+            self.at_full = true;
+        } else if !self.at_full {
+            self.fold.apply(position, recorded_at, event);
+        } else if matters(event) {
             self.since_full.push((position, recorded_at, event.clone()));
             if self.since_full.len() > MAX_BETWEEN {
                 // No derivation can belong to an observation so long ago.
-                self.at_full = None;
-                self.since_full = Vec::new();
+                self.catch_up();
             }
         }
+    }
+
+    /// Lets the fold go on from the observation at which it stands.
+    fn catch_up(&mut self) {
+        for (position, recorded_at, event) in std::mem::take(&mut self.since_full) {
+            self.fold.apply(position, recorded_at, &event);
+        }
+        self.at_full = false;
     }
 
     fn remember(&mut self, position: Position, event: &Event) {
@@ -119,16 +125,13 @@ impl FoldChain {
 
     /// The derivation that follows, and whether the range ends as it must: with a full metagraph observation.
     pub(crate) fn derive(&self) -> (WeightsDerived, bool) {
-        match &self.at_full {
-            Some(fold) => (fold.derive(), true),
-            None => (self.fold.derive(), false),
-        }
+        (self.fold.derive(), self.at_full)
     }
 
     /// Begins the next epoch with the state that the derivation carries out.
     pub(crate) fn advance(&mut self, derived: &WeightsDerived) -> Result<(), CarriedStateError> {
         let between = std::mem::take(&mut self.since_full);
-        let between = if self.at_full.take().is_some() { between } else { Vec::new() };
+        self.at_full = false;
         let mut fold = EpochFold::carry(Arc::clone(&self.mechanism), self.own, derived)?;
         if let Some((position, event)) = &self.full {
             fold.antecedent(*position, event);
