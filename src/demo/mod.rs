@@ -30,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Runs the demo.
 pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     args.once |= args.tamper;
+    // What could only fail at the end is tried first.
+    domain::mechanism::shipped_by_name(&args.rules).context("--rules")?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make --out {}", args.out.display()))?;
     let folder = Home::find()?.demo();
     let begun = Instant::now();
     let mut stage = tokio::select! {
@@ -39,7 +42,7 @@ pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     output::line(format!("demo: everything is up after {:.0} s", begun.elapsed().as_secs_f64()));
     let played = play(&args, &mut stage, &stop).await;
     let ledger = reader(&stage).await.map(|reader| reader.origin().to_owned());
-    output::line("demo: stopping every process");
+    output::line("demo: stopping every process; rounds under way are given up to 10 s");
     let server = stage.server.take();
     let state = stage.stop().await;
     let tampered = match (&played, ledger) {

@@ -13,8 +13,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, ChildStdin, Command};
 
-/// How long a child may take to end before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a child may take to end before it is killed: a validator gives its rounds 10 s and its loops 5 s more.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// One running child.
 pub struct Process {
