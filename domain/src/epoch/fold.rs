@@ -233,7 +233,8 @@ fn write_item(window: &mut Vec<u8>, time: Micros, score: f64) {
 }
 
 /// The correction of a derivation for slots that changed hands since: their weights are left out, never paid to another
-/// hotkey. None when nothing changed.
+/// hotkey, and the rest is scaled so that its largest is 65535 again. The chain would scale it the same way, and what it
+/// stores is to be what is recorded. None when nothing changed.
 #[must_use]
 pub fn reassigned(basis: &WeightsDerived, metagraph_at: Position, metagraph: &Metagraph) -> Option<WeightsDerived> {
     let holds = |weight: &Weight| metagraph.at(weight.uid).is_some_and(|neuron| neuron.hotkey == weight.hotkey);
@@ -253,10 +254,27 @@ pub fn reassigned(basis: &WeightsDerived, metagraph_at: Position, metagraph: &Me
         metagraph: metagraph_at,
         block: metagraph.block,
         skip: if kept.is_empty() { Some(SkipReason::NobodyServing) } else { basis.skip },
-        weights: kept,
+        weights: scaled(kept),
         zeros,
         carried: Vec::new(),
         window: Block::default(),
         ..basis.clone()
     })
 }
+
+/// `w × 65535 / max`, to the nearest and halves up. None becomes smaller, so none becomes 0.
+fn scaled(mut weights: Vec<Weight>) -> Vec<Weight> {
+    let largest = u32::from(weights.iter().map(|weight| weight.weight).max().unwrap_or_default());
+    if largest > 0 {
+        for weight in &mut weights {
+            // At most 65535 × 65535 + 32767 < 2³² before the division and at most 65535 after it.
+            let share = (u32::from(weight.weight) * u32::from(u16::MAX) + largest / 2) / largest;
+            weight.weight = u16::try_from(share).unwrap_or(u16::MAX);
+        }
+    }
+    weights
+}
+
+#[cfg(test)]
+#[path = "reassigned_tests.rs"]
+mod tests;

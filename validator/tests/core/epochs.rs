@@ -135,7 +135,8 @@ async fn a_uid_that_changed_hands_is_left_out_and_never_pays_another() {
         _ => None,
     });
     let derived = derived.unwrap();
-    let loser = derived.weights.first().unwrap().clone();
+    // The best paid miner loses its slot, so that what is left has another largest weight.
+    let loser = derived.weights.iter().max_by_key(|weight| weight.weight).unwrap().clone();
     let newcomer = Keypair::from_uri("//newcomer").unwrap();
     let (hotkey, coldkey) = (newcomer.hotkey(), newcomer.hotkey());
     let call = RootCall::ReplaceNeuron { netuid: NETUID, uid: loser.uid, hotkey, coldkey };
@@ -158,5 +159,7 @@ async fn a_uid_that_changed_hands_is_left_out_and_never_pays_another() {
     let head = world.chain.head().await.unwrap().number;
     let on_chain = world.chain.weights(NETUID, Uid(0), head).await.unwrap();
     assert!(!on_chain.is_empty() && on_chain.iter().all(|(uid, _)| *uid != loser.uid), "{on_chain:?}");
+    let recorded: Vec<(Uid, u16)> = revised.weights.iter().map(|weight| (weight.uid, weight.weight)).collect();
+    assert_eq!(on_chain, recorded, "the chain stores what is recorded");
     world.assert_sound().await;
 }
