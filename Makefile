@@ -12,7 +12,7 @@ CYCLES ?= 25
 BENCH_ARGS := $(if $(QUICK),--quick) $(ARGS)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup demo test test-fast lint bench-ledger bench chaos clean-demo
+.PHONY: help setup demo test lint bench-ledger bench chaos
 
 help:
 	@echo "make demo          the main job: chain, miners, validator, API, one audited epoch after another (ONCE=1 ends by itself)"
