@@ -265,12 +265,10 @@ pub fn reassigned(basis: &WeightsDerived, metagraph_at: Position, metagraph: &Me
 /// `w × 65535 / max`, to the nearest and halves up. None becomes smaller, so none becomes 0.
 fn scaled(mut weights: Vec<Weight>) -> Vec<Weight> {
     let largest = u32::from(weights.iter().map(|weight| weight.weight).max().unwrap_or_default());
-    if largest > 0 {
-        for weight in &mut weights {
-            // At most 65535 × 65535 + 32767 < 2³² before the division and at most 65535 after it.
-            let share = (u32::from(weight.weight) * u32::from(u16::MAX) + largest / 2) / largest;
-            weight.weight = u16::try_from(share).unwrap_or(u16::MAX);
-        }
+    for weight in &mut weights {
+        // At most 65535 × 65535 + 32767 < 2³² before the division and at most 65535 after it.
+        let share = (u32::from(weight.weight) * u32::from(u16::MAX) + largest / 2).checked_div(largest);
+        weight.weight = share.and_then(|share| u16::try_from(share).ok()).unwrap_or_default();
     }
     weights
 }
