@@ -19,7 +19,7 @@ use crate::reader::{Head, LedgerReader};
 const PAGE: u64 = 8_192;
 /// Findings kept; the first bad position is always among them.
 const MAX_FINDINGS: usize = 16;
-/// Findings in the one line of the conclusion.
+/// Findings in the one line of the conclusion, and the last one: what contradicts the outside comes last.
 const SHOWN_FINDINGS: usize = 3;
 
 /// What a verification found.
@@ -92,7 +92,8 @@ impl std::fmt::Display for Verification {
                 )
             }
             Outcome::Bad { .. } => {
-                let shown = self.findings.iter().take(SHOWN_FINDINGS).map(Finding::to_string).collect::<Vec<_>>();
+                let (first, rest) = self.findings.split_at(self.findings.len().min(SHOWN_FINDINGS));
+                let shown: Vec<String> = first.iter().chain(rest.last()).map(Finding::to_string).collect();
                 write!(formatter, "verify: bad; {}", shown.join("; "))
             }
         }
@@ -117,6 +118,8 @@ struct Walk<'a> {
     claims: BTreeMap<u64, Vec<(Hash, Claim)>>,
     findings: Vec<Finding>,
     outside: Option<&'a OutsideCheckpoint>,
+    /// How the log contradicts the outside checkpoint.
+    contradiction: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -248,6 +251,7 @@ impl<'a> Walk<'a> {
             claims,
             findings: Vec::new(),
             outside,
+            contradiction: None,
         }
     }
 
@@ -326,7 +330,9 @@ impl<'a> Walk<'a> {
                 Claim::Event(position) => {
                     self.find(Some(position), format!("its checkpoint of size {size} is not the log's"));
                 }
-                Claim::Outside => self.find(None, format!("the log contradicts the outside checkpoint of size {size}")),
+                Claim::Outside => {
+                    self.contradiction = Some(format!("the log contradicts the outside checkpoint of size {size}"));
+                }
             }
         }
     }
@@ -360,7 +366,7 @@ impl<'a> Walk<'a> {
                             "the log contradicts the outside checkpoint of size {size}: it has {} events",
                             head.size
                         );
-                        self.find(None, problem);
+                        self.contradiction = Some(problem);
                     }
                     Claim::Outside => {}
                 }
@@ -371,6 +377,11 @@ impl<'a> Walk<'a> {
     fn conclude(mut self, origin: &str, head: &Head) -> Verification {
         // Positions first, in their order; what has none follows as it was found.
         self.findings.sort_by_key(|finding| (finding.position.is_none(), finding.position));
+        // However much is wrong inside, what stands outside is always among what is said.
+        if let Some(problem) = self.contradiction {
+            self.findings.truncate(MAX_FINDINGS - 1);
+            self.findings.push(Finding { position: None, problem });
+        }
         let outcome = match (self.findings.first(), self.outside) {
             (Some(first), _) => Outcome::Bad { first: first.position },
             (None, Some(outside)) => Outcome::Sound { covered: outside.checkpoint.size },

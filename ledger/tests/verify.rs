@@ -188,6 +188,28 @@ fn frontier_of(events: &[StoredEvent]) -> Frontier {
 }
 
 #[tokio::test]
+async fn the_outside_is_named_however_many_checkpoints_inside_are_contradicted() {
+    let (database, ledger) = filled().await;
+    let place = tempfile::tempdir().unwrap();
+    let (mut publisher, directory) = publisher(&ledger, &place);
+    for _ in 0..20 {
+        publisher
+            .publish(&[&signer()], 0)
+            .await
+            .unwrap()
+            .expect("the checkpoint before it is an event, so the log grew");
+    }
+    let outside = directory.read(ORIGIN).unwrap().unwrap();
+    let size = ledger.reader().head().await.unwrap().size;
+    let events: Vec<StoredEvent> = ledger.reader().events(0, size, None).try_collect().await.unwrap();
+    rewrite(&database, &events, 3).await;
+    let verification = ledger.reader().verify(Some(&outside)).await.unwrap();
+    let expected = format!("the log contradicts the outside checkpoint of size {}", outside.checkpoint.size);
+    assert!(verification.to_string().ends_with(&expected), "{verification}");
+    assert_eq!(verification.findings.len(), 16);
+}
+
+#[tokio::test]
 async fn a_log_cut_short_contradicts_what_stands_outside() {
     let (database, ledger) = filled().await;
     let place = tempfile::tempdir().unwrap();
