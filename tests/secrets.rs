@@ -53,7 +53,8 @@ fn errors_and_help_pages_do_not_show_passwords_and_tokens() {
         assert!(said.contains("127.0.0.1:1 of DATABASE_URL"), "{arguments:?} names no server:\n{said}");
         assert_hidden(&format!("{arguments:?}"), &said, &secrets);
     }
-    let malformed = command(home.path(), &["verify"]).env("DATABASE_URL", format!("{PASSWORD}@nowhere")).output().unwrap();
+    let malformed =
+        command(home.path(), &["verify"]).env("DATABASE_URL", format!("{PASSWORD}@nowhere")).output().unwrap();
     assert_hidden("a malformed URL", &text(&malformed), &secrets);
     for name in ["demo", "validator", "miner", "localnet", "api", "audit", "replay", "verify", "export", "explain"] {
         let help = text(&command(home.path(), &[name, "--help"]).output().unwrap());

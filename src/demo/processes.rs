@@ -33,6 +33,8 @@ impl Process {
         let output = File::options().create(true).append(true).open(&log);
         let output = output.with_context(|| format!("cannot write {}", log.display()))?;
         let program = std::env::current_exe().context("cannot tell where this program is")?;
+        // A build may have put another program in this one's place meanwhile.
+        let program = if program.exists() { program } else { PathBuf::from("/proc/self/exe") };
         let mut command = Command::new(program);
         command.args(arguments).arg("--stop-with-stdin").stdin(Stdio::piped());
         command.stdout(output.try_clone()?).stderr(output).kill_on_drop(true);
