@@ -123,7 +123,7 @@ pub fn unit(a: &[f64]) -> Vec<f64> {
     a.iter().map(|x| x / divisor).collect()
 }
 
-/// Cosine of two vectors: the inner product of their [`unit`]s; 0 with a zero vector.
+/// Cosine of two vectors: the inner product of their [unit vectors](fn@unit); 0 with a zero vector.
 pub fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(&unit(a), &unit(b))
 }

@@ -230,7 +230,7 @@ const AFTER_COMMA: &[&str] = &[
 const RELATIVE: &[&str] = &["which", "who", "that"];
 const VERBS: &[&str] = &["is", "are", "was", "were", "has", "have", "had"];
 
-/// The pieces of a text cut at the start of each clause boundary: a comma with one of [`AFTER_COMMA`], or a relative
+/// The pieces of a text cut at the start of each clause boundary: a comma with one of `AFTER_COMMA`, or a relative
 /// pronoun that reaches a form of be or have within three words. One piece when there is no boundary.
 ///
 /// Pattern: `,\s*(?:which|…|once)\b|\b(?:which|who|that)\b\s+(?:\w+\s+){0,3}(?:is|…|had)\b`, ignoring case.
