@@ -5,6 +5,7 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 macro_rules! number {
     ($(#[$meta:meta])* $name:ident($inner:ty)) => {
@@ -289,11 +290,12 @@ pub mod u128_text {
     }
 }
 
-/// Raw bytes that follow the JSON part of a payload; in the JSON part only their length stands.
+/// Raw bytes that follow the JSON part of a payload; in the JSON part only their length stands. Copies share the bytes: a
+/// block may hold the state of an epoch, which is megabytes.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Block {
     length: u32,
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
 }
 
 impl Block {
@@ -301,7 +303,7 @@ impl Block {
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         // A payload is capped far below 4 GiB by the codec, which refuses a longer block.
-        Self { length: u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes }
+        Self { length: u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes: Arc::new(bytes) }
     }
 
     /// The bytes.
@@ -317,7 +319,7 @@ impl Block {
     }
 
     pub(crate) fn fill(&mut self, bytes: &[u8]) {
-        self.bytes = bytes.to_vec();
+        self.bytes = Arc::new(bytes.to_vec());
     }
 }
 
@@ -339,7 +341,7 @@ impl<'de> Deserialize<'de> for Block {
         if length > crate::codec::MAX_PAYLOAD {
             return Err(D::Error::custom(format_args!("block of {length} bytes is over the limit")));
         }
-        Ok(Self { length, bytes: Vec::new() })
+        Ok(Self { length, bytes: Arc::default() })
     }
 }
 

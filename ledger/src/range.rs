@@ -43,14 +43,16 @@ impl LedgerReader {
     /// # Errors
     /// What the database says, and [`Error::Damaged`] for events that cannot be read.
     pub async fn epoch_range(&self, epoch: u64) -> Result<Option<EpochRange>> {
-        let Some((stored, derived)) = self.derivation(epoch).await? else { return Ok(None) };
-        let from = derived.from.0;
+        // The state that a derivation carries may be megabytes: only its place and its beginning are kept.
+        let found = self.derivation(epoch).await?.map(|(stored, derived)| (stored.position, derived.from.0));
+        let Some((derived, from)) = found else { return Ok(None) };
         let previous = match epoch.checked_sub(1) {
             Some(before) => self.derivation(before).await?,
             None => None,
         };
-        let stream = self.stream("epoch", &epoch.to_string(), 1).await?;
-        let closed = stream.iter().find(|event| event.kind == "EpochClosed").map(|event| event.position + 1);
+        let mut stream = self.stream("epoch", &epoch.to_string(), 1).await?.into_iter();
+        let closed = stream.find(|event| event.kind == "EpochClosed").map(|event| event.position + 1);
+        drop(stream);
         let end = match closed {
             Some(end) => end,
             None => self.head().await?.size,
@@ -60,7 +62,7 @@ impl LedgerReader {
         Ok(Some(EpochRange {
             epoch,
             from,
-            derived: stored.position,
+            derived,
             end,
             closed: closed.is_some(),
             previous: previous.map(|(stored, _)| stored),
