@@ -42,7 +42,7 @@ pub(crate) async fn time(url: &str, arguments: &Arguments, rounds: usize) {
         let log = Log::make(url, base, rounds).await;
         let mut results: [Vec<f64>; 2] = Default::default();
         for run in 0..arguments.runs {
-            let (from_bundle, from_database) = (log.from_bundle(), log.from_database(url));
+            let (from_bundle, from_database) = (log.audit_bundle(), log.audit_database(url));
             println!("# run {run} {base}: bundle {from_bundle}, database {from_database}");
             results[0].push(from_bundle.seconds);
             results[1].push(from_database.seconds);
@@ -60,7 +60,7 @@ pub(crate) async fn memory(url: &str, few: usize, many: usize) {
         let mut peaks: Vec<[f64; 2]> = Vec::new();
         for rounds in [few, many] {
             let log = Log::make(url, base, rounds).await;
-            let (from_bundle, from_database) = (log.from_bundle(), log.from_database(url));
+            let (from_bundle, from_database) = (log.audit_bundle(), log.audit_database(url));
             println!("# {base}, {rounds} rounds, {} MiB: bundle {from_bundle}, database {from_database}", log.size());
             peaks.push([from_bundle.peak, from_database.peak]);
             log.discard(url).await;
@@ -107,11 +107,11 @@ impl Log {
         std::fs::metadata(&self.path).unwrap().len() >> 20
     }
 
-    fn from_bundle(&self) -> Took {
+    fn audit_bundle(&self) -> Took {
         took(&start(&["bundle", self.path.to_str().unwrap()]))
     }
 
-    fn from_database(&self, url: &str) -> Took {
+    fn audit_database(&self, url: &str) -> Took {
         took(&start(&["database", url, &self.origin]))
     }
 

@@ -78,7 +78,7 @@ async fn main() {
     ledger::migrate::run(&url).await.unwrap();
     let rounds = |full: usize, quick: usize| if arguments.quick { quick } else { full };
     if arguments.wants("reading") {
-        reading::run(&url, &arguments, rounds(2_000, 400)).await;
+        reading::run(&url, cluster.process().unwrap(), &arguments, rounds(2_000, 400)).await;
     }
     if arguments.wants("bytes") {
         bytes::run(&url, rounds(20, 10)).await;

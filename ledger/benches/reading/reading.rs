@@ -16,13 +16,15 @@ use crate::{Arguments, line, median, mix, peer};
 /// Passes over the log in one run.
 const PASSES: u64 = 3;
 
-/// Events a second, by the clock and by what this process's one thread used of its core.
+/// Events a second: by the clock, by what this process's one thread used of its core, by what the server used of its.
 struct Rate {
     clock: f64,
     core: f64,
+    server: f64,
 }
 
-pub(crate) async fn run(url: &str, arguments: &Arguments, rounds: usize) {
+/// `server` is the server's main process.
+pub(crate) async fn run(url: &str, server: u32, arguments: &Arguments, rounds: usize) {
     let mut world = mix::world(rounds);
     print_mix(&world);
     let pool = crate::server::pool(url, 1).await;
@@ -39,7 +41,7 @@ pub(crate) async fn run(url: &str, arguments: &Arguments, rounds: usize) {
     let names = ["ours, no vectors", "peer, no vectors", "ours, vectors", "peer, vectors", "ours, rows only"];
     for run in 0..arguments.runs {
         for (place, result) in results.iter_mut().enumerate() {
-            let rate = measure(events, async || match place {
+            let rate = measure(events, server, async || match place {
                 0 => read(&without, true).await,
                 1 => peer::read::<false>(&pool).await,
                 2 => read(&with, true).await,
@@ -47,7 +49,11 @@ pub(crate) async fn run(url: &str, arguments: &Arguments, rounds: usize) {
                 _ => read(&without, false).await,
             })
             .await;
-            println!("# run {run} {}: {:.0} events/s, {:.0} per core-second", names[place], rate.clock, rate.core);
+            let Rate { clock, core, server } = &rate;
+            let name = names[place];
+            println!(
+                "# run {run} {name}: {clock:.0} events/s, {core:.0} per core-second, {server:.0} per one of the server"
+            );
             result.push(rate);
         }
     }
@@ -62,6 +68,8 @@ fn report([without, peer_without, with, peer_with, rows]: &[Vec<Rate>; 5]) {
     compared("read-and-decode-with-vectors-per-second", clock(with), clock(peer_with));
     compared("read-and-decode-without-vectors-per-core-second", core(without), core(peer_without));
     compared("read-and-decode-with-vectors-per-core-second", core(with), core(peer_with));
+    let server = |rates: &[Rate]| median(rates.iter().map(|rate| rate.server).collect());
+    compared("read-and-decode-without-vectors-per-server-core-second", server(without), server(peer_without));
     line("read-rows-without-vectors-per-second", clock(rows), 0);
     line("read-rows-without-vectors-per-core-second", core(rows), 0);
 }
@@ -87,21 +95,35 @@ async fn read(reader: &LedgerReader, decode: bool) -> u64 {
     events
 }
 
-async fn measure(events: u64, pass: impl AsyncFn() -> u64) -> Rate {
+async fn measure(events: u64, server: u32, pass: impl AsyncFn() -> u64) -> Rate {
     // The first pass brings pages and connections up and is not measured.
     assert_eq!(pass().await, events);
-    let (begun, core) = (Instant::now(), core_seconds());
+    let (begun, core, others) = (Instant::now(), core_seconds(), server_seconds(server));
     for _ in 0..PASSES {
         assert_eq!(pass().await, events);
     }
     let total = (events * PASSES) as f64;
-    Rate { clock: total / begun.elapsed().as_secs_f64(), core: total / (core_seconds() - core) }
+    Rate {
+        clock: total / begun.elapsed().as_secs_f64(),
+        core: total / (core_seconds() - core),
+        server: total / (server_seconds(server) - others),
+    }
 }
 
 /// What this thread has run so far.
 fn core_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+    run_seconds("/proc/thread-self/schedstat").unwrap()
+}
+
+/// What the server's processes have run so far. The connections of this bench outlive its runs.
+fn server_seconds(server: u32) -> f64 {
+    let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|process| run_seconds(&format!("/proc/{process}/schedstat"))).sum()
+}
+
+fn run_seconds(path: &str) -> Option<f64> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.split(' ').next()?.parse::<f64>().ok()? / 1e9)
 }
 
 fn print_mix(world: &World) {
