@@ -167,3 +167,15 @@ pub mod header {
     /// Position of this request's `ChallengeIssued`, on a request.
     pub const POSITION: &str = "assay-position";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::HexBytes;
+
+    #[test]
+    fn an_anchor_is_root_and_size() {
+        let data = anchor_data(&HexBytes([7; 32]), 258);
+        assert_eq!(data, [[7; 32].as_slice(), &[0, 0, 0, 0, 0, 0, 1, 2]].concat());
+    }
+}

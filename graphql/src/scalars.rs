@@ -74,20 +74,9 @@ impl ScalarType for DateTime {
 
 const DAY: u64 = 86_400;
 
-/// Microseconds since 1970 as RFC 3339. Days to dates as in Howard Hinnant's `civil_from_days`.
+/// Microseconds since 1970 as RFC 3339.
 pub(crate) fn format_time(micros: u64) -> String {
-    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-    let (days, rest) = (seconds / DAY, seconds % DAY);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z")
+    domain::types::Micros(micros).rfc3339()
 }
 
 /// `YYYY-MM-DDThh:mm:ss[.fraction]Z` from 1970 to 9999; digits after the sixth are cut.

@@ -129,7 +129,7 @@ impl<'a> Closing<'a> {
         output::line("");
         output::line(output::bold("Check"));
         output::line(format!("  {program} audit --epoch {epoch}{of}"));
-        output::line(format!("  {program} audit --bundle {}", bundle.display()));
+        output::line(format!("  {program} audit --bundle {}", quoted(bundle.display().to_string())));
         output::line(format!("  {program} verify{of}"));
         output::line(format!("  {program} replay --epoch {epoch} --rules {}{of}", other(&self.args.rules)));
         output::line(format!("  {}", curl(api, (!alone).then(|| self.reader.origin()))));
@@ -168,7 +168,13 @@ fn program() -> String {
     let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("assay"));
     let here = std::env::current_dir().unwrap_or_default();
     let short = path.strip_prefix(&here).map(|short| format!("./{}", short.display()));
-    short.unwrap_or_else(|_| path.display().to_string())
+    quoted(short.unwrap_or_else(|_| path.display().to_string()))
+}
+
+/// As one word of a shell.
+fn quoted(word: String) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@:,".contains(character);
+    if word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 fn other(rules: &str) -> &'static str {

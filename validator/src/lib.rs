@@ -30,7 +30,6 @@ mod tests_support;
 pub mod transport;
 
 pub use config::ValidatorConfig;
-pub use epochs::anchor_data;
 pub use error::Error;
 pub use shared::streams;
 pub use start::{Validator, open_ledger, open_ledger_with};

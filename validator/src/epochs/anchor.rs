@@ -5,17 +5,12 @@ use std::time::Duration;
 use chain::{ExtrinsicOutcome, ExtrinsicStatus};
 use domain::epoch::{self, EpochCommand};
 use domain::events::{ChainOutcome, CheckpointAnchored};
-use domain::types::{Digest, Position};
+use domain::types::Position;
+use domain::wire;
 
 use crate::Error;
 use crate::keeper::Outside;
 use crate::shared::Shared;
-
-/// What is anchored: the root, then the size as a big-endian 64-bit integer.
-#[must_use]
-pub fn anchor_data(root: &Digest, size: u64) -> Vec<u8> {
-    [root.0.as_slice(), &size.to_be_bytes()].concat()
-}
 
 /// Publishes, anchors and records.
 ///
@@ -28,7 +23,7 @@ pub(super) async fn run(shared: &Shared, number: u64, derived: Position, patienc
         return Err(Error::Refused(reason));
     }
     shared.config.faults.point("after_checkpoint").await;
-    let data = anchor_data(&outside.root, outside.size);
+    let data = wire::anchor_data(&outside.root, outside.size);
     let extrinsic = shared.chain.prepare_anchor(shared.config.netuid, &data, &shared.config.hotkey).await?;
     let outcome = match shared.chain.submit(&extrinsic).await {
         Err(chain::Error::Rejected { name, .. }) => ChainOutcome::Rejected { error: name },
@@ -52,18 +47,5 @@ fn outcome(status: ExtrinsicStatus) -> ChainOutcome {
             ExtrinsicOutcome::Failed { error } => ChainOutcome::Rejected { error },
         },
         ExtrinsicStatus::Expired | ExtrinsicStatus::Pending | ExtrinsicStatus::Unknown => ChainOutcome::Expired,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::types::HexBytes;
-
-    #[test]
-    fn an_anchor_is_root_and_size() {
-        let data = anchor_data(&HexBytes([7; 32]), 258);
-        assert_eq!(data.len(), 40);
-        assert_eq!((&data[..32], &data[32..]), ([7; 32].as_slice(), [0, 0, 0, 0, 0, 0, 1, 2].as_slice()));
     }
 }

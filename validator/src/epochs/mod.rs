@@ -21,8 +21,6 @@ use crate::clock::Backoff;
 use crate::shared::Shared;
 use record::Record;
 
-pub use anchor::anchor_data;
-
 /// The longest pause between two attempts at a step that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 

@@ -98,7 +98,7 @@ async fn check_chain(world: &World, log: &[(Position, Event)]) {
     let anchored = anchored.unwrap();
     assert!(matches!(anchored.outcome, ChainOutcome::Included { .. }), "{anchored:?}");
     let anchor = world.chain.anchor_of(NETUID, &world.validator_key.hotkey(), head).await.unwrap().unwrap();
-    assert_eq!(anchor.data, validator::anchor_data(&anchored.root, anchored.size));
+    assert_eq!(anchor.data, domain::wire::anchor_data(&anchored.root, anchored.size));
 }
 
 #[tokio::test(flavor = "multi_thread")]
