@@ -6,6 +6,7 @@
 
 use crate::events::{Event, Payload};
 use crate::finite;
+use crate::types::Block;
 
 /// The largest payload, in bytes.
 pub const MAX_PAYLOAD: u32 = 8 << 20;
@@ -80,6 +81,14 @@ pub fn encode<P: Payload>(payload: &P) -> Result<Vec<u8>, CodecError> {
         out.extend_from_slice(block.bytes());
     }
     Ok(out)
+}
+
+/// Whether two payloads have the same bytes, without copies of their blocks. False for what cannot be encoded.
+#[must_use]
+pub fn same_bytes<P: Payload>(left: &P, right: &P) -> bool {
+    let json = |payload: &P| finite::check(payload).ok().and_then(|()| serde_json::to_vec(payload).ok());
+    let blocks = || left.blocks().into_iter().map(Block::bytes).eq(right.blocks().into_iter().map(Block::bytes));
+    json(left).is_some_and(|left| json(right).is_some_and(|right| left == right)) && blocks()
 }
 
 /// The JSON part of a payload, without reading it.

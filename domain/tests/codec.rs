@@ -4,8 +4,8 @@
 mod samples;
 
 use domain::codec::{self, CodecError};
-use domain::events::{Component, Event, Payload, ResponseScored};
-use domain::types::{Block, Uid};
+use domain::events::{Component, Event, ExternalScoresFetched, Payload, ResponseScored};
+use domain::types::{Block, Hotkey, Uid};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,4 +134,32 @@ fn a_payload_over_the_limit_is_refused() {
         response.body = Block::new(vec![0; codec::MAX_PAYLOAD as usize]);
     }
     assert!(matches!(event.encode(), Err(CodecError::TooLarge { .. })));
+}
+
+/// Equal numbers are not always the same bytes, and a block is part of them.
+#[test]
+fn the_same_bytes_are_the_same_payload() {
+    let scored = |score: f64| ResponseScored {
+        challenge_id: "c".into(),
+        attempt: 1,
+        hotkey: Hotkey::from_public(&[7; 32]),
+        uid: Uid(3),
+        score,
+        counted: true,
+        filtered: None,
+        reason: None,
+        components: Vec::new(),
+    };
+    let reply = |block: &[u8]| ExternalScoresFetched {
+        source: "s".into(),
+        request: "r".into(),
+        status: 200,
+        reply: Block::new(block.to_vec()),
+    };
+    assert!(codec::same_bytes(&scored(0.5), &scored(0.5)));
+    assert!(!codec::same_bytes(&scored(0.0), &scored(-0.0)));
+    assert!(!codec::same_bytes(&scored(f64::NAN), &scored(f64::NAN)));
+    assert!(codec::same_bytes(&reply(b"ab"), &reply(b"ab")));
+    assert!(!codec::same_bytes(&reply(b"ab"), &reply(b"ac")));
+    assert!(!codec::same_bytes(&reply(b"ab"), &reply(b"abc")));
 }

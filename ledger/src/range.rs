@@ -44,15 +44,15 @@ impl LedgerReader {
     /// What the database says, and [`Error::Damaged`] for events that cannot be read.
     pub async fn epoch_range(&self, epoch: u64) -> Result<Option<EpochRange>> {
         // The state that a derivation carries may be megabytes: only its place and its beginning are kept.
-        let found = self.derivation(epoch).await?.map(|(stored, derived)| (stored.position, derived.from.0));
-        let Some((derived, from)) = found else { return Ok(None) };
+        let found = self.derivation(epoch).await?;
+        let found = found.map(|(stored, derived)| (stored.position, stored.sequence, derived.from.0));
+        let Some((derived, sequence, from)) = found else { return Ok(None) };
         let previous = match epoch.checked_sub(1) {
             Some(before) => self.derivation(before).await?,
             None => None,
         };
-        let mut stream = self.stream("epoch", &epoch.to_string(), 1).await?.into_iter();
-        let closed = stream.find(|event| event.kind == "EpochClosed").map(|event| event.position + 1);
-        drop(stream);
+        let after = self.stream("epoch", &epoch.to_string(), sequence + 1).await?;
+        let closed = after.iter().find(|event| event.kind == "EpochClosed").map(|event| event.position + 1);
         let end = match closed {
             Some(end) => end,
             None => self.head().await?.size,
