@@ -43,16 +43,18 @@ impl LedgerReader {
     /// # Errors
     /// What the database says, and [`Error::Damaged`] for events that cannot be read.
     pub async fn epoch_range(&self, epoch: u64) -> Result<Option<EpochRange>> {
-        // The state that a derivation carries may be megabytes: only its place and its beginning are kept.
-        let found = self.derivation(epoch).await?;
-        let found = found.map(|(stored, derived)| (stored.position, stored.sequence, derived.from.0));
-        let Some((derived, sequence, from)) = found else { return Ok(None) };
+        let id = epoch.to_string();
+        // Revision 0 is the first of its stream. The state that it carries may be megabytes, so only its place is read.
+        let Some(derived) = self.first_in_stream("epoch", &id, "WeightsDerived").await? else { return Ok(None) };
         let previous = match epoch.checked_sub(1) {
-            Some(before) => self.derivation(before).await?,
+            Some(before) => {
+                let missing = || damaged(derived, &format!("the derivation of epoch {before} is missing"));
+                Some(self.derivation(before).await?.ok_or_else(missing)?)
+            }
             None => None,
         };
-        let after = self.stream("epoch", &epoch.to_string(), sequence + 1).await?;
-        let closed = after.iter().find(|event| event.kind == "EpochClosed").map(|event| event.position + 1);
+        let from = previous.as_ref().map_or(0, |(_, derived)| derived.to.0 + 1);
+        let closed = self.first_in_stream("epoch", &id, "EpochClosed").await?.map(|position| position + 1);
         let end = match closed {
             Some(end) => end,
             None => self.head().await?.size,

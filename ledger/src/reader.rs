@@ -262,6 +262,25 @@ impl LedgerReader {
         row.as_ref().map(decode).transpose()
     }
 
+    /// Where the first event of a kind stands in a stream. Its payload, which may be large, is not read.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn first_in_stream(&self, stream_type: &str, stream_id: &str, kind: &str) -> Result<Option<u64>> {
+        let position: Option<i64> = sqlx::query_scalar(
+            "SELECT position FROM ledger.events
+              WHERE ledger_id = $1 AND stream_type = $2 AND stream_id = $3 AND kind = $4 ORDER BY sequence LIMIT 1",
+        )
+        .bind(self.ledger_id)
+        .bind(stream_type)
+        .bind(stream_id)
+        .bind(kind)
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(Error::database("look for an event of a stream"))?;
+        Ok(position.map(i64::unsigned_abs))
+    }
+
     /// The leaf hashes of `from..to`.
     ///
     /// # Errors
