@@ -190,9 +190,6 @@ pub trait Mechanism: Send + Sync + Debug {
 
     /// Derives weights.
     fn derive(&self, facts: &EpochFacts<'_>) -> Derivation;
-
-    /// How long a counted score stays in the window, in microseconds.
-    fn window(&self) -> Micros;
 }
 
 /// The mechanism that a rule set names.

@@ -113,12 +113,6 @@ impl Hotkey {
         ss58::decode(self.as_str())
     }
 
-    /// The first characters, for tables.
-    #[must_use]
-    pub fn short(&self) -> &str {
-        &self.as_str()[..8]
-    }
-
     /// Characters and length only: what a reader of already recorded events needs. The checksum is checked where a hotkey
     /// enters (`FromStr`) and again by [`Hotkey::public`].
     fn from_recorded(text: &str) -> Option<Self> {

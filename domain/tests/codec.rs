@@ -83,6 +83,29 @@ fn scored(value: f64) -> ResponseScored {
     }
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Guid {
+    #[serde(with = "domain::types::u128_text")]
+    guid: u128,
+}
+
+impl Payload for Guid {
+    const KIND: &'static str = "Guid";
+    const VERSION: u16 = 1;
+}
+
+#[test]
+fn wide_integers_are_strings() {
+    for guid in [0, 1 << 53, u128::from(u64::MAX) + 1, u128::MAX] {
+        let bytes = codec::encode(&Guid { guid }).unwrap();
+        assert_eq!(codec::json_part("Guid", &bytes).unwrap(), format!("{{\"guid\":\"{guid}\"}}").as_bytes());
+        assert_eq!(codec::decode::<Guid>(&bytes).unwrap(), Guid { guid });
+    }
+    let json = br#"{"guid":"340282366920938463463374607431768211456"}"#;
+    let too_wide = [&(json.len() as u32).to_be_bytes(), json.as_slice()].concat();
+    assert!(matches!(codec::decode::<Guid>(&too_wide), Err(CodecError::Json { .. })));
+}
+
 #[test]
 fn not_a_number_is_refused_by_name() {
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {

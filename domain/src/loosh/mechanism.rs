@@ -120,11 +120,8 @@ impl Mechanism for Loosh {
     }
 
     fn derive(&self, facts: &EpochFacts<'_>) -> Derivation {
-        derivation::derive(&self.constants, self.window(), facts)
-    }
-
-    fn window(&self) -> Micros {
-        Micros(self.constants.average.lookback_seconds.saturating_mul(1_000_000))
+        let window = Micros(self.constants.average.lookback_seconds.saturating_mul(1_000_000));
+        derivation::derive(&self.constants, window, facts)
     }
 }
 
