@@ -107,10 +107,11 @@ BEGIN
 
     INSERT INTO ledger.events (ledger_id, position, recorded_at, block, sequence, cause, version, payload_length,
                                stream_type, stream_id, kind, leaf_hash, commitment, salt, payload)
-    SELECT wanted_ledger, old_size + n - 1, new_recorded_at, blocks[n], sequences[n], causes[n], versions[n],
-           octet_length(payloads[n]), stream_types[stream_of[n]], stream_ids[stream_of[n]], kinds[n],
-           leaf_hashes[n], commitments[n], salts[n], payloads[n]
-      FROM generate_series(1, cardinality(payloads)) AS n;
+    SELECT wanted_ledger, old_size + e.n - 1, new_recorded_at, e.block, e.sequence, e.cause, e.version,
+           octet_length(e.payload), stream_types[e.stream], stream_ids[e.stream], e.kind,
+           e.leaf_hash, e.commitment, e.salt, e.payload
+      FROM unnest(stream_of, sequences, kinds, versions, blocks, causes, leaf_hashes, commitments, salts, payloads)
+           WITH ORDINALITY AS e (stream, sequence, kind, version, block, cause, leaf_hash, commitment, salt, payload, n);
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved <> new_size - old_size THEN
         RAISE EXCEPTION 'a batch of % events moves the head of ledger % by %', moved, wanted_ledger, new_size - old_size

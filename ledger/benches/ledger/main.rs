@@ -32,10 +32,12 @@ struct Arguments {
     seconds: f64,
     runs: usize,
     directory: Option<std::path::PathBuf>,
+    /// One place of [`WORKLOADS`], to profile it.
+    only: Option<usize>,
 }
 
 fn arguments() -> Arguments {
-    let mut found = Arguments { seconds: 5.0, runs: 5, directory: None };
+    let mut found = Arguments { seconds: 5.0, runs: 5, directory: None, only: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -43,6 +45,7 @@ fn arguments() -> Arguments {
             "--quick" => (found.seconds, found.runs) = (2.0, 3),
             "--runs" => found.runs = words.next().and_then(|w| w.parse().ok()).expect("--runs takes a number"),
             "--directory" => found.directory = words.next().map(Into::into),
+            "--only" => found.only = words.next().and_then(|w| w.parse().ok()).filter(|only| *only < WORKLOADS.len()),
             // What cargo passes to every bench.
             "--bench" => {}
             other => panic!("unknown argument {other}"),
@@ -85,6 +88,9 @@ async fn main() {
             current_snapshot: None,
         };
         for (place, result) in results.iter_mut().enumerate() {
+            if arguments.only.is_some_and(|only| only != place) {
+                continue;
+            }
             server::settle(&url).await;
             let stream = format!("{place}-{run}");
             let measured = match place {
@@ -102,7 +108,9 @@ async fn main() {
     let verification = ledger.reader().verify(None).await.unwrap();
     assert!(verification.findings.is_empty(), "{verification}");
     println!("# our log of {events} events was verified after the runs");
-    report(&results);
+    if arguments.only.is_none() {
+        report(&results);
+    }
     ledger.close().await;
 }
 
