@@ -97,6 +97,23 @@ pub enum Error {
         /// How long the caller waited for a place, in milliseconds.
         waited_ms: u64,
     },
+    /// The model panicked. The service goes on with the next call.
+    #[error("the embedding model panicked: {reason}; other texts may work, and if none do, restart the program")]
+    Panicked {
+        /// What the panic says.
+        reason: String,
+    },
+    /// The vectors did not come in time.
+    #[error(
+        "no vectors for {texts} texts after {waited_ms} ms: the embedding model is overloaded or hangs; ask for fewer \
+         texts at a time or allow a longer wait, and restart the program if no call is answered"
+    )]
+    Overdue {
+        /// Texts in the call.
+        texts: usize,
+        /// How long the caller waited, in milliseconds.
+        waited_ms: u64,
+    },
     /// The service's thread is gone.
     #[error("the embedding service has stopped")]
     ServiceStopped,

@@ -1,8 +1,11 @@
 //! Embeddings from async code: one thread owns the model, a bounded queue leads to it, and callers who wait at the same
 //! time share batches.
 //!
-//! A caller's failure is its own: if a shared batch fails, each caller is tried alone.
+//! A caller's failure is its own: if a shared batch fails, each caller is tried alone. A model that panics is an error of
+//! the call it panicked on, and the thread goes on. Nobody waits without a limit, not even for a model that hangs.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +22,15 @@ pub struct ServiceLimits {
     pub gathered_texts: usize,
     /// Longest wait for a place in the queue. Default 30 s.
     pub queue_wait: Duration,
+    /// Longest wait for the vectors once there is a place: the calls in front and the own one. Default 600 s: 8,192 texts
+    /// at 14 a second, a tenth of what two cores do.
+    pub answer_wait: Duration,
 }
 
 impl Default for ServiceLimits {
     fn default() -> Self {
-        Self { queue: 256, gathered_texts: 256, queue_wait: Duration::from_secs(30) }
+        let (queue_wait, answer_wait) = (Duration::from_secs(30), Duration::from_secs(600));
+        Self { queue: 256, gathered_texts: 256, queue_wait, answer_wait }
     }
 }
 
@@ -39,6 +46,7 @@ pub struct EmbeddingService {
     identity: Arc<ModelIdentity>,
     limits: Limits,
     queue_wait: Duration,
+    answer_wait: Duration,
 }
 
 impl EmbeddingService {
@@ -47,7 +55,9 @@ impl EmbeddingService {
     /// # Errors
     /// [`Error::Limit`] if a limit is zero; [`Error::ServiceStopped`] if the system gives no thread.
     pub fn start(embedder: Box<dyn Embedder>, limits: &ServiceLimits) -> Result<Self, Error> {
-        for (field, value) in [("queue", limits.queue), ("gathered_texts", limits.gathered_texts)] {
+        let answer_wait = usize::from(!limits.answer_wait.is_zero());
+        let fields = [("queue", limits.queue), ("gathered_texts", limits.gathered_texts), ("answer_wait", answer_wait)];
+        for (field, value) in fields {
             if value == 0 {
                 return Err(Error::Limit { field, value });
             }
@@ -61,7 +71,8 @@ impl EmbeddingService {
             .name("embedding".to_owned())
             .spawn(move || serve(embedder.as_ref(), waiting, gathered))
             .map_err(|_| Error::ServiceStopped)?;
-        Ok(Self { calls, identity, limits: embedder_limits, queue_wait: limits.queue_wait })
+        let (queue_wait, answer_wait) = (limits.queue_wait, limits.answer_wait);
+        Ok(Self { calls, identity, limits: embedder_limits, queue_wait, answer_wait })
     }
 
     /// The model, the runtime and the provider.
@@ -73,21 +84,32 @@ impl EmbeddingService {
     /// One vector per text, as [`Embedder::embed`].
     ///
     /// # Errors
-    /// Those of [`Embedder::embed`]; [`Error::Overloaded`] if the queue stays full; [`Error::ServiceStopped`].
+    /// Those of [`Embedder::embed`]; [`Error::Panicked`] if the model did on these texts; [`Error::Overloaded`] if the queue
+    /// stays full; [`Error::Overdue`] if the vectors do not come in time; [`Error::ServiceStopped`].
     pub async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
         self.limits.admit(&texts)?;
         if texts.is_empty() {
             return Ok(Vec::new());
         }
+        let count = texts.len();
         let (answer, answered) = oneshot::channel();
         match self.calls.send_timeout(Call { texts, answer }, self.queue_wait).await {
-            Ok(()) => answered.await.map_err(|_| Error::ServiceStopped)?,
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Error::ServiceStopped),
+            Ok(()) => {}
+            Err(mpsc::error::SendTimeoutError::Closed(_)) => return Err(Error::ServiceStopped),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                Err(Error::Overloaded { waited_ms: u64::try_from(self.queue_wait.as_millis()).unwrap_or(u64::MAX) })
+                return Err(Error::Overloaded { waited_ms: millis(self.queue_wait) });
             }
         }
+        // A receiver that is dropped here tells the thread that nobody wants the vectors any more.
+        match tokio::time::timeout(self.answer_wait, answered).await {
+            Ok(answer) => answer.map_err(|_| Error::ServiceStopped)?,
+            Err(_) => Err(Error::Overdue { texts: count, waited_ms: millis(self.answer_wait) }),
+        }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn serve(embedder: &dyn Embedder, mut waiting: mpsc::Receiver<Call>, gathered: usize) {
@@ -113,7 +135,7 @@ fn serve(embedder: &dyn Embedder, mut waiting: mpsc::Receiver<Call>, gathered: u
 fn answer(embedder: &dyn Embedder, calls: Vec<Call>) {
     if calls.len() > 1 {
         let all: Vec<String> = calls.iter().flat_map(|call| call.texts.iter().cloned()).collect();
-        if let Ok(vectors) = embedder.embed(&all) {
+        if let Ok(vectors) = embed_surviving(embedder, &all) {
             let mut vectors = vectors.into_iter();
             for call in calls {
                 let own = vectors.by_ref().take(call.texts.len()).collect();
@@ -123,7 +145,32 @@ fn answer(embedder: &dyn Embedder, calls: Vec<Call>) {
             return;
         }
     }
-    for call in calls {
-        let _ = call.answer.send(embedder.embed(&call.texts));
+    for call in calls.into_iter().filter(|call| !call.answer.is_closed()) {
+        let _ = call.answer.send(embed_surviving(embedder, &call.texts));
     }
+}
+
+/// One run of the model. What it panics with is this run's error: a graph keeps nothing between two runs (see
+/// `onnx_runtime` and `pure_rust`), so the next one finds it as it was.
+fn embed_surviving(embedder: &dyn Embedder, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+    let vectors = catch_unwind(AssertUnwindSafe(|| embedder.embed(texts))).unwrap_or_else(|panic| {
+        let reason = words(panic.as_ref());
+        tracing::error!(
+            reason,
+            texts = texts.len(),
+            "the embedding model panicked; the next call is tried all the same"
+        );
+        Err(Error::Panicked { reason })
+    })?;
+    if vectors.len() == texts.len() {
+        return Ok(vectors);
+    }
+    // Shared out, they would be somebody else's.
+    Err(Error::Output { what: format!("{} vectors for {} texts", vectors.len(), texts.len()) })
+}
+
+/// What a panic says, at most 300 characters.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    said.unwrap_or("it did not say why").chars().take(300).collect()
 }

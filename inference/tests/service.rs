@@ -128,13 +128,69 @@ async fn a_full_queue_is_an_error_after_the_wait() {
     assert_eq!(queued.await.unwrap().unwrap(), [[6.0]]);
 }
 
+/// Panics when it is asked for "panic", takes long for "slow", answers the wrong number for "short".
+struct Moody(ModelIdentity, Limits);
+
+impl Embedder for Moody {
+    fn identity(&self) -> &ModelIdentity {
+        &self.0
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.1
+    }
+
+    fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+        assert!(texts.iter().all(|text| text != "panic"), "no mood for {}", texts.len());
+        if texts.iter().any(|text| text == "slow") {
+            std::thread::sleep(Duration::from_millis(400));
+        }
+        Ok(texts.iter().filter(|text| *text != "short").map(|text| vec![text.len() as f32]).collect())
+    }
+}
+
+fn moody(limits: &ServiceLimits) -> Arc<EmbeddingService> {
+    let identity = open(&EmbeddingConfig { runtime: Runtime::PureRust, ..EmbeddingConfig::discover() }).unwrap();
+    let model = Moody(identity.identity().clone(), Limits::default());
+    Arc::new(EmbeddingService::start(Box::new(model), limits).unwrap())
+}
+
+fn one(text: &str) -> Vec<String> {
+    vec![text.to_owned()]
+}
+
 #[tokio::test]
-async fn a_model_that_panics_is_an_error_for_those_who_wait() {
-    let (service, _was_asked, let_go) = gate(&ServiceLimits::default());
-    // The gate's `recv` fails once nobody can open it any more.
-    drop(let_go);
-    let error = service.embed(vec!["text".to_owned()]).await.unwrap_err();
-    assert!(matches!(error, Error::ServiceStopped), "{error}");
-    let error = service.embed(vec!["text".to_owned()]).await.unwrap_err();
-    assert!(matches!(error, Error::ServiceStopped), "{error}");
+async fn a_panic_is_the_error_of_its_caller_and_the_thread_goes_on() {
+    let service = moody(&ServiceLimits::default());
+    // More often than any count of restarts would allow.
+    for _ in 0..20 {
+        let error = service.embed(one("panic")).await.unwrap_err();
+        assert!(matches!(&error, Error::Panicked { reason } if reason == "no mood for 1"), "{error}");
+    }
+    assert_eq!(service.embed(one("after")).await.unwrap(), [[5.0]]);
+    // Those who share a batch with it are answered.
+    let running = settle(&service, &["slow"]).await;
+    let before = settle(&service, &["a"]).await;
+    let panics = settle(&service, &["panic"]).await;
+    let short = settle(&service, &["short"]).await;
+    let behind = settle(&service, &["bb"]).await;
+    assert_eq!(running.await.unwrap().unwrap(), [[4.0]]);
+    assert_eq!(before.await.unwrap().unwrap(), [[1.0]]);
+    assert!(matches!(panics.await.unwrap().unwrap_err(), Error::Panicked { .. }));
+    assert!(matches!(short.await.unwrap().unwrap_err(), Error::Output { .. }));
+    assert_eq!(behind.await.unwrap().unwrap(), [[2.0]]);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_vectors_without_a_limit() {
+    let service = moody(&ServiceLimits { answer_wait: Duration::from_millis(100), ..ServiceLimits::default() });
+    let error = service.embed(one("slow")).await.unwrap_err();
+    assert!(matches!(error, Error::Overdue { texts: 1, waited_ms: 100 }), "{error}");
+    assert!(error.to_string().contains("restart"), "says what to do: {error}");
+    // It was busy for as long as it took, and then takes the next one.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(service.embed(one("next")).await.unwrap(), [[4.0]]);
+    let zero = ServiceLimits { answer_wait: Duration::ZERO, ..ServiceLimits::default() };
+    let model = open(&EmbeddingConfig { runtime: Runtime::PureRust, ..EmbeddingConfig::discover() }).unwrap();
+    assert!(matches!(EmbeddingService::start(model, &zero), Err(Error::Limit { field: "answer_wait", .. })));
 }
