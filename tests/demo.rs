@@ -1,5 +1,5 @@
 //! The demo as a user runs it: everything comes up, an epoch is audited equal, every command that it prints works as
-//! printed, Ctrl-C leaves nothing behind, and a second run goes on where the first ended.
+//! printed, neither Ctrl-C nor a kill leaves anything behind, and a second run goes on where the first ended.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, missing_docs)]
 
 use std::io::{BufRead, BufReader};
@@ -36,12 +36,16 @@ impl Home {
 
     /// Processes whose command line names this home.
     fn processes(&self) -> Vec<String> {
-        let name = self.0.path().to_string_lossy().into_owned();
+        Self::naming(&self.0.path().to_string_lossy())
+    }
+
+    /// Processes whose command line contains a text.
+    fn naming(name: &str) -> Vec<String> {
         let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
             Some(String::from_utf8_lossy(&line).replace('\0', " "))
         });
-        all.filter(|line| line.contains(&name)).collect()
+        all.filter(|line| line.contains(name)).collect()
     }
 }
 
@@ -165,12 +169,8 @@ fn the_demo_does_what_it_says() {
     drop(demo);
     assert_eq!(home.processes(), Vec::<String>::new(), "processes are left behind");
 
-    // Without a server the commands start the demo's own for as long as they need it.
-    let (code, text) = run(&home, &format!("{PROGRAM} verify"));
-    assert_eq!(code, Some(0), "{text}");
-    let (_, epochs) = run(&home, &format!("{PROGRAM} epochs --json"));
-    let epochs: serde_json::Value = serde_json::from_str(&epochs).expect(&epochs);
-    let before = epochs["epochs"].as_array().unwrap().len();
+    killed(&home);
+    let before = commands_at_once(&home);
 
     // Started again it goes on; at the end it leaves nothing.
     let mut again = Demo::start(&home, &["--once", "--discard", "--questions", "4", "--tamper"]);
@@ -187,6 +187,38 @@ fn the_demo_does_what_it_says() {
     assert!(rest.contains("the log contradicts the outside checkpoint"), "{rest}");
     assert!(!home.0.path().join("demo").exists(), "--discard leaves the folder");
     assert_eq!(home.processes(), Vec::<String>::new(), "processes are left behind");
+}
+
+/// Killed with no chance to clean up, the demo leaves nothing running either: no miner, no validator, no PostgreSQL.
+fn killed(home: &Home) {
+    let mut demo = Demo::start(home, &["--questions", "2"]);
+    let server = demo.until("where its server is", |line| line.starts_with("demo: starting a private PostgreSQL in "));
+    let server = server.rsplit(' ').next().unwrap().to_owned();
+    demo.until("that everything is up", |line| line.starts_with("demo: everything is up"));
+    assert!(!Home::naming(&server).is_empty() && !home.processes().is_empty());
+    demo.child.kill().unwrap();
+    demo.child.wait().unwrap();
+    let begun = Instant::now();
+    let left = || [Home::naming(&server), home.processes()].concat();
+    while !left().is_empty() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(left(), Vec::<String>::new(), "processes are left behind by a killed demo");
+}
+
+/// Without a server the commands start the demo's own for as long as they need it, also several of them at once. Returns how
+/// many epochs there are.
+fn commands_at_once(home: &Home) -> usize {
+    let answers = std::thread::scope(|scope| {
+        let runs = ["verify", "audit --epoch 0", "epochs --json"]
+            .map(|command| scope.spawn(move || run(home, &format!("{PROGRAM} {command}"))));
+        runs.map(|run| run.join().unwrap())
+    });
+    for (code, text) in &answers {
+        assert_eq!(*code, Some(0), "{text}");
+    }
+    let epochs: serde_json::Value = serde_json::from_str(&answers[2].1).expect(&answers[2].1);
+    epochs["epochs"].as_array().unwrap().len()
 }
 
 /// The query of the README, as printed there, for a miner of this run: the answer has the README's shape.

@@ -197,30 +197,6 @@ pub struct Elsewhere {
 
 pub const ELSEWHERE: &[Elsewhere] = &[
     Elsewhere {
-        file: "cgp",
-        reason: "the conversation-genome mechanism is not built yet",
-        known: &["conversationgenome"],
-        about: &["about", "upstream_repo", "upstream_licence", "tolerances"],
-    },
-    Elsewhere {
-        file: "twitter",
-        reason: "the search mechanism is not built yet",
-        known: &["validators", "neurons", "prompting", "bittensor"],
-        about: &["format", "about", "conventions"],
-    },
-    Elsewhere {
-        file: "conversion",
-        reason: "the conversion mechanism is not built yet",
-        known: &["conversion_subnet"],
-        about: &["upstream", "commit", "runtime", "conventions"],
-    },
-    Elsewhere {
-        file: "bettertherapy",
-        reason: "the therapy mechanism is not built yet",
-        known: &["BetterTherapy", "evals"],
-        about: &["upstream", "commit", "runtime"],
-    },
-    Elsewhere {
         file: "axon",
         reason: "axon and dendrite are not built yet",
         known: &[
