@@ -10,8 +10,6 @@ use crate::error::{Error, Result};
 
 /// How long a connection may take to be made or to come free.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections of one reader.
-const READER_CONNECTIONS: u32 = 8;
 
 /// The rights of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +57,10 @@ pub(crate) async fn play(connection: &mut PgConnection, part: Part) -> Result<()
     connection.execute(part.statement()).await.map(drop).map_err(Error::database("take a role of the ledger"))
 }
 
-/// Readers' connections, opened as they are needed.
-pub(crate) fn reader_pool(url: &str) -> Result<PgPool> {
+/// So many readers' connections at most, opened as they are needed.
+pub(crate) fn reader_pool(url: &str, connections: u32) -> Result<PgPool> {
     let pool = PgPoolOptions::new()
-        .max_connections(READER_CONNECTIONS)
+        .max_connections(connections)
         .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(Part::Reader.statement()).await.map(drop) })

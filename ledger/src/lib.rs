@@ -21,6 +21,7 @@ mod export;
 mod handle;
 mod lease;
 pub mod migrate;
+mod pages;
 mod range;
 mod reader;
 mod subscribe;

@@ -1,9 +1,6 @@
-//! Reading a ledger: by position, stream and kind. A reader's sessions can change nothing.
-//!
-//! Rows are streamed from the socket, a page of positions at a time, so that memory does not grow with the range. A range
-//! read without a choice of kinds is checked to have no gap: an early end is an error, never a shorter answer.
+//! Reading a ledger: by position, stream and kind; ranges are in `pages`. A reader's sessions can change nothing.
 
-use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use futures::stream::TryStreamExt;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{Connection, PgConnection, Row};
 use tlog::{Frontier, Hash};
@@ -15,8 +12,10 @@ use crate::event::StoredEvent;
 use crate::lease::{LeaseInfo, signed};
 use crate::ledger_id;
 
-/// Positions that one statement of a longer read covers.
-const PAGE: u64 = 8_192;
+/// Connections of one reader.
+const READER_CONNECTIONS: u32 = 8;
+/// Its connections for large payloads: apart from the others, so that nobody who holds one waits for another of the same.
+const PART_CONNECTIONS: u32 = 2;
 
 pub(crate) const COLUMNS: &str = "position, recorded_at, block, sequence, cause, version, payload_length, stream_type, \
                                   stream_id, kind, leaf_hash, commitment, salt, payload";
@@ -62,6 +61,8 @@ pub struct LedgerReader {
     origin: String,
     pub(crate) ledger_id: i64,
     pub(crate) pool: PgPool,
+    /// For what is read in parts while a range is being read.
+    pub(crate) parts: PgPool,
     /// The size as the writer in this process publishes it, when there is one.
     pub(crate) head: Option<watch::Receiver<u64>>,
 }
@@ -72,9 +73,14 @@ impl LedgerReader {
     /// # Errors
     /// [`Error::NoSuchLedger`], or what the database says.
     pub async fn open(url: &str, origin: &str) -> Result<Self> {
-        let pool = reader_pool(url)?;
-        let reader =
-            Self { url: url.to_owned(), origin: origin.to_owned(), ledger_id: ledger_id(origin), pool, head: None };
+        let reader = Self {
+            url: url.to_owned(),
+            origin: origin.to_owned(),
+            ledger_id: ledger_id(origin),
+            pool: reader_pool(url, READER_CONNECTIONS)?,
+            parts: reader_pool(url, PART_CONNECTIONS)?,
+            head: None,
+        };
         reader.head().await?;
         Ok(reader)
     }
@@ -158,60 +164,6 @@ impl LedgerReader {
             .await
             .map_err(Error::database("read an event"))?;
         row.as_ref().map(decode).transpose()
-    }
-
-    /// The events of `from..to` in order; `to` is cut to the head. With `kinds`, only those.
-    ///
-    /// # Errors
-    /// The stream ends with an error when the database fails, and with [`Error::Damaged`] at a gap.
-    #[must_use]
-    pub fn events<'a>(
-        &'a self,
-        from: u64,
-        to: u64,
-        kinds: Option<&'a [&'a str]>,
-    ) -> BoxStream<'a, Result<StoredEvent>> {
-        let pages = futures::stream::try_unfold(from, move |from| async move {
-            let to = to.min(self.head().await?.size);
-            let end = to.min(from.saturating_add(PAGE));
-            Ok::<_, Error>((from < end).then(|| (self.page(from, end, kinds), end)))
-        });
-        pages.try_flatten().boxed()
-    }
-
-    /// One statement's worth of positions, streamed.
-    pub(crate) fn page<'a>(
-        &'a self,
-        from: u64,
-        to: u64,
-        kinds: Option<&'a [&'a str]>,
-    ) -> BoxStream<'a, Result<StoredEvent>> {
-        let stream = async_page(&self.pool, self.ledger_id, from, to, kinds);
-        if kinds.is_some() {
-            return stream;
-        }
-        let end = futures::stream::once(async { None });
-        let checked = stream.map(Some).chain(end).scan(from, move |next, event| {
-            let due = *next;
-            let gap = || Error::Damaged { position: due, reason: "the event is missing".to_owned() };
-            futures::future::ready(match event {
-                Some(Ok(event)) if event.position == due => {
-                    *next += 1;
-                    Some(Ok(event))
-                }
-                Some(Ok(_)) => {
-                    *next = u64::MAX;
-                    Some(Err(gap()))
-                }
-                Some(Err(error)) => {
-                    *next = u64::MAX;
-                    Some(Err(error))
-                }
-                None if due < to => Some(Err(gap())),
-                None => None,
-            })
-        });
-        checked.boxed()
     }
 
     /// The events of a stream from a sequence on, in order.
@@ -304,29 +256,6 @@ impl LedgerReader {
         }
         Ok(hashes.into_iter().map(Hash).collect())
     }
-}
-
-fn async_page<'a>(
-    pool: &'a PgPool,
-    ledger_id: i64,
-    from: u64,
-    to: u64,
-    kinds: Option<&'a [&'a str]>,
-) -> BoxStream<'a, Result<StoredEvent>> {
-    const BY_POSITION: &str = "SELECT position, recorded_at, block, sequence, cause, version, payload_length, stream_type, \
-        stream_id, kind, leaf_hash, commitment, salt, payload FROM ledger.events \
-        WHERE ledger_id = $1 AND position >= $2 AND position < $3 ORDER BY position";
-    const BY_KINDS: &str = "SELECT position, recorded_at, block, sequence, cause, version, payload_length, stream_type, \
-        stream_id, kind, leaf_hash, commitment, salt, payload FROM ledger.events \
-        WHERE ledger_id = $1 AND position >= $2 AND position < $3 AND kind = ANY ($4) ORDER BY position";
-    let query = sqlx::query(if kinds.is_some() { BY_KINDS } else { BY_POSITION });
-    let query = query.bind(ledger_id).bind(signed(from)).bind(signed(to));
-    let query = match kinds {
-        Some(kinds) => query.bind(kinds),
-        None => query,
-    };
-    let rows = query.fetch(pool);
-    rows.map(|row| row.map_err(Error::database("read events")).and_then(|row| decode(&row))).boxed()
 }
 
 /// The events of a stream, in any session that may read them.

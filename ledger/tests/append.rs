@@ -52,6 +52,26 @@ async fn what_is_appended_is_read_back_and_hashed() {
 }
 
 #[tokio::test]
+async fn large_payloads_are_read_whole() {
+    const PART: usize = 128 * 1024;
+    let database = database().await;
+    let ledger = opened(&database).await;
+    let sizes = [PART - 1, PART, PART + 1, 2 * PART - 1, 2 * PART, 2 * PART + 1, 5 * PART + 7, 0, 3];
+    let bytes = |size: usize| (0..size).map(|n| (n * n % 251) as u8).collect::<Vec<u8>>();
+    let events = sizes.iter().map(|size| event("thing", "a", &bytes(*size))).collect();
+    ledger.append(Unit::of(events)).await.unwrap();
+    for events in [
+        all(ledger.reader()).await,
+        ledger.reader().events(0, 99, Some(&["Happened", "LedgerOpened"])).try_collect().await.unwrap(),
+    ] {
+        assert_eq!(events.len(), 1 + sizes.len());
+        for (event, size) in events[1..].iter().zip(sizes) {
+            assert_eq!((event.payload.as_deref(), event.check()), (Some(bytes(size).as_slice()), Ok(())), "{size}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_conflict_fails_its_caller_alone() {
     let database = database().await;
     let ledger = opened(&database).await;
