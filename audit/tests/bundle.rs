@@ -104,7 +104,7 @@ fn each_epoch_is_equal_offline() {
     // The epochs together are the whole.
     let mut replay = Replay::new(Settings::default());
     for recorded in &log.records {
-        replay.push(recorded);
+        replay.push(recorded.clone());
     }
     let whole = replay.finish();
     assert_eq!((rounds, scores), (whole.counts.rounds, whole.counts.scores));

@@ -36,7 +36,7 @@ impl Status {
 }
 
 /// Kinds with so many events or fewer have all of them mutated; of others about half as many, spread over the history.
-const INSTANCES: usize = 8;
+const INSTANCES: usize = 12;
 
 struct Bench {
     world: World,
@@ -53,9 +53,9 @@ impl Bench {
         let signers = Signers::of(&world);
         let before = [None, Some(base.chain.clone())].map(|chain| {
             let mut replay = Replay::new(Settings { epoch: None, chain });
-            let step = |recorded| {
+            let step = |recorded: &audit::record::Recorded| {
                 let before = replay.clone();
-                replay.push(recorded);
+                replay.push(recorded.clone());
                 before
             };
             let before: Vec<Replay> = base.records.iter().map(step).collect();
@@ -88,7 +88,7 @@ impl Bench {
         }
         let kind = &changed.records[0].kind;
         for recorded in &changed.records {
-            replay.push(recorded);
+            replay.push(recorded.clone());
             if names(&replay.findings().differences, at as u64, kind, path) {
                 return (true, true);
             }

@@ -106,7 +106,7 @@ impl LedgerReader {
     pub async fn feed_from(&self, from: u64, to: u64, replay: &mut Replay) -> Result<()> {
         let mut events = self.events(from, to, None);
         while let Some(stored) = events.try_next().await? {
-            if replay.push(&stored) == Progress::Complete {
+            if replay.push(stored) == Progress::Complete {
                 break;
             }
         }

@@ -198,7 +198,7 @@ impl<R: Read> Reader<R> {
                     tree.append(recorded.leaf_hash);
                     opened = opened.or_else(|| ledger_opened(&recorded));
                     if progress == Progress::More {
-                        progress = replay.push(&recorded);
+                        progress = replay.push(recorded);
                     }
                 }
                 Item::End(proof) => self.end(replay, checkpoint.as_ref(), &tree, &proof),

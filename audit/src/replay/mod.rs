@@ -184,8 +184,8 @@ impl Replay {
         self.counts.checkpoints_by_hotkey += u64::from(by_hotkey);
     }
 
-    /// Takes the next event.
-    pub fn push(&mut self, recorded: &Recorded) -> Progress {
+    /// Takes the next event. Its payload, which may be megabytes, is given up as soon as it is hashed and decoded.
+    pub fn push(&mut self, mut recorded: Recorded) -> Progress {
         if self.complete {
             return Progress::Complete;
         }
@@ -193,14 +193,17 @@ impl Replay {
             self.started = true;
             self.begin(recorded.position);
         }
-        if !self.log.event(recorded, &mut self.findings) {
+        if !self.log.event(&recorded, &mut self.findings) {
             self.complete = true;
             return Progress::Complete;
         }
         self.counts.events += 1;
-        match self.typed(recorded) {
-            Some(event) => self.event(recorded, &event),
-            None if recorded.erased() => self.erased(recorded),
+        match self.typed(&recorded) {
+            Some(event) => {
+                recorded.payload = None;
+                self.event(&recorded, &event);
+            }
+            None if recorded.erased() => self.erased(&recorded),
             None => {}
         }
         if self.complete { Progress::Complete } else { Progress::More }

@@ -189,11 +189,13 @@ impl EpochFold {
             external: self.external.as_ref().map(|(_, scores)| scores),
         });
         let mut carried = Vec::with_capacity(self.miners.len());
-        let mut window = Vec::new();
+        let kept = |item: &&(Micros, f64)| item.0 >= derivation.window_start;
+        // The one thing here that may be megabytes: made in its size, not by growing.
+        let items = self.miners.values().flat_map(|miner| &miner.window).filter(kept).count();
+        let mut window = Vec::with_capacity(items * ITEM);
         for (hotkey, miner) in &self.miners {
-            let kept = miner.window.iter().filter(|(time, _)| *time >= derivation.window_start);
             let before = window.len();
-            kept.for_each(|(time, score)| write_item(&mut window, *time, *score));
+            miner.window.iter().filter(kept).for_each(|(time, score)| write_item(&mut window, *time, *score));
             carried.push(CarriedMiner {
                 hotkey: *hotkey,
                 average: derivation.averages.get(hotkey).copied(),

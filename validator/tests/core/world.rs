@@ -248,7 +248,7 @@ impl World {
         let stored: Vec<_> = reader.events(0, u64::MAX, None).try_collect().await.unwrap();
         let derived = stored.iter().any(|stored| stored.kind == "WeightsDerived");
         for stored in stored {
-            replay.push(&stored);
+            replay.push(stored);
         }
         let report = replay.finish();
         assert_eq!(report.difference_count, 0, "{:#?}", report.differences);
