@@ -1,18 +1,20 @@
-//! Which database a command uses: the given URL, else that of the demo, whose private server is started if it is down.
+//! Which database a command uses: the given URL, else that of the demo, whose private server is started if it is down and
+//! shared with other commands.
 
 use crate::demo::state::DemoState;
 use crate::home::Home;
 use anyhow::{Context, Result, bail};
-use cluster::{Cluster, Options};
+use cluster::{Options, SharedCluster};
 
 /// How long a given database may take to answer.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// A database to work with. A private server that was started for it stops when this is dropped.
+/// A database to work with. The demo's private server runs at least until this is dropped, and then no longer than others
+/// need it.
 pub struct Database {
     /// Its URL. May hold a password: never print it.
     pub url: String,
-    _server: Option<Cluster>,
+    _server: Option<SharedCluster>,
 }
 
 impl Database {
@@ -37,14 +39,19 @@ impl Database {
                 "no database: set DATABASE_URL (or --database), or run `assay demo` first, whose database is then used"
             );
         };
-        if reachable(&state.database).await {
-            return Ok(Self { url: state.database, _server: None });
-        }
         let Some(folder) = state.cluster else {
+            if reachable(&state.database).await {
+                return Ok(Self { url: state.database, _server: None });
+            }
             bail!("the demo's database does not answer; set DATABASE_URL (or --database)");
         };
-        tracing::info!(folder = %folder.display(), "starting the demo's private PostgreSQL for this command");
-        let server = Cluster::start(Options::persistent(folder)).await.context("the demo's database does not start")?;
+        // A folder that cannot be looked into is not gone; starting says what is the matter.
+        if folder.join("data").try_exists().is_ok_and(|exists| !exists) {
+            bail!("the demo's database in {} is gone; run `assay demo` again, or set DATABASE_URL", folder.display());
+        }
+        tracing::info!(folder = %folder.display(), "using the demo's private PostgreSQL");
+        let server = SharedCluster::attach(Options::persistent(folder)).await;
+        let server = server.context("the demo's database does not start")?;
         Ok(Self { url: server.url(), _server: Some(server) })
     }
 }

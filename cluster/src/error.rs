@@ -32,6 +32,12 @@ pub enum Error {
         /// The cluster's directory.
         directory: PathBuf,
     },
+    /// The server cannot be removed because others use it.
+    #[error("other processes still use the PostgreSQL server in {directory:?}; nothing was removed")]
+    InUse {
+        /// The cluster's directory.
+        directory: PathBuf,
+    },
     /// A name that cannot be a database's.
     #[error("`{name}` is not a database name: use 1 to 63 of a-z, 0-9 and _, starting with a letter")]
     BadName {

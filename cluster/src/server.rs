@@ -1,6 +1,6 @@
 //! The server itself: make its directory, start, adopt, stop.
 //!
-//! Layout of a cluster directory: `data/` (PostgreSQL's own), `run/` (the unix socket), `log`, `password`, `lock`.
+//! Layout of a cluster directory: `data/` (PostgreSQL's own), `run/` (the unix socket), `log`, `password`, `lock`, `start.lock`.
 
 use std::fs::{File, TryLockError};
 use std::io::Read;
@@ -106,8 +106,8 @@ pub struct Cluster {
     port: u16,
     password: String,
     running: bool,
-    /// Held as long as this value lives: one owner per directory.
-    _lock: File,
+    /// Held as long as this value lives: one owner per directory, or several who share.
+    pub(crate) lock: File,
 }
 
 impl Cluster {
@@ -126,14 +126,20 @@ impl Cluster {
 
     fn start_blocking(options: Options) -> Result<Self> {
         let binaries = Binaries::find()?;
-        let directory = match &options.location {
-            Location::Persistent(directory) => directory.clone(),
-            Location::Temporary => fresh_directory(options.parent.clone().unwrap_or_else(std::env::temp_dir)),
-        };
-        std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
-        let directory = directory.canonicalize().map_err(Error::io("find", &directory))?;
+        let directory = make_directory(&options)?;
         let lock = take_lock(&directory)?;
         let account = Account::choose(&directory.join("owner"))?;
+        Self::start_locked(options, binaries, directory, account, lock)
+    }
+
+    /// Starts or adopts the server of a directory that nobody else is starting or stopping.
+    pub(crate) fn start_locked(
+        options: Options,
+        binaries: Binaries,
+        directory: PathBuf,
+        account: Account,
+        lock: File,
+    ) -> Result<Self> {
         account.own_directory(&directory)?;
         account.can_reach(&directory.join("data"))?;
         let socket_directory = socket_directory(&directory);
@@ -148,7 +154,7 @@ impl Cluster {
             port: SOCKET_PORT,
             password,
             running: false,
-            _lock: lock,
+            lock,
         };
         remove_stale_pid_file(&cluster.data())?;
         if !cluster.adopt() {
@@ -227,7 +233,7 @@ impl Cluster {
         self.stop_server(mode)
     }
 
-    fn stop_server(&mut self, mode: StopMode) -> Result<()> {
+    pub(crate) fn stop_server(&mut self, mode: StopMode) -> Result<()> {
         let mut stop = self.pg_ctl("stop");
         stop.arg("-m").arg(match mode {
             StopMode::Fast => "fast",
@@ -322,6 +328,10 @@ impl Cluster {
         self.account.words()
     }
 
+    pub(crate) fn timeout(&self) -> Duration {
+        self.options.timeout
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
@@ -381,6 +391,16 @@ fn initialise(binaries: &Binaries, account: &Account, directory: &Path) -> Resul
     account.own(&settings)?;
     std::fs::rename(&unfinished, &data).map_err(Error::io("rename", &unfinished))?;
     Ok(password)
+}
+
+/// Makes the cluster's directory if it is missing.
+pub(crate) fn make_directory(options: &Options) -> Result<PathBuf> {
+    let directory = match &options.location {
+        Location::Persistent(directory) => directory.clone(),
+        Location::Temporary => fresh_directory(options.parent.clone().unwrap_or_else(std::env::temp_dir)),
+    };
+    std::fs::create_dir_all(&directory).map_err(Error::io("create", &directory))?;
+    directory.canonicalize().map_err(Error::io("find", &directory))
 }
 
 fn take_lock(directory: &Path) -> Result<File> {

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -155,7 +156,7 @@ impl SharedServer {
         if let Ok(admin_url) = std::env::var("ASSAY_TEST_DATABASE_URL") {
             return Ok(Self { admin_url, user: None });
         }
-        let base = std::env::temp_dir().join("assay-test-server");
+        let base = base();
         let (start_lock, user) = {
             let base = base.clone();
             tokio::task::spawn_blocking(move || take_locks(&base))
@@ -172,6 +173,12 @@ impl SharedServer {
         drop(start_lock);
         Ok(Self { admin_url, user: Some(user) })
     }
+}
+
+/// The shared server's folder under the temporary directory. Each account has its own: it cannot use another one's server.
+fn base() -> PathBuf {
+    let account = std::fs::metadata("/proc/self").map_or_else(|_| String::new(), |own| format!("-{}", own.uid()));
+    std::env::temp_dir().join(format!("assay-test-server{account}"))
 }
 
 /// The starters' lock, alone, and the users' lock, shared. The order is the watchdog's too.

@@ -5,15 +5,35 @@ use anyhow::{Context, Result};
 use domain::events::{ChainOutcome, Event};
 use futures::StreamExt;
 use ledger::LedgerReader;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Challenges accepted since the beginning. One that an earlier demo has pushed may end, too, and does not count.
+#[derive(Default)]
+struct Count {
+    open: BTreeSet<String>,
+    pushed: usize,
+    ended: usize,
+}
+
+impl Count {
+    fn accept(&mut self, challenge: &str) {
+        self.pushed += usize::from(self.open.insert(challenge.to_owned()));
+    }
+
+    /// Says whether it was accepted since the beginning.
+    fn end(&mut self, challenge: &str) -> bool {
+        let ours = self.open.remove(challenge);
+        self.ended += usize::from(ours);
+        ours
+    }
+}
 
 /// Reads the log from where it stopped and keeps count.
 pub struct Follower {
     reader: LedgerReader,
     next: u64,
     answered: BTreeMap<String, (u32, u32)>,
-    pushed: usize,
-    ended: usize,
+    count: Count,
     /// Epochs that are closed, in order, with their outcome.
     pub closed: Vec<(u64, String)>,
 }
@@ -21,17 +41,17 @@ pub struct Follower {
 impl Follower {
     /// Begins at a position.
     pub fn new(reader: LedgerReader, next: u64) -> Self {
-        Self { reader, next, answered: BTreeMap::new(), pushed: 0, ended: 0, closed: Vec::new() }
+        Self { reader, next, answered: BTreeMap::new(), count: Count::default(), closed: Vec::new() }
     }
 
     /// Challenges accepted since the beginning and not ended.
     pub fn open(&self) -> usize {
-        self.pushed - self.ended
+        self.count.open.len()
     }
 
-    /// Challenges ended since the beginning.
+    /// Challenges accepted since the beginning and ended.
     pub fn ended(&self) -> usize {
-        self.ended
+        self.count.ended
     }
 
     /// Reads what is new and prints a line for each round and each step of an epoch.
@@ -53,22 +73,28 @@ impl Follower {
 
     fn show(&mut self, position: u64, event: &Event) {
         match event {
-            Event::ChallengeAccepted(_) => self.pushed += 1,
+            Event::ChallengeAccepted(accepted) => self.count.accept(&accepted.challenge.id),
             Event::ResponseReceived(response) => {
                 self.answered.entry(response.challenge_id.clone()).or_default().0 += 1;
             }
             Event::ResponseFailed(failure) => self.answered.entry(failure.challenge_id.clone()).or_default().1 += 1,
             Event::RoundEvaluated(round) => {
-                self.ended += 1;
                 let (answered, failed) = self.answered.remove(&round.challenge_id).unwrap_or_default();
+                let count = if self.count.end(&round.challenge_id) {
+                    format!("{:>3}/{}", self.count.ended, self.count.pushed)
+                } else {
+                    "earlier".into()
+                };
                 output::line(format!(
-                    "  round {:>3}/{}  {:<24} {answered} answered, {failed} failed, consensus {:.4}  (position {position})",
-                    self.ended, self.pushed, round.challenge_id, round.consensus,
+                    "  round {count}  {:<24} {answered} answered, {failed} failed, consensus {:.4}  (position {position})",
+                    round.challenge_id, round.consensus,
                 ));
             }
             Event::RoundAbandoned(round) => {
                 self.answered.remove(&round.challenge_id);
-                self.ended += usize::from(round.last);
+                if round.last {
+                    self.count.end(&round.challenge_id);
+                }
                 let again = if round.last { "" } else { "; it is drawn again" };
                 output::line(format!("  round abandoned  {} ({:?}{again})", round.challenge_id, round.reason));
             }
@@ -104,5 +130,21 @@ fn fate(outcome: &ChainOutcome) -> String {
         ChainOutcome::Included { block, .. } => format!("anchored in block {block}"),
         ChainOutcome::Rejected { error } => format!("not anchored: {error}"),
         ChainOutcome::Expired => "not anchored: the extrinsic expired".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn a_round_of_an_earlier_demo_does_not_count() {
+        let mut count = Count::default();
+        count.accept("ours");
+        assert!(!count.end("theirs"), "a killed demo has pushed it");
+        assert_eq!((count.open.len(), count.pushed, count.ended), (1, 1, 0));
+        assert!(count.end("ours"));
+        assert!(!count.end("ours"));
+        assert_eq!((count.open.len(), count.pushed, count.ended), (0, 1, 1));
     }
 }

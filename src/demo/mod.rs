@@ -50,9 +50,10 @@ pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
         (Ok(_), Err(error)) if args.tamper => Err(error),
         _ => Ok(()),
     };
-    drop(server);
     if args.discard {
-        discard(&folder, &state)?;
+        discard(&folder, server)?;
+    } else {
+        drop(server);
     }
     let code = played?;
     tampered?;
@@ -135,11 +136,10 @@ fn prefix() -> Result<String> {
     Ok(format!("demo-{}", now.as_secs()))
 }
 
-fn discard(folder: &std::path::Path, state: &state::DemoState) -> Result<()> {
-    let cluster = state.cluster.as_deref().filter(|cluster| !cluster.starts_with(folder));
-    for path in [Some(folder), cluster].into_iter().flatten() {
-        std::fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
-    }
+/// The server goes first: while another command uses it, everything stays.
+fn discard(folder: &std::path::Path, server: Option<cluster::SharedCluster>) -> Result<()> {
+    server.map_or(Ok(()), cluster::SharedCluster::remove)?;
+    std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     output::line("demo: database, chain and keys are removed");
     Ok(())
 }

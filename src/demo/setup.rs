@@ -2,14 +2,15 @@
 
 use super::cast::{self, PLAYERS};
 use super::processes::{Process, free_port};
-use super::state::{DemoState, cluster_directory};
+use super::state::{self, DemoState, cluster_directory};
 use crate::cli::DemoArgs;
 use crate::output;
 use anyhow::{Context, Result};
 use chain::Chain;
 use chain::development::{Client, GenesisNeuron, Specification};
-use cluster::{Cluster, Options};
+use cluster::{Options, SharedCluster};
 use domain::types::{NetUid, Rao};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,9 +35,11 @@ pub struct Stage {
     /// Processes in the order in which they are to be stopped.
     pub processes: Vec<Process>,
     /// The private server, unless a database was given.
-    pub server: Option<Cluster>,
+    pub server: Option<SharedCluster>,
     /// Folder of the demo.
     pub folder: PathBuf,
+    /// Held as long as this demo lives.
+    _alone: File,
 }
 
 impl Stage {
@@ -57,6 +60,7 @@ impl Stage {
 /// Starts everything.
 pub async fn start(args: &DemoArgs, folder: PathBuf) -> Result<Stage> {
     let (logs, keys) = (folder.join("logs"), folder.join("keys"));
+    let alone = state::only_demo(&folder)?;
     let (server, database) = database(args, &folder).await?;
     ledger::migrate::run(&database).await.context("the schema cannot be brought up to date")?;
 
@@ -78,10 +82,10 @@ pub async fn start(args: &DemoArgs, folder: PathBuf) -> Result<Stage> {
     let mut processes = vec![validator, api];
     processes.extend(miners);
     processes.push(chain_process);
-    Ok(Stage { state, processes, server, folder })
+    Ok(Stage { state, processes, server, folder, _alone: alone })
 }
 
-async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<Cluster>, String)> {
+async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<SharedCluster>, String)> {
     if let Some(url) = &args.database {
         output::line("demo: using the database of DATABASE_URL");
         crate::database::connect(url).await?;
@@ -90,8 +94,7 @@ async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<Cluster>, St
     let root = std::process::Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0\n"));
     let directory = cluster_directory(folder, root);
     output::line(format!("demo: starting a private PostgreSQL in {}", directory.display()));
-    let server = Cluster::start(Options::persistent(directory)).await;
-    let server = server.context("the private PostgreSQL; if another demo runs in this folder, end it first")?;
+    let server = SharedCluster::attach(Options::persistent(directory)).await.context("the private PostgreSQL")?;
     let url = server.url();
     Ok((Some(server), url))
 }

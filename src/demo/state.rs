@@ -1,7 +1,8 @@
 //! What the demo leaves for other commands: where its database, chain and API are. `$ASSAY_HOME/demo/state.json`.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// The demo's addresses and folders.
@@ -48,6 +49,21 @@ impl DemoState {
         std::fs::write(&fresh, serde_json::to_vec_pretty(self)?)
             .and_then(|()| std::fs::rename(&fresh, &file))
             .with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+/// Makes this process the only demo of a folder, for as long as the file is open.
+pub fn only_demo(demo: &Path) -> Result<File> {
+    std::fs::create_dir_all(demo).with_context(|| format!("cannot make {}", demo.display()))?;
+    let path = demo.join("demo.lock");
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another demo runs in {}; end it first, or set another ASSAY_HOME", demo.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 
