@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sybil::Limits;
 use crate::types::Digest;
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
@@ -45,6 +46,8 @@ pub struct Constants {
     pub sybil_penalty: Option<SybilPenalty>,
     /// Who can be paid (spec 3.12, step 4).
     pub serving: Serving,
+    /// Sybil detection (spec 3.11): a report beside the scores, which nothing is paid by.
+    pub sybil_detection: Option<Limits>,
 }
 
 /// An embedding model, identified by the bytes of its weights.
@@ -365,6 +368,7 @@ impl Constants {
             },
             diversity: None,
             sybil_penalty: None,
+            sybil_detection: None,
             ..Self::v1_2_8()
         }
     }
@@ -421,6 +425,7 @@ impl Constants {
                 soft_share: 0.33,
             }),
             serving: Serving { minimum: 1 },
+            sybil_detection: Some(Limits::default()),
         }
     }
 }
@@ -445,6 +450,7 @@ impl Constants {
             ("average.alpha", shares, within(self.average.alpha)),
             ("average.lookback_seconds", positive, self.average.lookback_seconds > 0),
             ("sybil_penalty.soft_share", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.soft_share))),
+            ("sybil_detection", "must have percentiles between 0 and 100", self.sybil_detection.as_ref().is_none_or(Limits::usable)),
             ("sybil_penalty.retention", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.retention))),
         ];
         checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))

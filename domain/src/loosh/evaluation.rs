@@ -8,6 +8,7 @@ use super::entity::{NodeOwner, vote_caps};
 use super::matrix::{SquareMatrix, similarity};
 use super::mechanism::Loosh;
 use super::quality::{Answer, Breakdown, Prompt};
+use super::report;
 use super::round::{Entry, Round, Stage, evaluate as evaluate_round, is_test_answer, single_answer};
 use crate::events::{Component, DrawnMiner, FilterStage, ResponseScored, RoundEvaluated, TextRole, ZeroReason};
 use crate::math;
@@ -31,10 +32,17 @@ pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, 
         },
         _ => Outcome::Round(Box::new(run(loosh, facts, &valid, &vectors))),
     };
+    let matrix = similarity(&vectors.answers.iter().map(|answer| answer.document.clone()).collect::<Vec<_>>());
+    let texts: Vec<&str> = valid.iter().map(|at| facts.responses[*at].text.as_str()).collect();
+    let alike = constants.sybil_detection.as_ref().and_then(|limits| report::alike(&texts, &matrix, limits));
     let mut scores: Vec<ResponseScored> = Vec::with_capacity(facts.responses.len() + facts.failures.len());
     for (at, response) in facts.responses.iter().enumerate() {
         scores.push(match valid.iter().position(|v| *v == at) {
-            Some(place) => outcome.score(facts, response, place),
+            Some(place) => {
+                let mut score = outcome.score(facts, response, place);
+                score.components.extend(alike.iter().flat_map(|alike| alike.of_answer(place)));
+                score
+            }
             None => ResponseScored {
                 filtered: Some(FilterStage::TestMode),
                 counted: true,
@@ -45,7 +53,8 @@ pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, 
     scores.extend(facts.failures.iter().map(|(miner, reason)| zero(facts, miner, (*reason).into())));
     let labels: Vec<Hotkey> = valid.iter().map(|at| facts.responses[*at].miner.hotkey).collect();
     let mut round = outcome.round(facts, loosh, &scores, labels);
-    round.similarity = triangle(&similarity(&vectors.answers.iter().map(|a| a.document.clone()).collect::<Vec<_>>()));
+    round.similarity = triangle(&matrix);
+    round.components.extend(alike.iter().flat_map(report::Alike::of_round));
     round.components.push(component("canned_answers", canned.len() as f64));
     Ok(Evaluation { scores, round })
 }
@@ -278,6 +287,7 @@ fn round_components(round: &Round) -> Vec<Component> {
     if let Some(weighted) = round.weighted_score {
         components.push(component("weighted_score", weighted));
     }
+    components.push(report::largest_cluster(&round.cluster_labels));
     components.push(component("best_factor", round.best.factor));
     components.push(component("answers", round.in_consensus.len() as f64));
     for (stage, kept) in &round.kept_after {

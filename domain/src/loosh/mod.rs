@@ -24,6 +24,7 @@ pub mod mechanism;
 pub mod outlier;
 pub mod payout;
 pub mod quality;
+pub mod report;
 pub mod round;
 pub mod sentences;
 pub mod sybil;

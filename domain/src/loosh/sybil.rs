@@ -3,6 +3,8 @@
 //! A report, not a score: nothing here enters emissions or weights. Upstream's trajectory fingerprints (k-means with a
 //! library's random numbers) are left out. In small rounds the closest pair is always flagged, by construction.
 
+use serde::{Deserialize, Serialize};
+
 use super::graph::components;
 use super::heuristics::{plain_sentences, words_per_sentence};
 use super::matrix::{SquareMatrix, pairs};
@@ -12,7 +14,8 @@ use crate::text::patterns::{has_bulleted_item, has_numbered_item};
 use crate::text::{length, strip};
 
 /// Limits of the detector (upstream's frozen constants).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Least similarity of a suspicious pair.
     pub high: f64,
@@ -23,11 +26,22 @@ pub struct Limits {
     /// Percentile for very suspicious pairs.
     pub very_high_percentile: f64,
     /// Answers with fewer characters are left out.
-    pub minimum_characters: usize,
+    pub minimum_characters: u32,
     /// Members of a group.
-    pub minimum_group: usize,
+    pub minimum_group: u32,
     /// Least similarity inside a group.
     pub internal: f64,
+}
+
+impl Limits {
+    /// Whether its percentiles are some.
+    pub fn usable(&self) -> bool {
+        [self.high_percentile, self.very_high_percentile].iter().all(|q| (0.0..=100.0).contains(q))
+    }
+
+    fn least_members(&self) -> usize {
+        self.minimum_group.max(2) as usize
+    }
 }
 
 impl Default for Limits {
@@ -65,7 +79,7 @@ pub struct Distribution {
 
 /// Which answers are long enough to be compared.
 pub fn long_enough(texts: &[&str], limits: &Limits) -> Vec<bool> {
-    texts.iter().map(|text| length(text) >= limits.minimum_characters).collect()
+    texts.iter().map(|text| length(text) >= limits.minimum_characters as usize).collect()
 }
 
 /// The distribution among the answers that `included` says.
@@ -131,9 +145,9 @@ pub fn strict_groups(similarity: &SquareMatrix, included: &[bool], threshold: f6
     let neighbours: Vec<Vec<usize>> = (0..size).map(|i| (0..size).filter(|j| joined(i, *j)).collect()).collect();
     let mut groups: Vec<Group> = components(&neighbours)
         .into_iter()
-        .filter(|members| members.len() >= limits.minimum_group && members.iter().all(|at| included[*at]))
+        .filter(|members| members.len() >= limits.least_members() && members.iter().all(|at| included[*at]))
         .map(|members| pruned(members, similarity, limits))
-        .filter(|members| members.len() >= limits.minimum_group.max(2))
+        .filter(|members| members.len() >= limits.least_members())
         .map(|members| group(members, similarity))
         .collect();
     groups.sort_by(|a, b| b.average.total_cmp(&a.average));
@@ -152,7 +166,7 @@ fn group(members: Vec<usize>, similarity: &SquareMatrix) -> Group {
 
 /// Takes out the member with the lowest similarity to any other, first of equals, until none is below the limit.
 fn pruned(mut members: Vec<usize>, similarity: &SquareMatrix, limits: &Limits) -> Vec<usize> {
-    while members.len() >= limits.minimum_group.max(2) {
+    while members.len() >= limits.least_members() {
         let weakest = |at: &usize| {
             let others = members.iter().filter(|other| *other != at);
             others.map(|other| similarity.get(*at, *other)).fold(f64::INFINITY, f64::min)
