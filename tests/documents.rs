@@ -84,3 +84,31 @@ fn links_lead_to_files() {
     assert!(broken.is_empty(), "{broken:#?}");
     assert!(followed > 5, "no links were found");
 }
+
+/// The verbs of the Makefile, and what `make help` says.
+fn verbs() -> (BTreeSet<String>, String) {
+    let text = read("Makefile");
+    let names = text.lines().find_map(|line| line.strip_prefix(".PHONY: ")).expect("the Makefile lists its verbs");
+    let help = text.split_once("\nhelp:\n").unwrap().1.split_once("\n\n").unwrap().0.to_owned();
+    (names.split(' ').map(str::to_owned).collect(), help)
+}
+
+#[test]
+fn documents_and_help_name_the_verbs_there_are() {
+    let (verbs, help) = verbs();
+    let silent: Vec<&String> =
+        verbs.iter().filter(|verb| *verb != "help" && !help.contains(&format!("make {verb} "))).collect();
+    assert!(silent.is_empty(), "`make help` does not name {silent:?}");
+    let documents = ["README.md", "docs/ARCHITECTURE.md", "docs/benchmarks.md", "docs/chaos.md", ".ci/run"];
+    let mut named = BTreeSet::new();
+    for document in documents {
+        let text = read(document);
+        for rest in text.split("`make ").chain(text.split("\nmake ")).skip(1) {
+            let verb = rest.split(|letter: char| letter != '-' && !letter.is_ascii_lowercase()).next().unwrap();
+            named.extend((!verb.is_empty()).then(|| verb.to_owned()));
+        }
+    }
+    let unknown: Vec<&String> = named.difference(&verbs).collect();
+    assert!(unknown.is_empty(), "no verb of the Makefile: {unknown:?}");
+    assert!(named.contains("demo") && named.contains("test"), "the documents were not understood: {named:?}");
+}
