@@ -36,7 +36,7 @@ impl Status {
 }
 
 /// Kinds with so many events or fewer have all of them mutated; of others about half as many, spread over the history.
-const INSTANCES: usize = 12;
+const INSTANCES: usize = 8;
 
 struct Bench {
     world: World,

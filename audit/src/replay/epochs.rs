@@ -2,9 +2,7 @@
 
 use domain::Aggregate;
 use domain::epoch::{self, Epoch, EpochCommand};
-use domain::events::{
-    CheckpointAnchored, EpochClosed, EpochOpened, EpochOutcome, Event, WeightsDerived, WeightsSubmitted,
-};
+use domain::events::{CheckpointAnchored, EpochClosed, EpochOpened, Event, WeightsDerived, WeightsSubmitted};
 use domain::types::{Digest, Micros, Position};
 
 use super::{FoldChain, Replay};
@@ -28,6 +26,8 @@ pub(crate) struct Epochs {
     previous: Option<(Position, WeightsDerived)>,
     /// Something that the running range needs is missing.
     tainted: bool,
+    /// An event of the epoch is erased: whether what follows may follow cannot be told.
+    blind: bool,
 }
 
 /// Events kept until there is a rule set, at most.
@@ -76,6 +76,12 @@ impl Epochs {
     /// The running range cannot be derived.
     pub(crate) fn taint(&mut self) {
         self.tainted = true;
+    }
+
+    /// An event of an epoch is erased. Nothing but a derivation goes into weights.
+    pub(crate) fn erased(&mut self, recorded: &Recorded) {
+        self.blind = true;
+        self.tainted |= recorded.kind == "WeightsDerived";
     }
 
     /// The open epoch.
@@ -149,6 +155,11 @@ impl Replay {
         };
         let taken = match self.epochs.epoch.decide(command) {
             Ok(events) => events,
+            Err(error) if self.epochs.blind => {
+                let reason = format!("an event of this epoch was erased, and without it: {error}");
+                self.findings.doubt(Some(at.position), reason);
+                spare.into_iter().collect()
+            }
             Err(error) => {
                 let field = match at.kind {
                     "EpochClosed" => "outcome",
@@ -169,7 +180,8 @@ impl Replay {
 
     fn epoch_opened(&mut self, recorded: &Recorded, opened: &EpochOpened) {
         let at = At::of(recorded);
-        if self.epochs.epoch.opened().is_some() && self.epochs.epoch.closed().is_none() {
+        let closed = self.epochs.epoch.closed().is_some() || self.epochs.blind;
+        if self.epochs.epoch.opened().is_some() && !closed {
             self.findings.differ(at, "", "opened", "the epoch before is still open", "epochs follow each other");
         }
         let number = self.epochs.next.unwrap_or(opened.epoch);
@@ -182,6 +194,7 @@ impl Replay {
         }
         self.epochs.next = Some(number.saturating_add(1));
         self.epochs.epoch = Epoch::default();
+        self.epochs.blind = false;
         (self.epochs.derived_at, self.epochs.submitted_at) = (None, None);
         self.in_order(at, Event::EpochOpened(EpochOpened { epoch: number, ..opened.clone() }));
     }
@@ -280,7 +293,7 @@ impl Replay {
     }
 
     fn weights_submitted(&mut self, at: At<'_>, submitted: WeightsSubmitted) -> WeightsSubmitted {
-        let Some(basis) = self.epochs.epoch.derived() else { return submitted };
+        let Some(basis) = self.epochs.epoch.derived().filter(|_| !self.epochs.blind) else { return submitted };
         let expected = WeightsSubmitted {
             derived: self.epochs.derived_at.unwrap_or(submitted.derived),
             uids: basis.weights.iter().map(|weight| weight.uid).collect(),
@@ -295,7 +308,8 @@ impl Replay {
 
     /// The extrinsic of the open submission, which the event must name.
     fn submitted_extrinsic(&mut self, at: At<'_>, named: Digest) -> Digest {
-        let Some(submitted) = self.epochs.epoch.submitted().map(|submitted| submitted.extrinsic) else { return named };
+        let submitted = self.epochs.epoch.submitted().filter(|_| !self.epochs.blind);
+        let Some(submitted) = submitted.map(|submitted| submitted.extrinsic) else { return named };
         if named != submitted {
             let message = "the fate is that of the submitted extrinsic";
             self.findings.differ(at, "extrinsic", named, submitted, message);
@@ -307,25 +321,44 @@ impl Replay {
         submitted
     }
 
-    fn epoch_closed(&mut self, at: At<'_>, closed: EpochClosed) -> EpochClosed {
-        let included = closed.outcome == EpochOutcome::Included;
-        if included != closed.reason.is_empty() {
-            let message = "a reason is given exactly when nothing was included";
-            let (involves, other) = (["outcome"], if included { "no reason" } else { "a reason" });
-            self.findings.differ_involving(at, "reason", &involves, &closed.reason, other, message);
+    /// The closing that follows from what the epoch holds, compared with the recorded one.
+    fn epoch_closed(&mut self, at: At<'_>, mut closed: EpochClosed) -> EpochClosed {
+        if self.epochs.blind {
+            return closed;
         }
-        let skip = self.epochs.epoch.derived().and_then(|derived| derived.skip);
-        if let Some(skip) = skip
-            && closed.outcome != EpochOutcome::Skipped
+        let epoch = &self.epochs.epoch;
+        match epoch.stated_reason() {
+            Some(stated) if stated != closed.reason => {
+                let message =
+                    "a reason is given exactly when nothing was included, and a derivation that skips gives its own";
+                self.findings.differ_involving(at, "reason", &["outcome"], &closed.reason, stated, message);
+                stated.clone_into(&mut closed.reason);
+            }
+            None if closed.reason.is_empty() => {
+                let message = "a reason is given exactly when nothing was included";
+                self.findings.differ_involving(at, "reason", &["outcome"], "", "a reason", message);
+            }
+            _ => {}
+        }
+        if closed.reason == epoch::NOT_REGISTERED
+            && epoch.derived().is_some_and(|derived| derived.skip.is_none())
+            && epoch.submitted().is_none()
+            && let (Some(ledger), Some((position, metagraph))) = (&self.ledger, self.facts.metagraphs.newest())
+            && let Some(own) = metagraph.of(&ledger.opened.hotkey)
         {
-            let message = "an epoch whose derivation says to submit nothing is skipped";
-            self.findings.differ(
-                at,
-                "outcome",
-                format!("{:?}", closed.outcome),
-                format!("Skipped ({skip:?})"),
-                message,
-            );
+            let (uid, message) = (own.uid, "weights are withheld from a chain that does not know the hotkey only");
+            let recomputed = format!("uid {uid} is its own at position {position}");
+            self.findings.differ_involving(at, "reason", &["outcome"], &closed.reason, recomputed, message);
+        }
+        // Without one, the fate is open, and the order of events is broken.
+        if let Some(outcome) = epoch.outcome(&closed.reason)
+            && outcome != closed.outcome
+        {
+            let message =
+                "the outcome follows from the derivation, the submission and its fate, or the reason for none";
+            let (recorded, recomputed) = (format!("{:?}", closed.outcome), format!("{outcome:?}"));
+            self.findings.differ_involving(at, "outcome", &["reason"], recorded, recomputed, message);
+            closed.outcome = outcome;
         }
         closed
     }

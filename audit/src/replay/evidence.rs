@@ -61,6 +61,7 @@ impl Replay {
         own(findings, recorded, round, &judgement.challenge_id, judgement.attempt);
         if let Some(hotkey) = judgement.hotkey
             && round.round.issued(&hotkey).is_none()
+            && !round.tainted
         {
             findings.differ(at, "hotkey", hotkey, "a miner that was asked", "a judgement is of an answer of its round");
         }
@@ -76,6 +77,10 @@ impl Replay {
         let (challenge_id, attempt) = own(findings, recorded, round, &embedding.challenge_id, embedding.attempt);
         let embedding = EmbeddingComputed { challenge_id, attempt, ..embedding.clone() };
         let Some(text) = text_of(round, &embedding) else {
+            if round.tainted {
+                return findings
+                    .doubt(Some(at.position), "the text of this evidence may be in a payload that is missing");
+            }
             let message = "evidence is of the prompt or of an answer of its round";
             let (recorded, involves) = (embedding.text_hash, ["sources"]);
             return findings.differ_involving(at, "text_hash", &involves, recorded, "no text of the round", message);

@@ -329,7 +329,11 @@ impl Replay {
             return;
         }
         self.rounds.taint(recorded);
-        self.epochs.taint();
+        if recorded.stream_type == epoch::STREAM_TYPE {
+            self.epochs.erased(recorded);
+        } else {
+            self.epochs.taint();
+        }
         let reason = format!("the payload of this {} was erased", recorded.kind);
         self.findings.doubt(Some(recorded.position), reason);
     }

@@ -30,7 +30,10 @@ fn awaited<'a>(
     hotkey: Hotkey,
 ) -> Option<&'a ChallengeIssued> {
     let issued = round.round.issued(&hotkey);
-    if issued.is_none() {
+    if issued.is_none() && round.tainted {
+        findings
+            .doubt(Some(at.position), "whether this miner was asked cannot be told: a payload of the round is missing");
+    } else if issued.is_none() {
         findings.differ(at, "hotkey", hotkey, "a miner that was asked", "only miners that were asked answer");
     } else if !round.round.outstanding().any(|miner| miner.hotkey == hotkey) {
         findings.differ(at, "hotkey", hotkey, "a miner not heard of yet", "a miner answers or fails once");

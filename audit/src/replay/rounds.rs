@@ -79,9 +79,12 @@ impl Rounds {
         self.open.values_mut().for_each(|round| round.restarted = true);
     }
 
-    /// The round of the event cannot be recomputed.
+    /// The round of an erased event cannot be recomputed. An end is an end all the same: a derivation may follow, and after
+    /// a failed attempt another one.
     pub(crate) fn taint(&mut self, recorded: &Recorded) {
-        if let Some(round) = self.open.get_mut(&recorded.stream_id) {
+        if matches!(recorded.kind.as_str(), "RoundEvaluated" | "RoundAbandoned") {
+            self.end(recorded, recorded.kind == "RoundEvaluated");
+        } else if let Some(round) = self.open.get_mut(&recorded.stream_id) {
             round.tainted = true;
         }
     }
@@ -289,10 +292,13 @@ impl Replay {
             () if !answered => AbandonReason::NoResponses,
             () => AbandonReason::EvidenceFailed,
         };
+        // What is missing may be the answer, or the failure, that the reason depends on.
+        let expected = if round.tainted { abandoned.reason } else { expected };
         let text = |reason: AbandonReason| format!("{reason:?}");
         let message = "the reason is that of the recorded facts";
         self.findings.equal(at, "reason", &text(abandoned.reason), &text(expected), message);
         if expected == AbandonReason::NoResponses
+            && !round.tainted
             && let Some(miner) = round.round.outstanding().next()
         {
             let message = "an attempt ends without answers only when all that were asked have failed";

@@ -59,6 +59,10 @@ impl Replay {
         let findings = &mut self.findings;
         let Some(round) = self.rounds.get_mut(recorded) else {
             findings.doubt(Some(at.position), "the draw of this round is not at hand");
+            if self.counts.erased > 0 {
+                // Its acceptance or its draw may be what was erased.
+                self.epochs.taint();
+            }
             return None;
         };
         match &event {

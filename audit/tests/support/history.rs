@@ -172,7 +172,7 @@ fn third_epoch(world: &mut World) {
     assert_eq!(derived.skip, Some(SkipReason::NoScores));
     let size = world.checkpoint();
     world.anchor(size, ChainOutcome::Expired);
-    world.close(EpochOutcome::Skipped, "nobody has a score");
+    world.close(EpochOutcome::Skipped, SkipReason::NoScores.name());
 }
 
 fn fourth_epoch(world: &mut World) {
@@ -195,4 +195,35 @@ fn fourth_epoch(world: &mut World) {
     world.weights_stand(&derived);
     world.push(WeightsRevealed { epoch, block: BlockNumber(world.block), block_hash });
     world.close(EpochOutcome::Included, "");
+}
+
+/// Epochs whose weights were derived and never submitted: the chain would have refused them, did not answer, or, if
+/// `deregistered`, does not know the validator any more.
+pub fn unsent(deregistered: bool) -> World {
+    let mut world = World::new(6, rule_set("readme", 3, DIMENSIONS), DIMENSIONS);
+    world.open();
+    world.sweep(&[]);
+    world.accept("c1", question("Why is the sky blue? What scatters light?"));
+    world.round("c1", 1, &[text("First."), text("Second."), text("Third.")]);
+    let endings = [
+        (EpochOutcome::Skipped, "rate_limited: 3 blocks since the last setting, 100 are required"),
+        (EpochOutcome::Failed, "no submission: chain at ws://127.0.0.1:9944 cannot be reached"),
+        (EpochOutcome::Skipped, "not_registered"),
+    ];
+    for (outcome, reason) in endings {
+        world.wait(24);
+        world.observe(true);
+        assert_eq!(world.derive().skip, None);
+        let size = world.checkpoint();
+        world.anchor(size, ChainOutcome::Expired);
+        if reason == "not_registered" && deregistered {
+            let newcomer = keypair(701);
+            world.neurons[0].hotkey = address(&newcomer);
+            world.miners.insert(address(&newcomer), newcomer);
+            world.wait(12);
+            world.observe(false);
+        }
+        world.close(outcome, reason);
+    }
+    world
 }

@@ -4,8 +4,8 @@
 
 use crate::Aggregate;
 use crate::events::{
-    ChainOutcome, CheckpointAnchored, EpochClosed, EpochOpened, EpochOutcome, Event, WeightsCommitted, WeightsDerived,
-    WeightsIncluded, WeightsRejected, WeightsRevealed, WeightsSubmitted,
+    ChainOutcome, CheckpointAnchored, EpochClosed, EpochOpened, EpochOutcome, Event, SkipReason, WeightsCommitted,
+    WeightsDerived, WeightsIncluded, WeightsRejected, WeightsRevealed, WeightsSubmitted,
 };
 use crate::types::{Digest, Uid};
 
@@ -16,6 +16,20 @@ pub const STREAM_TYPE: &str = "epoch";
 #[must_use]
 pub fn stream_id(epoch: u64) -> String {
     epoch.to_string()
+}
+
+/// Why derived weights are withheld: the hotkey holds no slot any more. With nothing sent, the epoch is skipped.
+pub const NOT_REGISTERED: &str = SkipReason::NotRegistered.name();
+
+/// Why derived weights are withheld: the chain would refuse so early a setting. `: ` and the figures may follow. With
+/// nothing sent, the epoch is skipped.
+pub const RATE_LIMITED: &str = SkipReason::RateLimited.name();
+
+/// Whether a reason says that weights were withheld because the chain would not have taken them; it then begins with
+/// [`NOT_REGISTERED`] or [`RATE_LIMITED`].
+fn is_withheld(reason: &str) -> bool {
+    let details = |rest: &str| rest.is_empty() || rest.starts_with(": ");
+    [NOT_REGISTERED, RATE_LIMITED].iter().any(|name| reason.strip_prefix(name).is_some_and(details))
 }
 
 /// Where the epoch stands.
@@ -105,6 +119,32 @@ impl Epoch {
         self.fate.map(|fate| fate == Fate::OnChain)
     }
 
+    /// The outcome under which it can be closed now, which follows from what it holds; none while it cannot be. `reason`
+    /// decides only where weights were derived and never submitted: withheld ones are skipped, others failed.
+    #[must_use]
+    pub fn outcome(&self, reason: &str) -> Option<EpochOutcome> {
+        let derived = self.derived.as_ref()?;
+        Some(match (self.fate, self.submitted.is_some(), derived.skip) {
+            (Some(Fate::OnChain), ..) => EpochOutcome::Included,
+            (Some(Fate::Rejected), ..) => EpochOutcome::Failed,
+            (None, true, _) => return None,
+            (None, false, Some(_)) => EpochOutcome::Skipped,
+            (None, false, None) if is_withheld(reason) => EpochOutcome::Skipped,
+            (None, false, None) => EpochOutcome::Failed,
+        })
+    }
+
+    /// The reason with which it is to be closed, where that follows from what it holds: none when weights were included,
+    /// the derivation's when it says to submit nothing.
+    #[must_use]
+    pub fn stated_reason(&self) -> Option<&'static str> {
+        match self.fate {
+            Some(Fate::OnChain) => Some(""),
+            Some(Fate::Rejected) => None,
+            None => self.derived.as_ref()?.skip.map(SkipReason::name),
+        }
+    }
+
     /// Whether it ended.
     #[must_use]
     pub fn closed(&self) -> Option<&EpochClosed> {
@@ -179,13 +219,18 @@ impl Epoch {
     fn close(&self, closed: &EpochClosed) -> Result<(), EpochError> {
         const KIND: &str = "EpochClosed";
         self.check(KIND, closed.epoch)?;
-        let allowed = match (closed.outcome, &self.derived, self.submitted.is_some(), self.fate) {
-            (_, None, ..) => false,
-            (EpochOutcome::Included, _, _, fate) => fate == Some(Fate::OnChain),
-            (EpochOutcome::Skipped, _, submitted, _) => !submitted,
-            (EpochOutcome::Failed, _, submitted, fate) => !submitted || fate == Some(Fate::Rejected),
-        };
-        if allowed { Ok(()) } else { Err(self.refuse(KIND, "its outcome is not what was recorded")) }
+        let outcome =
+            self.outcome(&closed.reason).ok_or_else(|| self.refuse(KIND, "what became of it is not known"))?;
+        if closed.outcome != outcome {
+            return Err(self.refuse(KIND, "its outcome is not what was recorded"));
+        }
+        if self.stated_reason().is_some_and(|stated| stated != closed.reason) {
+            return Err(self.refuse(KIND, "its reason is not what was recorded"));
+        }
+        if closed.reason.is_empty() && outcome != EpochOutcome::Included {
+            return Err(self.refuse(KIND, "nothing was included and no reason is given"));
+        }
+        Ok(())
     }
 }
 
@@ -244,3 +289,7 @@ impl Aggregate for Epoch {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "aggregate_tests.rs"]
+mod tests;

@@ -85,6 +85,19 @@ pub enum SkipReason {
     NotRegistered,
 }
 
+impl SkipReason {
+    /// Its name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NobodyServing => "nobody_serving",
+            Self::NoScores => "no_scores",
+            Self::RateLimited => "rate_limited",
+            Self::NotRegistered => "not_registered",
+        }
+    }
+}
+
 /// The weights that follow from the range, and the whole state carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
