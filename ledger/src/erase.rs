@@ -9,8 +9,9 @@ use crate::event::{Appended, Cause, NewEvent, Unit};
 use crate::handle::Ledger;
 use crate::lease::signed;
 
-/// Kinds that stay readable: without them nobody could say what the ledger is and what was erased.
-const KEPT: [&str; 3] = ["LedgerOpened", "PayloadErased", "CheckpointPublished"];
+/// Kinds that stay readable: without the first three nobody could say what the ledger is and what was erased; without the
+/// others the next epoch would have nothing to carry on from, for the validator and for every audit.
+const KEPT: [&str; 5] = ["LedgerOpened", "PayloadErased", "CheckpointPublished", "EpochOpened", "WeightsDerived"];
 /// The stream of erasures.
 const STREAM: &str = "erasure";
 

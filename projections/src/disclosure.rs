@@ -4,10 +4,15 @@
 //! `RoundAbandoned` that is its last. A failed attempt that is drawn again discloses nothing, because its answers could be
 //! copied. Derived weights are shown once they stand on chain, are revealed, or their epoch is closed. Until then a reader
 //! sees positions and hashes, which prove later that nothing was changed.
+//!
+//! An end whose payload is erased is an end all the same: its kind and its stream say of what.
 
 use std::collections::BTreeSet;
 
 use domain::events::Event;
+use domain::round;
+use futures::TryStreamExt;
+use ledger::{EpochRange, LedgerReader, StoredEvent};
 
 /// What is known of an event's subject at the position that is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,6 +47,48 @@ impl Ended {
         }
     }
 
+    /// Takes an event in whose payload is erased. An abandoned attempt is not known to be the last of its challenge, but
+    /// for the last one that there can be.
+    pub fn note_erased(&mut self, kind: &str, stream_id: &str) {
+        let attempt = stream_id.rsplit_once('/').and_then(|(id, attempt)| Some((id, attempt.parse::<u32>().ok()?)));
+        match (kind, attempt) {
+            ("RoundEvaluated", Some((id, _))) => drop(self.challenges.insert(id.to_owned())),
+            ("RoundAbandoned", Some((id, attempt))) if attempt >= round::MAX_ATTEMPTS => {
+                self.challenges.insert(id.to_owned());
+            }
+            ("WeightsIncluded" | "WeightsRevealed" | "EpochClosed", None) => {
+                self.epochs.extend(stream_id.parse::<u64>())
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads all ends from a position on.
+    async fn since(reader: &LedgerReader, from: u64) -> ledger::Result<Self> {
+        let mut ended = Self::default();
+        let head = reader.head().await?.size;
+        let mut abandoned = Vec::new();
+        let mut ends = reader.events(from, head, Some(Self::KINDS));
+        while let Some(stored) = ends.try_next().await? {
+            match stored.fact()? {
+                Some(event) => ended.note(&event),
+                None => {
+                    ended.note_erased(&stored.kind, &stored.stream_id);
+                    abandoned.extend((stored.kind == "RoundAbandoned").then_some(stored.stream_id));
+                }
+            }
+        }
+        for stream_id in abandoned {
+            let Some((id, attempt)) = stream_id.rsplit_once('/') else { continue };
+            let next = attempt.parse::<u32>().map_or(0, |attempt| attempt.saturating_add(1));
+            // Drawn again, it has another end; else this was the last.
+            if reader.stream(round::STREAM_TYPE, &round::stream_id(id, next), 1).await?.is_empty() {
+                ended.challenges.insert(id.to_owned());
+            }
+        }
+        Ok(ended)
+    }
+
     /// Whether the payload of an event may be shown.
     #[must_use]
     pub fn allows(&self, event: &Event) -> bool {
@@ -51,6 +98,31 @@ impl Ended {
         };
         is_public(event.kind(), subject)
     }
+}
+
+/// The first event of an epoch's range, or of what it relies on, that may not be shown yet: its position and kind. What is
+/// erased hides nothing.
+///
+/// # Errors
+/// What the ledger says.
+pub async fn hidden(reader: &LedgerReader, range: &EpochRange) -> ledger::Result<Option<(u64, String)>> {
+    let ended = Ended::since(reader, range.from).await?;
+    let is_hidden = |stored: &StoredEvent| -> ledger::Result<bool> {
+        Ok(stored.fact()?.is_some_and(|event| !ended.allows(&event)))
+    };
+    for stored in range.antecedents.iter().chain(&range.previous) {
+        if is_hidden(stored)? {
+            return Ok(Some((stored.position, stored.kind.clone())));
+        }
+    }
+    let kinds = guarded();
+    let mut guarded = reader.events(range.from, range.end, Some(&kinds));
+    while let Some(stored) = guarded.try_next().await? {
+        if is_hidden(&stored)? {
+            return Ok(Some((stored.position, stored.kind)));
+        }
+    }
+    Ok(None)
 }
 
 /// The challenge on whose end an event's payload waits.

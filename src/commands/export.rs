@@ -4,9 +4,8 @@
 use crate::cli::ExportArgs;
 use crate::{ledgers, output};
 use anyhow::{Context, Result, bail};
-use futures::TryStreamExt;
-use ledger::{EpochRange, LedgerReader, StoredEvent};
-use projections::disclosure::{self, Ended};
+use ledger::{EpochRange, LedgerReader};
+use projections::disclosure;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -46,7 +45,7 @@ pub async fn epoch(reader: &LedgerReader, epoch: u64, out: &Path) -> Result<Expo
         bail!("epoch {epoch} is not derived yet; `assay epochs` lists those that are");
     };
     let (from, last) = (range.from, range.end - 1);
-    if let Some((position, kind)) = hidden(reader, &range).await? {
+    if let Some((position, kind)) = disclosure::hidden(reader, &range).await? {
         let reason = if kind.starts_with("Weights") {
             "is shown once the weights are included, revealed, or given up"
         } else {
@@ -61,31 +60,6 @@ pub async fn epoch(reader: &LedgerReader, epoch: u64, out: &Path) -> Result<Expo
     };
     let bytes = write(reader, &range, &checkpoint, out).await?;
     Ok(Exported::Written { bytes, from, last })
-}
-
-/// The first event of the range that may not be shown yet.
-async fn hidden(reader: &LedgerReader, range: &EpochRange) -> Result<Option<(u64, String)>> {
-    let head = reader.head().await?.size;
-    let mut ended = Ended::default();
-    let mut ends = reader.events(range.from, head, Some(Ended::KINDS));
-    while let Some(stored) = ends.try_next().await? {
-        stored.fact()?.iter().for_each(|event| ended.note(event));
-    }
-    let is_hidden =
-        |stored: &StoredEvent| -> Result<bool> { Ok(stored.fact()?.is_some_and(|event| !ended.allows(&event))) };
-    for stored in range.antecedents.iter().chain(&range.previous) {
-        if is_hidden(stored)? {
-            return Ok(Some((stored.position, stored.kind.clone())));
-        }
-    }
-    let kinds = disclosure::guarded();
-    let mut guarded = reader.events(range.from, range.end, Some(&kinds));
-    while let Some(stored) = guarded.try_next().await? {
-        if is_hidden(&stored)? {
-            return Ok(Some((stored.position, stored.kind)));
-        }
-    }
-    Ok(None)
 }
 
 /// Writes beside the file first, so that a file of that name is always complete. Gives its size in bytes.
