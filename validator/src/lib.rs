@@ -19,6 +19,7 @@ mod journal;
 mod keeper;
 mod metagraph;
 mod rounds;
+mod rules;
 pub mod service;
 mod shared;
 mod signers;

@@ -15,6 +15,7 @@ use crate::board::Board;
 use crate::chain_view::ChainView;
 use crate::commands::Commands;
 use crate::config::ValidatorConfig;
+use crate::epochs::Watch;
 use crate::journal::Journal;
 use crate::keeper::Checkpoints;
 use crate::stop::Stop;
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) sweep_now: Notify,
     /// End the open epoch now.
     pub(crate) close_epoch: Notify,
+    /// Weights on their way, for an operator to see.
+    pub(crate) watch: Watch,
     /// A round holds it for reading from its draw to its end, a derivation for writing.
     pub(crate) gate: Arc<tokio::sync::RwLock<()>>,
     mechanism: RwLock<Arc<dyn Mechanism>>,
@@ -118,6 +121,7 @@ impl Shared {
             look_now: Notify::new(),
             sweep_now: Notify::new(),
             close_epoch: Notify::new(),
+            watch: Watch::default(),
             gate: Arc::new(tokio::sync::RwLock::new(())),
             mechanism: RwLock::new(parts.mechanism),
             ledger_answers: AtomicBool::new(true),

@@ -22,7 +22,7 @@ use crate::keeper::Checkpoints;
 use crate::service::Handle;
 use crate::shared::{Parts, Shared, streams};
 use crate::transport::MinerTransport;
-use crate::{epochs, keeper, metagraph, rounds, sweep};
+use crate::{epochs, keeper, metagraph, rounds, rules, sweep};
 
 /// How long the last words of a validator may take to reach the ledger.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -165,15 +165,9 @@ fn check_model(mechanism: &dyn mechanism::Mechanism, embeddings: &EmbeddingServi
 async fn binding(board: &Board, ledger: &Ledger, config: &ValidatorConfig) -> Result<Option<RuleSet>, Error> {
     let binding = board.read().binding_rule_set().filter(|hash| *hash != config.rule_set.hash());
     let Some(hash) = binding else { return Ok(None) };
-    let mut before = ledger.size();
-    while let Some(stored) = ledger.reader().last_of_kind("RuleSetAdopted", before).await? {
-        before = stored.position;
-        if let Some(domain::events::Event::RuleSetAdopted(adopted)) = decode(&stored)?
-            && adopted.hash == hash
-        {
-            tracing::info!(name = adopted.name, "the open epoch is finished under the rule set it began with");
-            return Ok(Some(RuleSet::parse(&adopted.bytes)?));
-        }
+    if let Some(rule_set) = rules::adopted(ledger, hash).await? {
+        tracing::info!(name = rule_set.name(), "the open epoch is finished under the rule set it began with");
+        return Ok(Some(rule_set));
     }
     Err(Error::Refused(format!("the open epoch's rule set {hash} was never adopted")))
 }

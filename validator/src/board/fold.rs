@@ -83,6 +83,8 @@ pub(crate) struct Fold {
     pub(crate) external: Option<ExternalReply>,
     /// The open epoch.
     pub(crate) epoch: Option<OpenEpoch>,
+    /// The number of the epoch that opens next when none is open.
+    pub(crate) next_epoch: u64,
     /// The epoch closed last.
     pub(crate) closed: Option<ClosedEpoch>,
     /// Leaves that the last published checkpoint covers, and where it is recorded.
@@ -149,12 +151,34 @@ impl Fold {
                 }
             }
             Event::EpochClosed(closed) => {
-                self.epoch = None;
+                self.close(closed.epoch);
                 let (epoch, outcome, reason) = (closed.epoch, closed.outcome, closed.reason.clone());
                 self.closed = Some(ClosedEpoch { epoch, outcome, reason, position });
             }
             other => self.apply_to_challenge(position, other),
         }
+    }
+
+    /// Folds an event in whose payload is erased: what its kind and its stream say. What ended stays ended; an abandoned
+    /// attempt counts as the last one, unless another is drawn.
+    pub(crate) fn apply_erased(&mut self, kind: &str, stream_id: &str) {
+        let challenge = stream_id.rsplit_once('/').map(|(id, _)| id);
+        match (kind, challenge) {
+            ("ValidatorPaused", _) => self.paused = true,
+            ("ValidatorResumed", _) => self.paused = false,
+            ("RoundEvaluated", Some(id)) => {
+                self.counters.evaluated += 1;
+                self.end(id);
+            }
+            ("RoundAbandoned", Some(id)) => self.end(id),
+            ("EpochClosed", _) => stream_id.parse().into_iter().for_each(|epoch| self.close(epoch)),
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, epoch: u64) {
+        self.epoch = None;
+        self.next_epoch = epoch.saturating_add(1);
     }
 
     fn apply_to_challenge(&mut self, position: Position, event: &Event) {
@@ -167,6 +191,12 @@ impl Fold {
                 self.open.insert(position, OpenChallenge { id, attempts: 0, attempt_open: false });
             }
             Event::MinersSelected(selected) => {
+                if selected.attempt > 1 && !self.ids.contains_key(&selected.challenge_id) {
+                    // Its last attempt's end is erased and was not its end.
+                    self.ids.insert(selected.challenge_id.clone(), selected.accepted);
+                    let id = selected.challenge_id.clone();
+                    self.open.insert(selected.accepted, OpenChallenge { id, attempts: 0, attempt_open: false });
+                }
                 if let Some(challenge) = self.open.get_mut(&selected.accepted) {
                     challenge.attempts = selected.attempt;
                     challenge.attempt_open = true;

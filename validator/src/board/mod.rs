@@ -74,8 +74,13 @@ impl Board {
         let mut events = ledger.reader().events(from, to, Some(fold::KINDS));
         while let Some(stored) = events.try_next().await? {
             let position = Position(stored.position);
-            if let Some(event) = decode(&stored)? {
-                self.fold.write().unwrap_or_else(PoisonError::into_inner).apply(position, &event);
+            let event = decode(&stored)?;
+            {
+                let mut fold = self.fold.write().unwrap_or_else(PoisonError::into_inner);
+                match event {
+                    Some(event) => fold.apply(position, &event),
+                    None => fold.apply_erased(&stored.kind, &stored.stream_id),
+                }
             }
             // One by one, so that after an error in mid-range nothing is folded in twice.
             self.folded.send_replace(position.0 + 1);

@@ -7,6 +7,7 @@ mod anchor;
 mod derive;
 mod record;
 mod submit;
+mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::Error;
 use crate::clock::Backoff;
 use crate::shared::Shared;
 use record::Record;
+pub(crate) use watch::Watch;
 
 /// The longest pause between two attempts at a step that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -74,8 +76,7 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
 async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
     let (open, next) = {
         let fold = shared.board.read();
-        let next = fold.closed.as_ref().map_or(0, |closed| closed.epoch + 1);
-        (fold.epoch.as_ref().map(|epoch| epoch.opened.epoch), next)
+        (fold.epoch.as_ref().map(|epoch| epoch.opened.epoch), fold.next_epoch)
     };
     let Some(number) = open else { return open_next(shared, next).await };
     let record = Record::read(shared, number).await?;
@@ -95,10 +96,10 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
         return shared.board.reach(derived_at).await;
     };
     if let Some(skip) = derived.skip {
-        let reason = serde_json::to_string(&skip).unwrap_or_default();
-        return close(shared, &record, number, EpochOutcome::Skipped, reason.trim_matches('"')).await;
+        return close(shared, &record, number, EpochOutcome::Skipped, skip.name()).await;
     }
     if epoch.on_chain() == Some(true) {
+        submit::check_holders(shared, number, &record, derived).await;
         return close(shared, &record, number, EpochOutcome::Included, "").await;
     }
     if let (Some(submitted), None, Some(cause)) = (epoch.submitted(), epoch.on_chain(), record.submission) {
@@ -122,14 +123,16 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
 fn hopeless(shared: &Shared, record: &Record, memory: &Memory) -> Option<String> {
     if let Some(error) = &record.rejection {
         if error != submit::EXPIRED {
-            return Some(error.clone());
+            // A closing needs a reason, whatever the chain calls its error.
+            return Some(if error.is_empty() { "refused without a name".to_owned() } else { error.clone() });
         }
         if record.submissions >= shared.config.submission_attempts {
             return Some(format!("{error} {} times", record.submissions));
         }
     }
     let (since, problem) = memory.trouble.as_ref()?;
-    (since.elapsed() >= shared.config.submission_patience).then(|| problem.clone())
+    // Said in words of our own first: what the chain says must not read like a reason to withhold weights.
+    (since.elapsed() >= shared.config.submission_patience).then(|| format!("no submission: {problem}"))
 }
 
 async fn open_next(shared: &Arc<Shared>, number: u64) -> Result<(), Error> {

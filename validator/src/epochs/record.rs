@@ -3,7 +3,7 @@
 use domain::Aggregate;
 use domain::epoch::{self, Epoch};
 use domain::events::{Event, WeightsDerived};
-use domain::types::Position;
+use domain::types::{BlockNumber, Position};
 
 use crate::Error;
 use crate::board::decode;
@@ -24,6 +24,8 @@ pub(super) struct Record {
     pub(super) submissions: u32,
     /// The chain's last refusal.
     pub(super) rejection: Option<String>,
+    /// The block in which the weights came to stand on chain.
+    pub(super) included: Option<BlockNumber>,
     /// Where the last event stands.
     pub(super) last: Option<Position>,
 }
@@ -57,6 +59,8 @@ impl Record {
                 self.submission = Some(position);
                 self.submissions += 1;
             }
+            Event::WeightsIncluded(included) => self.included = Some(included.block),
+            Event::WeightsRevealed(revealed) => self.included = Some(revealed.block),
             Event::WeightsRejected(rejected) => self.rejection = Some(rejected.error.clone()),
             _ => {}
         }

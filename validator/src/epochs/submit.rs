@@ -1,22 +1,29 @@
 //! Weights on their way to the chain.
 //!
 //! **Architecture invariant:** an extrinsic is recorded with its hash, nonce and era before it is sent, and another one is
-//! signed for the same epoch only after the chain has said that the one before failed or can never be included.
+//! signed for the same epoch only after the chain has said that the one before failed, or has come to a block that makes it
+//! certain that it can never be included. So each wait ends as soon as the chain goes on, and there is no other end to it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chain::{Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, SignedExtrinsic};
+use chain::{Chain, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, SignedExtrinsic};
 use domain::epoch::{self, EpochCommand};
 use domain::events::{EpochOutcome, WeightsDerived, WeightsIncluded, WeightsRejected, WeightsSubmitted};
-use domain::types::{Position, Uid};
+use domain::types::{BlockNumber, Hotkey, Position, Uid};
 
 use super::record::Record;
 use crate::Error;
 use crate::metagraph;
+use crate::service::{MisdirectedWeight, SubmissionState};
 use crate::shared::Shared;
 
 /// How long one question for an extrinsic's fate waits.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How far beyond the end of an extrinsic's era the chain must be before it counts as expired without the chain's word for
+/// it: a node that answers may be some blocks behind the one that told the newest block.
+const MARGIN_BLOCKS: u64 = 8;
 
 /// The name under which an extrinsic that no block can include any more is recorded.
 pub(super) const EXPIRED: &str = "expired";
@@ -106,15 +113,23 @@ async fn ready(shared: &Shared, number: u64, record: &Record, derived: &WeightsD
     if !derived.weights.iter().all(holds) {
         return revise(shared, number, record, derived).await;
     }
-    let close = |reason: String| Ok(Sending::Close((EpochOutcome::Skipped, reason)));
     let Some(own) = metagraph.neuron_of(&shared.own) else {
-        return close("not_registered".to_owned());
+        // Recorded, so that everybody can see that it is true.
+        let (_, observed) = metagraph::observe_all(shared).await?;
+        if observed.of(&shared.own).is_some() {
+            return Ok(Sending::Revised);
+        }
+        // What was tried before has failed; only an epoch that sent nothing is skipped.
+        let outcome = if record.submissions == 0 { EpochOutcome::Skipped } else { EpochOutcome::Failed };
+        return Ok(Sending::Close((outcome, epoch::NOT_REGISTERED.to_owned())));
     };
     let parameters = shared.chain.hyperparameters(netuid, head.number).await?;
     let since = head.number.0.saturating_sub(own.last_update.0);
     if record.submissions == 0 && since < parameters.weights_rate_limit {
         let limit = parameters.weights_rate_limit;
-        return close(format!("rate_limited: {since} blocks since the last setting, {limit} are required"));
+        let name = epoch::RATE_LIMITED;
+        let reason = format!("{name}: {since} blocks since the last setting, {limit} are required");
+        return Ok(Sending::Close((EpochOutcome::Skipped, reason)));
     }
     let weights = derived.weights.iter().map(|weight| (weight.uid, weight.weight)).collect();
     Ok(Sending::Send { weights, version_key: parameters.weights_version_key })
@@ -151,7 +166,10 @@ pub(super) async fn fate(
     let (hash, nonce) = (submitted.extrinsic, submitted.nonce);
     let reference = ExtrinsicReference { hash, signer: shared.own, nonce, era };
     let reject = |error: String| EpochCommand::Reject(WeightsRejected { epoch: number, extrinsic: hash, error });
-    let command = match shared.chain.await_extrinsic(&reference, LOOK).await? {
+    let waits = |state, problem| shared.watch.waits(number, hash, era, state, problem);
+    let status = ask(shared.chain.as_ref(), &reference).await;
+    let status = status.inspect_err(|error| waits(SubmissionState::NoAnswer, Some(error.to_string())))?;
+    let command = match status {
         ExtrinsicStatus::Included(inclusion) => match inclusion.outcome {
             ExtrinsicOutcome::Succeeded => EpochCommand::Include(WeightsIncluded {
                 epoch: number,
@@ -162,18 +180,98 @@ pub(super) async fn fate(
             ExtrinsicOutcome::Failed { error } => reject(error),
         },
         ExtrinsicStatus::Expired => reject(EXPIRED.to_owned()),
-        ExtrinsicStatus::Pending => return Ok(()),
+        ExtrinsicStatus::Pending => {
+            waits(SubmissionState::Pending, None);
+            return Ok(());
+        }
         ExtrinsicStatus::Unknown => {
+            waits(SubmissionState::Unknown, None);
             // The pool forgot it, or never had it. The very same bytes may be sent again, another extrinsic may not.
             return match sent.as_ref().filter(|extrinsic| extrinsic.hash == hash) {
                 Some(extrinsic) => send(shared, number, extrinsic, cause).await,
-                None => {
-                    tracing::debug!(epoch = number, until = %era.death(), "waiting for the end of its era");
-                    Ok(())
-                }
+                None => Ok(()),
             };
         }
     };
     shared.commands.epoch(&epoch::stream_id(number), command, Some(cause)).await?;
+    shared.watch.settled();
     Ok(())
+}
+
+/// What became of an extrinsic, after one look's wait at most.
+async fn ask(chain: &dyn Chain, reference: &ExtrinsicReference) -> Result<ExtrinsicStatus, chain::Error> {
+    // The head first: it then is no newer than what the status is about, nodes that lag aside.
+    let head = chain.head().await?;
+    let status = chain.await_extrinsic(reference, LOOK).await?;
+    Ok(decided(head.number, reference.era, status))
+}
+
+/// Beyond its era, an extrinsic that is in no block can be in none any more, whatever the pool still holds.
+fn decided(head: BlockNumber, era: Era, status: ExtrinsicStatus) -> ExtrinsicStatus {
+    match status {
+        ExtrinsicStatus::Pending | ExtrinsicStatus::Unknown
+            if head.0 >= era.death().0.saturating_add(MARGIN_BLOCKS) =>
+        {
+            ExtrinsicStatus::Expired
+        }
+        known => known,
+    }
+}
+
+/// Looks who held the slots when the weights came to stand on chain: one may have changed hands after the last look. What is
+/// on chain cannot be taken back, so it is said, and the epoch ends all the same.
+pub(super) async fn check_holders(shared: &Shared, number: u64, record: &Record, derived: &WeightsDerived) {
+    let Some(block) = record.included else { return };
+    let metagraph = match shared.chain.metagraph(shared.config.netuid, block).await {
+        Ok(metagraph) => metagraph,
+        Err(error) => {
+            tracing::warn!(epoch = number, %block, %error, "it cannot be checked who held the slots at the inclusion");
+            return;
+        }
+    };
+    let holders: BTreeMap<Uid, Hotkey> = metagraph.neurons.iter().map(|neuron| (neuron.uid, neuron.hotkey)).collect();
+    for weight in &derived.weights {
+        let held_by = holders.get(&weight.uid).copied();
+        if held_by == Some(weight.hotkey) {
+            continue;
+        }
+        let (uid, derived_for, weight) = (weight.uid, weight.hotkey, weight.weight);
+        let holder = held_by.map_or_else(|| "nobody".to_owned(), |hotkey| hotkey.to_string());
+        tracing::warn!(
+            epoch = number, %block, %uid, weight, %derived_for, held_by = holder,
+            "a slot changed hands before the inclusion: its weight went to another hotkey"
+        );
+        shared.watch.misdirected(MisdirectedWeight { epoch: number, block, uid, weight, derived_for, held_by });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_its_era_nothing_is_open() {
+        use ExtrinsicStatus::{Expired, Pending, Unknown};
+        let era = Era { period: 16, birth: BlockNumber(100) };
+        let rows = [
+            (100, Pending, Pending),
+            (123, Unknown, Unknown),
+            (123, Pending, Pending),
+            (124, Unknown, Expired),
+            (124, Pending, Expired),
+            (u64::MAX, Expired, Expired),
+        ];
+        for (head, status, expected) in rows {
+            assert_eq!(decided(BlockNumber(head), era, status.clone()), expected, "{status:?} at {head}");
+        }
+        let included = ExtrinsicStatus::Included(chain::Inclusion {
+            block: BlockNumber(110),
+            block_hash: domain::types::sha256(b"block"),
+            index: 0,
+            outcome: ExtrinsicOutcome::Succeeded,
+        });
+        assert_eq!(decided(BlockNumber(9999), era, included.clone()), included);
+        let endless = Era { period: u64::MAX, birth: BlockNumber(1) };
+        assert_eq!(decided(BlockNumber(9999), endless, Pending), Pending);
+    }
 }

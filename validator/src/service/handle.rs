@@ -168,6 +168,8 @@ impl Handle {
             active_miners: fold.available().count(),
             epoch: fold.epoch.as_ref().map(|epoch| epoch.opened.epoch),
             closed_epoch: fold.closed.clone(),
+            submission: self.shared.watch.open(),
+            misdirected_weights: self.shared.watch.misdirected_weights(),
             position,
         }
     }

@@ -7,5 +7,6 @@ mod views;
 pub use handle::Handle;
 pub use views::{
     AcceptError, Accepted, AnswerView, AttemptState, AttemptStatus, ChallengeState, ChallengeStats, ChallengeStatus,
-    ClosedEpoch, Health, MinerOutcome, MinerStatus, RegisterOutcome, RunningChange, ServiceError, Stats,
+    ClosedEpoch, Health, MinerOutcome, MinerStatus, MisdirectedWeight, OpenSubmission, RegisterOutcome, RunningChange,
+    ServiceError, Stats, SubmissionState,
 };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::events::{Event, MinersSelected};
+use domain::mechanism::Mechanism;
 use domain::round;
 use domain::types::{Hotkey, Micros, Position};
 
@@ -10,6 +11,7 @@ use super::{AnswerView, AttemptState, AttemptStatus, ChallengeState, ChallengeSt
 use crate::Error;
 use crate::board::decode;
 use crate::rounds::LAST_ATTEMPT;
+use crate::rules;
 use crate::shared::{Shared, streams};
 
 /// Events of one stream with their positions.
@@ -50,17 +52,17 @@ pub(super) async fn of(shared: &Shared, id: &str) -> Result<Option<ChallengeStat
         if events.is_empty() {
             break;
         }
-        add_attempt(shared, &mut status, &events);
+        add_attempt(shared, &mut status, &events).await?;
     }
     Ok(Some(status))
 }
 
-fn add_attempt(shared: &Shared, status: &mut ChallengeStatus, events: &Recorded) {
+async fn add_attempt(shared: &Shared, status: &mut ChallengeStatus, events: &Recorded) -> Result<(), Error> {
     let drawn = events.iter().find_map(|(position, _, event)| match event {
         Event::MinersSelected(selected) => Some((*position, selected)),
         _ => None,
     });
-    let Some((position, selected)) = drawn else { return };
+    let Some((position, selected)) = drawn else { return Ok(()) };
     let mut attempt = AttemptStatus {
         attempt: selected.attempt,
         state: AttemptState::Running,
@@ -85,13 +87,18 @@ fn add_attempt(shared: &Shared, status: &mut ChallengeStatus, events: &Recorded)
                 status.state = ChallengeState::Evaluated;
                 status.consensus = Some(evaluated.consensus);
                 status.consensus_achieved = Some(evaluated.consensus_achieved);
-                status.best_answer = evaluated.best.and_then(|best| answer(shared, selected, events, best));
+                if let Some(best) = evaluated.best {
+                    // Read as it was read then: the rules in force now may be others.
+                    let mechanism = rules::of_round(shared, selected.rule_set).await?;
+                    status.best_answer = mechanism.and_then(|rules| answer(rules.as_ref(), selected, events, best));
+                }
                 reveal_scores(&mut attempt, events);
             }
             _ => {}
         }
     }
     status.attempts.push(attempt);
+    Ok(())
 }
 
 /// What came of each drawn miner, without content.
@@ -146,11 +153,11 @@ fn reveal_scores(attempt: &mut AttemptStatus, events: &Recorded) {
     }
 }
 
-fn answer(shared: &Shared, selected: &MinersSelected, events: &Recorded, best: Hotkey) -> Option<AnswerView> {
+fn answer(mechanism: &dyn Mechanism, selected: &MinersSelected, events: &Recorded, best: Hotkey) -> Option<AnswerView> {
     let uid = selected.drawn.iter().find(|miner| miner.hotkey == best)?.uid;
     events.iter().find_map(|(position, _, event)| match event {
         Event::ResponseReceived(response) if response.hotkey == best => {
-            let text = shared.mechanism().parse_response(response.body.bytes()).ok()?;
+            let text = mechanism.parse_response(response.body.bytes()).ok()?;
             let response_time_ms = response.response_time_ms;
             Some(AnswerView { hotkey: best, uid, text, response_time_ms, position: *position })
         }

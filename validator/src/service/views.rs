@@ -214,8 +214,59 @@ pub struct Stats {
     pub epoch: Option<u64>,
     /// The epoch closed last, if one is.
     pub closed_epoch: Option<ClosedEpoch>,
+    /// The submission whose fate is not known yet, if there is one.
+    pub submission: Option<OpenSubmission>,
+    /// Weights that this process saw go to another hotkey than the one they were derived for; the newest last, at most 256.
+    pub misdirected_weights: Vec<MisdirectedWeight>,
     /// Events folded in: the figures are as of the position before this one.
     pub position: Position,
+}
+
+/// Why it is not known yet what became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubmissionState {
+    /// It waits in the chain's pool.
+    Pending,
+    /// It is in no block and not in the pool, and could still be included.
+    Unknown,
+    /// The chain does not answer.
+    NoAnswer,
+}
+
+/// A submission whose fate is not known yet. It is known at the latest when the chain has passed the extrinsic's era.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenSubmission {
+    /// The epoch.
+    pub epoch: u64,
+    /// Hash of the extrinsic.
+    pub extrinsic: Digest,
+    /// What the chain said last.
+    pub state: SubmissionState,
+    /// The first block that can no longer include it.
+    pub until_block: BlockNumber,
+    /// Since when this process waits.
+    pub waiting_seconds: u64,
+    /// What is wrong with the chain, if it does not answer.
+    pub problem: Option<String>,
+}
+
+/// A weight that stands on chain for another hotkey than the one it was derived for: the slot changed hands between the
+/// last look and the inclusion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MisdirectedWeight {
+    /// The epoch.
+    pub epoch: u64,
+    /// The block of the inclusion.
+    pub block: BlockNumber,
+    /// The slot.
+    pub uid: Uid,
+    /// The weight.
+    pub weight: u16,
+    /// Whom it was derived for.
+    pub derived_for: Hotkey,
+    /// Who held the slot at that block; none when nobody did.
+    pub held_by: Option<Hotkey>,
 }
 
 /// An epoch that ended.

@@ -3,6 +3,8 @@
 
 mod crashes;
 mod epochs;
+mod erasures;
+mod fates;
 mod operation;
 mod peer;
 mod rounds;

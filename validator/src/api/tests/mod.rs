@@ -180,6 +180,23 @@ impl Service for Arc<Double> {
         let empty = self.challenges.lock().unwrap().is_empty();
         let closed =
             ClosedEpoch { epoch: 3, outcome: EpochOutcome::Included, reason: String::new(), position: Position(80) };
+        let submission = OpenSubmission {
+            epoch: 4,
+            extrinsic: digest(),
+            state: SubmissionState::NoAnswer,
+            until_block: BlockNumber(70),
+            waiting_seconds: 12,
+            problem: Some("chain at ws://127.0.0.1:9944 cannot be reached".to_owned()),
+        };
+        let weight = |held_by| MisdirectedWeight {
+            epoch: 3,
+            block: BlockNumber(60),
+            uid: Uid(2),
+            weight: 65_535,
+            derived_for: hotkey(1),
+            held_by,
+        };
+        let misdirected = vec![weight(Some(hotkey(2))), weight(None)];
         Stats {
             total_challenges: 5,
             evaluated_challenges: 3,
@@ -191,6 +208,8 @@ impl Service for Arc<Double> {
             active_miners: 6,
             epoch: (!empty).then_some(4),
             closed_epoch: (!empty).then_some(closed),
+            submission: (!empty).then_some(submission),
+            misdirected_weights: if empty { Vec::new() } else { misdirected },
             position: Position(99),
         }
     }
