@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bettertherapy;
 mod calendar;
 pub mod codec;
 pub mod draw;

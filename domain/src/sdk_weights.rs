@@ -84,7 +84,7 @@ impl Real for f64 {
 }
 
 /// numpy's pairwise sum: eight running sums over blocks of up to 128, halves above.
-fn pairwise_sum<R: Real>(values: &[R]) -> R {
+pub(crate) fn pairwise_sum<R: Real>(values: &[R]) -> R {
     let count = values.len();
     if count < 8 {
         return values.iter().fold(R::near(0.0), |total, value| total + *value);
