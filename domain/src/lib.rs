@@ -23,6 +23,7 @@ pub mod sdk_weights;
 pub mod selection;
 pub mod ss58;
 pub mod text;
+pub mod twitter;
 pub mod types;
 pub mod wire;
 

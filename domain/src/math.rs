@@ -26,6 +26,11 @@ pub fn tanh(x: f64) -> f64 {
     libm::tanh(x)
 }
 
+/// The error function, `2/√π ∫₀ˣ e^(−t²) dt`.
+pub fn erf(x: f64) -> f64 {
+    libm::erf(x)
+}
+
 /// x to the power y.
 pub fn pow(x: f64, y: f64) -> f64 {
     libm::pow(x, y)
