@@ -7,6 +7,7 @@
 
 pub mod bettertherapy;
 mod calendar;
+pub mod cgp;
 pub mod codec;
 pub mod draw;
 pub mod epoch;

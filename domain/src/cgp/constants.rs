@@ -1,0 +1,256 @@
+//! The constants of Conversation Genome's rule sets, typed. Their shipped values are in `rules`.
+//!
+//! [`Constants`] in declared order is the canonical JSON of a rule set, whose hash a ledger adopts: a field may be added
+//! only under a new rule set, and a shipped value must never change. A stage that a generation does not have is `null`.
+
+use serde::{Deserialize, Serialize};
+
+use super::average::Average;
+use super::overlap::OverlapScore;
+use super::penalties::Penalties;
+use super::rank_curve::Curve;
+use super::statistics::StatisticWeights;
+use crate::loosh::constants::Model;
+
+/// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constants {
+    /// Embedding models whose vectors are evidence. Upstream asks OpenAI, whose models have no weights to identify; the
+    /// rules hold for any model as long as truth and answers are embedded by the same one.
+    pub models: Vec<Model>,
+    /// Who is asked, and for how long.
+    pub collection: Collection,
+    /// Conversations and pieces of a batch.
+    pub batch: Batch,
+    /// Windows of a conversation.
+    pub windows: Windows,
+    /// Gate for poor transcripts.
+    pub quality: Option<QualityGate>,
+    /// How tags are cleaned and judged.
+    pub tags: Tags,
+    /// Base score of the document's generation.
+    pub overlap: Option<OverlapScore>,
+    /// Scores of the running upstream.
+    pub evaluator: Option<Evaluator>,
+    /// Who scores profiles.
+    pub profiles: Option<Profiles>,
+    /// Rewards of a window are shares of a bell curve over its base scores; else the scores themselves.
+    pub bell_curve: bool,
+    /// Moving average of rewards.
+    pub average: Average,
+    /// Weights of scores.
+    pub payout: Payout,
+}
+
+/// Size and duration of a round (spec 2.2 to 2.4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Collection {
+    /// Miners asked for a window at most, drawn uniformly.
+    pub miners: u16,
+    /// Milliseconds until the collector gives up.
+    pub deadline_ms: u32,
+    /// Statuses after which a miner is asked once more.
+    pub retried: Vec<u16>,
+    /// Whether miners are told which conversation and window it is.
+    pub masked: bool,
+    /// Neurons with a validator permit and more than this stake are not asked, in whole tokens.
+    pub validator_stake: u64,
+}
+
+/// What is sent together (spec 1.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// Conversations reserved for a batch.
+    pub conversations: u64,
+    /// Windows drawn of each; `null`: all, in order.
+    pub windows: Option<u64>,
+    /// A batch with fewer pieces is given up.
+    pub minimum_pieces: u64,
+    /// Whether pieces of different conversations are mixed.
+    pub shuffle: bool,
+}
+
+/// Windows of a conversation (spec 1.3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Windows {
+    /// Lines of a window.
+    pub size: u64,
+    /// Lines that neighbours share.
+    pub overlap: u64,
+    /// Lines of a window when the usual size gives fewer than two.
+    pub fallback_size: u64,
+    /// Lines of a conversation that are looked at; `null`: all.
+    pub maximum_lines: Option<u64>,
+    /// Conversations with no more windows than this are left out.
+    pub minimum: u64,
+}
+
+/// Gate for poor transcripts (spec 1.6).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QualityGate {
+    /// The least verdict, of 1 to 10.
+    pub minimum: f64,
+}
+
+/// How tags are cleaned and judged (spec 1.4, 3.1, 3.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tags {
+    /// A conversation whose ground truth has no more tags than this is left out.
+    pub minimum_truth: u64,
+    /// Whether ground-truth tags are cleaned like the miners' before they are compared. Upstream cleans only the latter.
+    pub clean_truth: bool,
+    /// Cleaning and validation of the miners' tags; `null`: they count as sent.
+    pub validation: Option<Validation>,
+}
+
+/// Validation of a miner's tags by a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Sets of so many tags or more are cut to a sample of so many.
+    pub sample: u64,
+    /// Characters that are left of a tag.
+    pub longest_tag: u64,
+    /// Which tags of a reply count.
+    pub membership: Membership,
+    /// Whether a reply that never says "malformed" is taken whole; upstream cuts its last character.
+    pub keep_unmarked: bool,
+}
+
+/// Which tags of a validation reply count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// Those that occur anywhere in the joined text of the tags asked about (upstream until 2025): fragments pass.
+    Fragment,
+    /// Those that the miner sent in just this spelling (2.30.65): a tag that cleaning changed is lost.
+    Sent,
+    /// Those that were asked about.
+    Clean,
+}
+
+/// Scores of the running upstream (spec 3.4, 3.5).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluator {
+    /// Answers with fewer tags get nothing.
+    pub minimum_tags: u64,
+    /// Whether repeated tags count once for that.
+    pub minimum_distinct: bool,
+    /// Tags that are scored at most. Upstream's 20 are 21, by a comparison that is off by one.
+    pub scored_tags: u64,
+    /// Whether a tag's similarity that is not finite counts as 0; upstream lets a single NaN spoil the statistics.
+    pub isolate_not_finite: bool,
+    /// Weights of the statistics.
+    pub weights: StatisticWeights,
+    /// Whether a negative score is held at 0 before the penalties, which would improve it.
+    pub hold_at_zero: bool,
+    /// Penalties; upstream has none for named entities.
+    pub penalties: Option<Penalties>,
+    /// Whether answers of a round with the same set of tags share one score.
+    pub share_duplicates: bool,
+}
+
+/// Who scores participant profiles: a statement of the document, recorded so that a reader of the rule set finds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profiles {
+    /// Who does, says the document.
+    pub stated_scorer: String,
+    /// Whether anybody can: there is no route for it and no formula.
+    pub scorable: bool,
+    /// What a profile's score weighs in a reward.
+    pub weight: f64,
+}
+
+/// Weights of scores (spec 3.7).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payout {
+    /// Curve over the ranks; `null`: weights are shares of the scores.
+    pub curve: Option<Curve>,
+    /// Averages below this count as 0 before the scores are made.
+    pub minimum_average: f64,
+    /// Whether negative scores are ranked and paid, as upstream does.
+    pub pay_negative: bool,
+    /// What the subnet owner's slot gets and burns.
+    pub burn: Option<Burn>,
+}
+
+/// Burned emission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Burn {
+    /// Share of the whole, 0 to 1.
+    pub rate: f64,
+    /// Whether the owner's slot gets everything when nobody else is paid; upstream's weights then sum to the rate.
+    pub whole_when_alone: bool,
+}
+
+impl Constants {
+    /// The first constant that is outside of its domain, and what is wrong with it.
+    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let evaluator = self.evaluator.as_ref();
+        let positive = "must be above 0";
+        let shares = "must lie between 0 and 1";
+        let within = |x: f64| (0.0..=1.0).contains(&x);
+        let weights = |e: &Evaluator| {
+            let w = &e.weights;
+            [w.top_mean, w.median, w.mean, w.maximum].into_iter().all(within)
+        };
+        let factors = |p: &Penalties| [p.none_shared, p.junk, p.few].into_iter().chain(p.few_unique).all(within);
+        let overlap = |o: &OverlapScore| {
+            [o.identical, o.own_share, o.mostly_own, o.shared_weight, o.own_weight, o.own_limit].into_iter().all(within)
+        };
+        let one_score = self.overlap.is_some() != self.evaluator.is_some();
+        let burn = self.payout.burn.as_ref();
+        let validation = self.tags.validation.as_ref();
+        let checks = [
+            ("models", "must list at least one model", !self.models.is_empty()),
+            ("models.dimensions", positive, self.models.iter().all(|model| model.dimensions > 0)),
+            ("collection.miners", positive, self.collection.miners > 0),
+            ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
+            ("collection.retried", "must list at most 16 statuses", self.collection.retried.len() <= 16),
+            ("batch.conversations", "must lie between 1 and 1000", (1..=1000).contains(&self.batch.conversations)),
+            ("windows.size", "must lie between 1 and 10000", (1..=10_000).contains(&self.windows.size)),
+            ("windows.fallback_size", "must be at most 10000", self.windows.fallback_size <= 10_000),
+            ("windows.overlap", "must be below windows.size", self.windows.overlap < self.windows.size),
+            (
+                "tags.validation.sample",
+                "must lie between 1 and 1000",
+                validation.is_none_or(|v| (1..=1000).contains(&v.sample)),
+            ),
+            ("tags.validation.longest_tag", positive, validation.is_none_or(|v| v.longest_tag > 0)),
+            ("evaluator", "must be there when overlap is not, and only then", one_score),
+            ("overlap", "must hold shares between 0 and 1", self.overlap.as_ref().is_none_or(overlap)),
+            (
+                "evaluator.scored_tags",
+                "must lie between 1 and 1000",
+                evaluator.is_none_or(|e| (1..=1000).contains(&e.scored_tags)),
+            ),
+            ("evaluator.weights", shares, evaluator.is_none_or(weights)),
+            ("evaluator.penalties", shares, evaluator.and_then(|e| e.penalties.as_ref()).is_none_or(factors)),
+            (
+                "profiles.weight",
+                "must be 0: nobody can score a profile",
+                self.profiles.as_ref().is_none_or(|p| p.weight == 0.0),
+            ),
+            ("average.alpha", shares, within(self.average.alpha)),
+            ("average.power", positive, self.average.power.is_none_or(|power| power > 0.0)),
+            ("payout.minimum_average", shares, within(self.payout.minimum_average)),
+            (
+                "payout.curve",
+                "must rise from above 0",
+                self.payout.curve.as_ref().is_none_or(|c| c.least > 0.0 && c.most >= c.least),
+            ),
+            ("payout.burn.rate", shares, burn.is_none_or(|burn| within(burn.rate))),
+        ];
+        checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
+    }
+}

@@ -1,0 +1,194 @@
+//! The shipped rule sets: what the document states, what the running upstream does, and upstream's rules with their
+//! weaknesses closed.
+
+use super::average::Average;
+use super::constants::{
+    Batch, Burn, Collection, Constants, Evaluator, Membership, Payout, Profiles, QualityGate, Tags, Validation, Windows,
+};
+use super::overlap::OverlapScore;
+use super::penalties::Penalties;
+use super::rank_curve::Curve;
+use super::statistics::StatisticWeights;
+use crate::loosh::constants::Constants as LooshConstants;
+use crate::ruleset::{Body, RuleSet};
+
+impl Constants {
+    /// `cgp/readme`: three miners per window, base score by overlap, rewards by the bell curve over one window. Moving
+    /// average and weights, of which the document says nothing, are those of the template it stands on. Where its code
+    /// divides by zero (no tags, no spread), the code after it pays 0, and so does this.
+    pub fn readme() -> Self {
+        Self {
+            models: LooshConstants::readme().models,
+            collection: Collection {
+                miners: 3,
+                deadline_ms: 12_000,
+                retried: Vec::new(),
+                masked: false,
+                validator_stake: 4096,
+            },
+            batch: Batch { conversations: 1, windows: None, minimum_pieces: 1, shuffle: false },
+            windows: Windows { size: 10, overlap: 2, fallback_size: 5, maximum_lines: None, minimum: 1 },
+            quality: None,
+            tags: Tags { minimum_truth: 10, clean_truth: false, validation: None },
+            overlap: Some(OverlapScore {
+                identical: 0.1,
+                own_share: 0.5,
+                mostly_own: 0.2,
+                shared_weight: 0.8,
+                own_weight: 0.2,
+                own_limit: 0.2,
+            }),
+            evaluator: None,
+            profiles: Some(Profiles { stated_scorer: "conversation server".to_owned(), scorable: false, weight: 0.0 }),
+            bell_curve: true,
+            average: Average { alpha: 0.1, halve_for_zero: false, power: None },
+            payout: Payout { curve: None, minimum_average: 0.0, pay_negative: false, burn: None },
+        }
+    }
+
+    /// `cgp/2.30.65`: the running upstream, conversation tasks.
+    pub fn v2_30_65() -> Self {
+        Self {
+            models: LooshConstants::v1_2_8().models,
+            collection: Collection {
+                miners: 6,
+                deadline_ms: 12_000,
+                retried: vec![408, 422],
+                masked: true,
+                validator_stake: 4096,
+            },
+            batch: Batch { conversations: 10, windows: Some(5), minimum_pieces: 10, shuffle: true },
+            windows: Windows { size: 10, overlap: 2, fallback_size: 2, maximum_lines: Some(300), minimum: 1 },
+            quality: Some(QualityGate { minimum: 5.0 }),
+            tags: Tags {
+                minimum_truth: 0,
+                clean_truth: false,
+                validation: Some(Validation {
+                    sample: 20,
+                    longest_tag: 50,
+                    membership: Membership::Sent,
+                    keep_unmarked: false,
+                }),
+            },
+            overlap: None,
+            evaluator: Some(Evaluator {
+                minimum_tags: 3,
+                minimum_distinct: false,
+                scored_tags: 21,
+                isolate_not_finite: false,
+                weights: StatisticWeights { top_mean: 0.55, median: 0.1, mean: 0.25, maximum: 0.1 },
+                hold_at_zero: false,
+                penalties: Some(Penalties {
+                    none_shared: 0.9,
+                    junk_below: 0.2,
+                    junk: 0.5,
+                    few_below: 2,
+                    few: 0.2,
+                    few_unique: [0.85, 0.9, 0.95],
+                }),
+                share_duplicates: false,
+            }),
+            profiles: None,
+            bell_curve: false,
+            average: Average { alpha: 0.1, halve_for_zero: true, power: Some(3.0) },
+            payout: Payout {
+                curve: Some(Curve { least: 0.001, most: 0.003 }),
+                minimum_average: 0.0,
+                pay_negative: true,
+                burn: Some(Burn { rate: 0.9, whole_when_alone: false }),
+            },
+        }
+    }
+
+    /// `cgp/assay-1`: 2.30.65 with these differences, each a constant.
+    ///
+    /// - Ground-truth tags are cleaned like the miners', and a validated tag counts when it is one that was asked about:
+    ///   upstream loses every tag with a capital letter, a hyphen or a full stop (`clean_truth`, `membership`).
+    /// - A validation reply without "malformed" keeps its last character (`keep_unmarked`).
+    /// - Short conversations fall back to windows of 5, not to one that is always dropped (`fallback_size`).
+    /// - Three tags are three different ones (`minimum_distinct`); exactly 20 are scored (`scored_tags`).
+    /// - A vector without direction counts 0 for its own tag and spoils nothing else (`isolate_not_finite`).
+    /// - An answer whose best tag is off topic gets nothing, not half (`junk`); the bound is 0.25, see
+    ///   [`JUNK_BELOW`]. Negative scores are held at 0 before penalties and are not paid (`hold_at_zero`, `pay_negative`).
+    /// - Answers of a round with the same set of tags share one score (`share_duplicates`).
+    /// - An average under 0.02 is not paid: upstream's rank curve gives anybody who ever scored a third of the best, for
+    ///   ever (`minimum_average`).
+    /// - Weights sum to 1 when only the burning slot is left (`whole_when_alone`).
+    ///
+    /// Averages are keyed by hotkey under every rule set: a uid that is reused inherits nothing.
+    pub fn assay_1() -> Self {
+        let mut rules = Self::v2_30_65();
+        rules.windows.fallback_size = 5;
+        rules.tags.clean_truth = true;
+        rules.tags.validation =
+            Some(Validation { sample: 20, longest_tag: 50, membership: Membership::Clean, keep_unmarked: true });
+        if let Some(evaluator) = &mut rules.evaluator {
+            evaluator.minimum_distinct = true;
+            evaluator.scored_tags = 20;
+            evaluator.isolate_not_finite = true;
+            evaluator.hold_at_zero = true;
+            evaluator.share_duplicates = true;
+            if let Some(penalties) = &mut evaluator.penalties {
+                penalties.junk = 0.0;
+                penalties.junk_below = JUNK_BELOW;
+            }
+        }
+        rules.payout.minimum_average = 0.02;
+        rules.payout.pay_negative = false;
+        rules.payout.burn = Some(Burn { rate: 0.9, whole_when_alone: true });
+        rules
+    }
+}
+
+/// Similarity of an answer's best tag below which `cgp/assay-1` calls it off topic.
+pub const JUNK_BELOW: f64 = 0.25;
+
+/// `cgp/readme`, `cgp/2.30.65` and `cgp/assay-1`.
+#[must_use]
+pub fn shipped() -> Vec<RuleSet> {
+    [("readme", Constants::readme()), ("2.30.65", Constants::v2_30_65()), ("assay-1", Constants::assay_1())]
+        .into_iter()
+        .filter_map(|(version, constants)| {
+            let body = Body { algorithm: "cgp".to_owned(), version: version.to_owned(), constants };
+            // Finite constants always serialise; the test would miss a rule set that did not.
+            RuleSet::from_body(&body).ok()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_sets_are_whole_and_read_back() {
+        let shipped = shipped();
+        let names: Vec<String> = shipped.iter().map(RuleSet::name).collect();
+        assert_eq!(names, ["cgp/readme", "cgp/2.30.65", "cgp/assay-1"]);
+        for rule_set in shipped {
+            let constants: Constants = rule_set.constants().unwrap();
+            assert_eq!(constants.problem(), None, "{}", rule_set.name());
+        }
+    }
+
+    #[test]
+    fn constants_outside_of_their_domain_are_named() {
+        type Spoil = fn(&mut Constants);
+        let spoilt: [(&str, Spoil); 6] = [
+            ("evaluator", |c| c.overlap = Constants::readme().overlap),
+            ("windows.overlap", |c| c.windows.overlap = 10),
+            ("average.alpha", |c| c.average.alpha = 1.5),
+            ("payout.burn.rate", |c| c.payout.burn = Some(Burn { rate: f64::NAN, whole_when_alone: false })),
+            ("evaluator.scored_tags", |c| c.evaluator.as_mut().unwrap().scored_tags = 0),
+            ("payout.curve", |c| c.payout.curve = Some(Curve { least: 0.0, most: 0.003 })),
+        ];
+        for (constant, spoil) in spoilt {
+            let mut constants = Constants::v2_30_65();
+            spoil(&mut constants);
+            assert_eq!(constants.problem().map(|(name, _)| name), Some(constant));
+        }
+        let mut document = Constants::readme();
+        document.profiles.as_mut().unwrap().weight = 0.1;
+        assert_eq!(document.problem().map(|(name, _)| name), Some("profiles.weight"));
+    }
+}
