@@ -9,6 +9,7 @@ pub mod bettertherapy;
 mod calendar;
 pub mod cgp;
 pub mod codec;
+pub mod conversion;
 pub mod draw;
 pub mod epoch;
 pub mod events;
