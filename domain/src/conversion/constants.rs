@@ -134,8 +134,9 @@ pub struct Reward {
     pub timeout_seconds: f64,
     /// The time that the answer itself states is believed (spec 7, item 2), instead of the validator's measurement.
     pub claimed_time: bool,
-    /// A wrong class earns no time term, so that instant spam earns nothing.
-    pub time_for_right_class_only: bool,
+    /// Time and diversity are earned by right answers only: the class is right, and the time of a "yes" is off by less than
+    /// the baseline. Otherwise an instant guess earns a fifth of the whole.
+    pub right_answers_only: bool,
 }
 
 /// How the diversity term follows from the confidence c, the probability of "yes".
@@ -223,7 +224,7 @@ impl Constants {
                 time: 0.2,
                 timeout_seconds: 60.0,
                 claimed_time: true,
-                time_for_right_class_only: false,
+                right_answers_only: false,
             },
             share_within_coldkey: false,
             average: Average { alpha: 0.05 },
@@ -231,8 +232,8 @@ impl Constants {
     }
 
     /// `conversion/assay-1`: the running upstream's mix with its weaknesses closed. Answers are read, their times measured
-    /// and finite, silence and echoes earn nothing, a wrong class earns nothing, class weights follow the conversations and
-    /// never reach 0, and one coldkey is paid once.
+    /// and finite, silence and echoes earn nothing, nor do wrong classes, speed pays for right answers only, class weights
+    /// follow the conversations and never reach 0, and one coldkey is paid once.
     ///
     /// Identical answers of different coldkeys stay paid: where truth is a public function, all who know it agree.
     #[must_use]
@@ -247,7 +248,7 @@ impl Constants {
                 ..code.gate
             },
             classes: Classes { carried: true, per_answer: false, least: 0.1, ..code.classes },
-            reward: Reward { claimed_time: false, time_for_right_class_only: true, ..code.reward },
+            reward: Reward { claimed_time: false, right_answers_only: true, ..code.reward },
             share_within_coldkey: true,
             ..code
         }
@@ -257,6 +258,28 @@ impl Constants {
     #[must_use]
     pub fn shipped() -> [(&'static str, Self); 3] {
         [("readme", Self::readme()), ("0.1.0", Self::v0_1_0()), ("assay-1", Self::assay_1())]
+    }
+
+    /// Known weaknesses that are in force: the flag, and what it lets happen. For whoever is about to choose a rule set.
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
+        let (gate, classes, reward) = (&self.gate, &self.classes, &self.reward);
+        let all = [
+            (!gate.answers_read, "gate.answers_read", "answers are not read: every miner is paid the same"),
+            (gate.missing_is_no, "gate.missing_is_no", "silence is paid like the answer no"),
+            (!gate.finite_seconds, "gate.finite_seconds", "times that are no finite numbers pass the gate"),
+            (
+                !gate.confidence_demanded,
+                "gate.confidence_demanded",
+                "an echo of the request is paid like the answer no",
+            ),
+            (!classes.carried, "classes.carried", "class weights never follow the labels"),
+            (classes.least == 0.0, "classes.least", "after truths of one class alone that class is worth nothing"),
+            (reward.claimed_time, "reward.claimed_time", "miners state their own response time, also a negative one"),
+            (!reward.right_answers_only, "reward.right_answers_only", "an instant wrong answer earns the time term"),
+            (!self.share_within_coldkey, "share_within_coldkey", "one model under many hotkeys is paid for each"),
+        ];
+        all.into_iter().filter(|(holds, ..)| *holds).map(|(_, flag, what)| (flag, what)).collect()
     }
 
     /// The first constant that is outside of its domain, and what is wrong with it.
@@ -311,10 +334,18 @@ mod tests {
     }
 
     const HASHES: [&str; 3] = [
-        "97eb0c9e3f7d35fc21d50f367c2e943c195154fa620ba1d3b7c4344b83749ad9",
-        "42966caf227ff3b3e7e8c336c2af0f15637d9599c9e597510bfd4d8d756c8b8a",
-        "9bef12f3c21d4696bf5d9eeb14627acaa5f21f1d79bda3101c9054f0c2e77467",
+        "e92d1f0fb95c49f4ccf87b84770c3a5f07e831c48dd32926d1ea08aab21ca05c",
+        "f937c65c4a2ec7e030cf113232988f2c8b9b5ff7d5c261c64b43d7b3ffba50d7",
+        "f5025c83dc1dc1b9a93f9edf7ba2fabddb254df601327d677234500361a6e499",
     ];
+
+    #[test]
+    fn weaknesses_are_reported_and_closed_by_our_rule_set() {
+        assert_eq!(Constants::v0_1_0().weaknesses().len(), 9);
+        let readme: Vec<&str> = Constants::readme().weaknesses().into_iter().map(|(flag, _)| flag).collect();
+        assert!(!readme.contains(&"gate.answers_read") && readme.contains(&"reward.right_answers_only"));
+        assert_eq!(Constants::assay_1().weaknesses(), []);
+    }
 
     #[test]
     fn constants_outside_of_their_domain_are_named() {

@@ -136,9 +136,10 @@ fn scored(taken: &Taken, truth: &Truth, share: f64, classes: &ClassState, consta
     let classification = reward::classification(&taken.prediction, truth, classes);
     let regression = reward::regression(&taken.prediction, truth, rule.baseline_seconds);
     let diversity = reward::diversity(Some(taken.confidence), rule.diversity_curve);
-    let nothing = rule.time_for_right_class_only && !right;
-    let time = if nothing { 0.0 } else { reward::time(taken.seconds, rule.timeout_seconds) };
-    let diversity = if nothing { 0.0 } else { diversity };
+    let near = !truth.happened || regression > 0.0;
+    let counts = (right && near) || !rule.right_answers_only;
+    let time = if counts { reward::time(taken.seconds, rule.timeout_seconds) } else { 0.0 };
+    let diversity = if counts { diversity } else { 0.0 };
     let prediction_reward = reward::prediction(classification, regression, diversity, rule);
     let score = reward::total(prediction_reward, time, rule) * share;
     let parts = [classification, regression, diversity, prediction_reward, time, score];

@@ -59,6 +59,8 @@ fn what_earns_nothing_under_our_rules() {
         (Truth::NO, None, 0.475, 0.0),
         (Truth::NO, Some(Submission::default()), 0.475, 0.0),
         (YES, Some(early), 0.2 * 101.0, 0.0),
+        // An instant "yes" that knows nothing of the time has only guessed the class.
+        (YES, Some(says(1, 1.0, Some(1.0))), 0.365, 0.8 * 0.55 * 0.375),
     ] {
         assert!(
             close(&scores(&truth, &[answer], &read), &[upstream]),

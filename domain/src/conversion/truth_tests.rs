@@ -22,6 +22,8 @@ fn thresholds_are_strict_for_ratio_and_duration_only() {
     assert!(!truth(0, 0, 1.3, 90.0).happened);
     assert!(truth(0, 0, 1.3, 90.1).happened);
     assert_eq!(truth(0, 60, 2.0, 91.0).seconds, 30.0);
+    // Upstream's README prints 62.0 s for this row (spec 7, item 13).
+    assert!((truth(1, 5, 1.25, 92.0).seconds - 66.275).abs() < 1e-12);
     assert_eq!(Truth::of(&FeatureSet::default(), &rule()), Ok(Truth::NO));
 }
 
