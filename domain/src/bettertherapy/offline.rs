@@ -5,8 +5,8 @@
 //! mistaken for a judge of these; a recorded judgement names it ([`MODEL`]). Like a language model it replies with the JSON
 //! that was asked for, and that reply is parsed like any other.
 //!
-//! With A, B and Q the sets of content words of answer, base answer and question (lower case, common words left out,
-//! endings cut), and n the number of words:
+//! With A, B and Q the sets of content words of answer, base answer and question (lower case, endings cut, without the
+//! common words of English and the general ones of such answers), and n the number of words:
 //!
 //! - coverage c = min(1, |A ∩ B| / ½|B|): half of the base answer's content is as much as it takes;
 //! - topic t = min(1, |A ∩ Q| / ½|Q|), and 0 for an echo: an answer with less of its own than of the question;
@@ -82,6 +82,12 @@ const COMMON: &[&str] = &[
     "who", "why", "will", "with", "without", "would", "you", "your", "yourself",
 ];
 
+/// Words, with their endings cut, that any answer of this kind may have; they tell nothing of its topic.
+const GENERAL: &str = "able ask call come counsellor day doctor feel find friend give go good group hard help hour keep know little \
+    long look lot may mean moment need new often part people perhap person place please possible right say see \
+    seem show sign small somebody someone someth sometim sound speak start step support take talk tell thing think \
+    time today trust try understand understandable want way week well work world write year";
+
 #[derive(Serialize)]
 struct Scores {
     scores: Vec<f64>,
@@ -129,7 +135,8 @@ fn stem(word: &str) -> &str {
 }
 
 fn content(words: &[String]) -> BTreeSet<String> {
-    words.iter().filter(|word| word.len() > 2 && !is_common(word)).map(|word| stem(word).to_owned()).collect()
+    let long = words.iter().filter(|word| word.len() > 2 && !is_common(word)).map(|word| stem(word));
+    long.filter(|stem| GENERAL.split(' ').all(|general| general != *stem)).map(str::to_owned).collect()
 }
 
 fn is_rejected(answer: &str) -> bool {
@@ -249,8 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_common_words_is_sorted() {
+    fn the_lists_of_words_can_be_searched() {
         assert!(COMMON.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(GENERAL.split(' ').all(|word| !word.is_empty() && stem(word) == word));
         assert!(MANIPULATION.iter().all(|phrase| lower(phrase) == **phrase));
         assert_eq!(
             ["sleeping", "worries", "worried", "calmly", "stress", "sees", "bed"].map(stem),
