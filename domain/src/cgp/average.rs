@@ -71,6 +71,13 @@ fn scattered(rewards: &[f32], uids: &[i64], averages: &[f32]) -> Vec<f32> {
     out
 }
 
+/// Averages as they count for scores: 0 where they are below the minimum of the rule set. Without a minimum all count,
+/// negative ones too.
+pub fn counting(averages: &[f32], minimum: f64) -> Vec<f32> {
+    let counts = |average: f32| minimum <= 0.0 || f64::from(average) >= minimum;
+    averages.iter().map(|average| if counts(*average) { *average } else { 0.0 }).collect()
+}
+
 /// Scores of averages: shares of the sum, to a power, as shares again; `1 / neurons` wherever a sum is not positive.
 pub fn transformed(averages: &[f32], neurons: usize, rule: &Average) -> Vec<f32> {
     let Some(power) = rule.power else { return averages.to_vec() };
@@ -123,6 +130,24 @@ mod tests {
         assert_eq!(averages(&[f64::NAN, f64::INFINITY], &[0, 1])[1], 0.1 * f32::MAX + 0.9 * 0.25);
         assert_eq!(averages(&[f64::INFINITY], &[1])[1], f32::INFINITY);
         assert_eq!(averages(&[0.0], &[0])[0], 0.95 * 0.5);
+    }
+
+    #[test]
+    fn who_scored_once_is_paid_for_ever_upstream_only() {
+        let rule = rule();
+        let mut spammer = step(0.0, 0.3, &rule);
+        let honest = 0.5;
+        for _ in 0..20 {
+            spammer = step(spammer, 0.0, &rule);
+        }
+        let weights = |constants: Constants| {
+            let averages = counting(&[spammer, honest], constants.payout.minimum_average);
+            let scores: Vec<f64> = transformed(&averages, 2, &rule).into_iter().map(f64::from).collect();
+            crate::cgp::rank_curve::raw_weights(&scores, &[0, 1], None, &constants.payout).unwrap()
+        };
+        assert!(weights(Constants::v2_30_65())[0] > 0.3);
+        assert_eq!(weights(Constants::assay_1()), [0.0, 1.0]);
+        assert_eq!(counting(&[-0.5, 0.0], 0.0), [-0.5, 0.0]);
     }
 
     #[test]

@@ -175,7 +175,7 @@ pub struct Profiles {
 pub struct Payout {
     /// Curve over the ranks; `null`: weights are shares of the scores.
     pub curve: Option<Curve>,
-    /// Averages below this count as 0 before the scores are made.
+    /// Averages below this count as 0 before the scores are made; 0: all count.
     pub minimum_average: f64,
     /// Whether negative scores are ranked and paid, as upstream does.
     pub pay_negative: bool,

@@ -1,7 +1,7 @@
 //! Conversation Genome: tags of a conversation's window, held against the tags of the whole (rule sets `cgp/readme`,
 //! `cgp/2.30.65` and `cgp/assay-1`).
 //!
-//! One file per idea, in the order of a round: `conversation` and `windows` cut what miners see, `tags` cleans and reads
+//! One file per idea, in the order of a round: `reserved`, `conversation` and `windows` cut what miners see, `tags` cleans and reads
 //! what taggers say, `similarity`, `statistics`, `penalties` and `evaluation` score it (running upstream), `overlap` and
 //! `bell` as the document's own generation does, `average` and `rank_curve` turn scores into weights. `tagger` is the tagger
 //! without a model, `profile` describes participants, `boring` rates a conversation; neither of the last two is ever paid for.
@@ -26,6 +26,7 @@ pub mod overlap;
 pub mod penalties;
 pub mod profile;
 pub mod rank_curve;
+pub mod reserved;
 pub mod rules;
 pub mod similarity;
 pub mod statistics;

@@ -10,6 +10,8 @@ pub struct Penalties {
     pub none_shared: f64,
     /// Answers whose best score is below this are junk.
     pub junk_below: f64,
+    /// And those that share no tag with the ground truth when it is below this.
+    pub unshared_junk_below: f64,
     /// Factor for junk.
     pub junk: f64,
     /// Fewer distinct tags than this are few.
@@ -49,10 +51,11 @@ impl Penalties {
     /// The penalties that apply with their factors, in the order in which they are multiplied in.
     pub fn applying(&self, counts: Counts) -> Vec<(Penalty, f64)> {
         let mut found = Vec::new();
-        if counts.tags == counts.unique {
+        let none_shared = counts.tags == counts.unique;
+        if none_shared {
             found.push((Penalty::NoneShared, self.none_shared));
         }
-        if counts.maximum < self.junk_below {
+        if counts.maximum < if none_shared { self.unshared_junk_below } else { self.junk_below } {
             found.push((Penalty::Junk, self.junk));
         }
         if (counts.tags as u64) < self.few_below {
@@ -88,6 +91,15 @@ mod tests {
         assert_eq!(names, [Penalty::NoneShared, Penalty::Junk, Penalty::Few, Penalty::FewUnique]);
         assert!((penalised(1.0, &worst) - 0.081).abs() < 1e-15);
         assert!(penalised(-0.5, &worst) > -0.5, "upstream's inversion of negative scores");
+    }
+
+    #[test]
+    fn off_topic_is_nothing_by_our_rules() {
+        let ours = Constants::assay_1().evaluator.unwrap().penalties.unwrap();
+        for (unique, maximum, paid) in [(3, 0.57, false), (3, 0.59, true), (2, 0.57, true), (2, 0.39, false)] {
+            let found = penalised(1.0, &ours.applying(Counts { tags: 3, unique, maximum }));
+            assert_eq!(found > 0.0, paid, "{unique} {maximum}");
+        }
     }
 
     proptest! {
