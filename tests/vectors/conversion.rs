@@ -90,9 +90,10 @@ fn find(source: &str) -> Option<&'static Row> {
     let function = words(source.rsplit_once("::").map_or(source, |(_, function)| function));
     let all = words(source);
     let named = |name: &&str| {
-        name.split(' ').all(|word| all.contains(&word)) && name.split(' ').next_back().is_some_and(|w| function.contains(&w))
+        name.split(' ').all(|word| all.contains(&word))
+            && name.split(' ').next_back().is_some_and(|w| function.contains(&w))
     };
-    TABLE.iter().find(|row| row.functions.iter().any(|name| named(&name)))
+    TABLE.iter().find(|row| row.functions.iter().any(named))
 }
 
 /// The differences of a vector.
