@@ -96,9 +96,14 @@ impl Demo {
             .sum()
     }
 
+    /// Ctrl-C. The shell has `kill` also where no package brings the program.
+    fn signal(&self) -> bool {
+        let line = format!("kill -INT {}", self.child.id());
+        Command::new("sh").args(["-c", &line]).status().is_ok_and(|status| status.success())
+    }
+
     fn interrupt(&mut self) -> Vec<String> {
-        let killed = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        assert!(self.signal(), "the demo cannot be told to end");
         let rest: Vec<String> = self.lines.by_ref().map(|line| line.unwrap()).collect();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {}", rest.join("\n"));
@@ -106,13 +111,18 @@ impl Demo {
     }
 }
 
-/// A failed assertion must not leave the demo running.
+/// A failed assertion must not leave the demo running, nor wait for it for ever.
 impl Drop for Demo {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-            let _ = self.child.wait();
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
         }
+        let begun = Instant::now();
+        let told = self.signal();
+        while told && begun.elapsed() < Duration::from_secs(60) && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 

@@ -182,7 +182,9 @@ async fn killed_backends_and_crashed_servers_lose_and_double_nothing() {
                     .await
                     .unwrap();
             let backend = backend.expect("the writer is connected");
-            let killed = std::process::Command::new("kill").args(["-9", &backend.to_string()]).status().unwrap();
+            let line = format!("kill -9 {backend}");
+            // The shell has `kill` also where no package brings the program.
+            let killed = std::process::Command::new("sh").args(["-c", &line]).status().unwrap();
             assert!(killed.success());
         } else {
             cluster.stop(StopMode::Immediate).unwrap();
