@@ -186,7 +186,7 @@ impl Measure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::constants::Constants;
+    use super::super::constants::{Constants, ReplyRule};
     use super::super::verdict::{Verdict, verdicts};
     use super::*;
     use proptest::prelude::*;
@@ -271,7 +271,7 @@ mod tests {
         fn replies_always_have_the_schema(question in "\\PC{0,60}", base in "\\PC{0,80}", answers in prop::collection::vec("\\PC{0,80}", 0..6)) {
             let texts: Vec<&str> = answers.iter().map(String::as_str).collect();
             for rule in [Constants::assay_1().judge, Constants::readme().judge] {
-                let strict = Judge { reply: super::super::constants::Reply::Strict, ..rule };
+                let strict = Judge { reply: ReplyRule::Strict, ..rule };
                 let found = verdicts(&reply(&question, &base, &texts, &strict), texts.len(), &strict);
                 prop_assert!(found.len() == texts.len() && found.iter().all(|v| !matches!(v, Verdict::Missing(_))));
             }

@@ -54,7 +54,7 @@ pub fn judge(question: &str, base: &str, answers: &[&str], rule: &Judge) -> Requ
     user.push_str(&data(question, base, answers));
     let _ = write!(
         user,
-        "\nReply with this JSON object alone, with exactly {count} numbers in the order of the answers: {{\"scores\":[…]}}"
+        "\nReply with this JSON object alone, with one number for each answer, {count} in all, in the order of the answers: {{\"scores\":[…]}}"
     );
     Request { system: SYSTEM.to_owned(), user, maximum_tokens: rule.maximum_tokens, schema: schema(count, rule) }
 }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn anchor_and_count_are_stated() {
         let request = ask(&["a", "b"]);
-        assert!(request.user.contains("- 0.7 if it helps") && request.user.contains("exactly 2 numbers"));
+        assert!(request.user.contains("- 0.7 if it helps") && request.user.contains("2 in all"));
         assert!(request.user.contains("- -1 if it says nothing"));
         let schema: serde_json::Value = serde_json::from_str(&request.schema).unwrap();
         assert_eq!(schema["properties"]["scores"]["minItems"], 2);

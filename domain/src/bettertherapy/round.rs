@@ -10,7 +10,7 @@ use super::collection::{JudgeLine, LineOutcome, Pending, Stored, collect};
 use super::constants::Constants;
 use super::duplicates::repeats;
 use super::scoring::{Points, Score, Zero, score};
-use super::tokens::TokenRule;
+use super::tokens::rule as token_rule;
 use super::verdict::{Gap, Verdict, verdicts};
 
 /// An answer of a round.
@@ -45,11 +45,12 @@ pub struct Outcome {
 }
 
 /// Who is judged together: files of lines, whose members are places in `answers`.
-pub fn plan<'a>(answers: &[Answer<'a>], rule: &Constants, tokens: &dyn TokenRule) -> Vec<File<'a>> {
+#[must_use]
+pub fn plan<'a>(answers: &[Answer<'a>], rule: &Constants) -> Vec<File<'a>> {
     let mut order: Vec<usize> = (0..answers.len()).collect();
     order.sort_by_key(|at| (answers[*at].uid, *at));
     let texts: Vec<Option<&str>> = order.iter().map(|at| answers[*at].text).collect();
-    let mut files = files(&texts, &rule.judge, tokens);
+    let mut files = files(&texts, &rule.judge, token_rule(rule.judge.tokens));
     for member in files.iter_mut().flat_map(|file| &mut file.lines).flat_map(|line| &mut line.members) {
         *member = order.get(*member).copied().unwrap_or(*member);
     }

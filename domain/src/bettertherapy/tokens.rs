@@ -5,6 +5,7 @@
 //! [`PlainRule`]. It counts English text a little higher than cl100k, so that a limit of upstream is not exceeded. A caller
 //! with the vocabulary at hand gives its own [`TokenRule`].
 
+use super::constants::Tokens;
 use crate::text::{is_digit, is_space, is_word};
 
 /// A tokenizer as far as batching needs one. Must be a pure function of the text.
@@ -15,6 +16,14 @@ pub trait TokenRule {
     /// How many tokens the text has.
     fn count(&self, text: &str) -> usize {
         self.clip(text, usize::MAX).1
+    }
+}
+
+/// The rule that a rule set names.
+#[must_use]
+pub fn rule(tokens: Tokens) -> &'static dyn TokenRule {
+    match tokens {
+        Tokens::Plain => &PlainRule,
     }
 }
 

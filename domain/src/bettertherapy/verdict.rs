@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use super::constants::{Judge, Reply};
+use super::constants::{Judge, ReplyRule};
 use super::python_json::{Value, loads};
 use crate::text::strip;
 
@@ -64,8 +64,8 @@ pub fn verdicts(reply: &str, count: usize, rule: &Judge) -> Vec<Verdict> {
         return vec![Verdict::Missing(Gap::TooLong(reply.len())); count];
     }
     let read = match rule.reply {
-        Reply::Strict => strict(reply, count, rule.rejection),
-        Reply::Lenient => lenient(reply, count, rule.rejection),
+        ReplyRule::Strict => strict(reply, count, rule.rejection),
+        ReplyRule::Lenient => lenient(reply, count, rule.rejection),
     };
     read.unwrap_or_else(|gap| vec![Verdict::Missing(gap); count])
 }
