@@ -13,6 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ruleset::{Body, RuleSet};
 use crate::types::Digest;
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
@@ -236,6 +237,19 @@ pub enum WeightRule {
     },
 }
 
+/// `twitter/readme`, `twitter/2.5.9` and `twitter/assay-1`.
+#[must_use]
+pub fn shipped() -> Vec<RuleSet> {
+    [("readme", Constants::readme()), ("2.5.9", Constants::v2_5_9()), ("assay-1", Constants::assay_1())]
+        .into_iter()
+        .filter_map(|(version, constants)| {
+            let body = Body { algorithm: "twitter".to_owned(), version: version.to_owned(), constants };
+            // Finite constants always serialise; a test counts the rule sets.
+            RuleSet::from_body(&body).ok()
+        })
+        .collect()
+}
+
 fn model(name: &str, weight: f64) -> RewardModel {
     RewardModel { name: name.to_owned(), accepted: Vec::new(), weight }
 }
@@ -377,18 +391,17 @@ impl Constants {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::ruleset::{Body, RuleSet};
 
     #[test]
-    fn shipped_constants_are_whole_and_in_their_domain() {
-        for (version, constants) in
-            [("readme", Constants::readme()), ("2.5.9", Constants::v2_5_9()), ("assay-1", Constants::assay_1())]
-        {
-            assert_eq!(constants.problem(), None, "{version}");
-            let body = Body { algorithm: "twitter".to_owned(), version: version.to_owned(), constants };
-            let set = RuleSet::from_body(&body).unwrap();
-            assert_eq!(set.constants::<Constants>().unwrap(), body.constants);
+    fn shipped_rule_sets_are_whole_and_in_their_domain() {
+        let values = [Constants::readme(), Constants::v2_5_9(), Constants::assay_1()];
+        let sets = shipped();
+        assert_eq!(sets.len(), values.len());
+        for (set, constants) in sets.iter().zip(values) {
+            assert_eq!(constants.problem(), None, "{}", set.name());
+            assert_eq!(set.constants::<Constants>().unwrap(), constants);
         }
+        assert_eq!(sets[2].name(), "twitter/assay-1");
     }
 
     #[test]
