@@ -35,7 +35,7 @@ demo:
 	@./target/release/assay demo $(DEMO_ARGS)
 
 test:
-	@echo "test: sets up what is missing, builds and runs every test (a first build takes about 7 minutes on two cores, the tests as long again)"
+	@echo "test: sets up what is missing, builds and runs every test (a first build takes about 5 minutes on two cores, the tests 5 more)"
 	@$(MAKE) --no-print-directory setup
 ifeq ($(NEXTEST),yes)
 	@$(CARGO) nextest run --workspace --locked --no-fail-fast
