@@ -22,7 +22,7 @@ pub async fn ask(url: &str, netuid: NetUid, hotkey: &Hotkey, wanted: &Wanted) ->
         if let Some(metagraph) = answered(chain.metagraph(netuid, *block).await)? {
             let mut neurons: Vec<_> = metagraph.neurons.iter().map(chain::Neuron::recorded).collect();
             neurons.sort_by_key(|neuron| neuron.uid);
-            view.metagraphs.insert(*block, neurons);
+            view.metagraphs.insert(*block, (metagraph.owner, neurons));
         }
     }
     for block in &wanted.anchors {

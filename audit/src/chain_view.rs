@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::events::{ChainOutcome, Event, Neuron};
-use domain::types::{BlockNumber, Digest, Uid};
+use domain::types::{BlockNumber, Digest, Hotkey, Uid};
 
 /// What must be remembered of an extrinsic to ask a chain what became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,8 +94,8 @@ pub struct ChainView {
     pub tempo: Option<u16>,
     /// Hashes by block.
     pub block_hashes: BTreeMap<BlockNumber, Digest>,
-    /// All neurons of the subnet after a block, sorted by uid.
-    pub metagraphs: BTreeMap<BlockNumber, Vec<Neuron>>,
+    /// The owner's hotkey and all neurons of the subnet after a block, sorted by uid.
+    pub metagraphs: BTreeMap<BlockNumber, (Option<Hotkey>, Vec<Neuron>)>,
     /// What became of an extrinsic.
     pub extrinsics: BTreeMap<Digest, ChainOutcome>,
     /// The validator's weights after a block, sorted by uid.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::events::{Challenge, Event, WeightsDerived};
+use domain::events::{Challenge, Event, Statistic, WeightsDerived};
 use domain::mechanism::Mechanism;
 use domain::round::Round;
 use domain::types::{Hotkey, Micros, Position};
@@ -70,13 +70,14 @@ pub struct WhatIf {
 pub(crate) struct Alternative {
     mechanism: Arc<dyn Mechanism>,
     fold: Option<FoldChain>,
+    statistics: Vec<Statistic>,
     what_if: WhatIf,
 }
 
 impl Alternative {
     pub(crate) fn new(mechanism: Arc<dyn Mechanism>) -> Self {
         let what_if = WhatIf { rule_set: mechanism.rule_set().name(), ..WhatIf::default() };
-        Self { mechanism, fold: None, what_if }
+        Self { mechanism, fold: None, statistics: Vec::new(), what_if }
     }
 
     pub(crate) fn genesis(&mut self, own: Hotkey) {
@@ -85,6 +86,7 @@ impl Alternative {
 
     pub(crate) fn resume(&mut self, own: Hotkey, previous: &WeightsDerived, antecedents: &[(Position, Event)]) {
         self.fold = FoldChain::resume(Arc::clone(&self.mechanism), own, previous, antecedents).ok();
+        self.statistics.clone_from(&previous.statistics);
     }
 
     pub(crate) fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
@@ -95,7 +97,7 @@ impl Alternative {
 
     /// Evaluates a round that ended, and takes its scores in at the place where it ended.
     pub(crate) fn round(&mut self, place: (Position, Micros), round: &Round, challenge: &Challenge, decided: &[Event]) {
-        let other = match round.evaluate_as(challenge, self.mechanism.as_ref()) {
+        let other = match round.evaluate_as(challenge, self.mechanism.as_ref(), &self.statistics) {
             Ok(other) => other,
             Err(error) => {
                 self.what_if.rounds_not_evaluated += 1;
@@ -120,6 +122,9 @@ impl Alternative {
         }
         for event in &other {
             self.apply(place.0, place.1, event);
+            if let Event::RoundEvaluated(evaluated) = event {
+                self.statistics.clone_from(&evaluated.statistics);
+            }
         }
     }
 

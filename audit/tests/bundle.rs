@@ -302,9 +302,9 @@ fn golden_bytes() {
     assert_eq!(
         (bytes.len(), head.as_str(), sha256(&bytes).to_string().as_str()),
         (
-            7378,
+            7537,
             "61737361792f62756e646c652f310a0001000000000000000000000000000000000000000000000008004a61737361792f",
-            "739f39c5de18a3e6475c97e2ffad265d7c6eee26082159cb115262ef2431d526"
+            "099b9e0dccb89c9e2bcd7787ff330386abce4d39420a13d501007698bd048a9f"
         )
     );
 }

@@ -42,6 +42,8 @@ pub struct Metagraph {
     pub block_hash: Digest,
     /// Where the subnet stands in its schedule.
     pub epoch: Epoch,
+    /// Hotkey of the subnet's owner, if it has one.
+    pub owner: Option<Hotkey>,
     /// Sorted by uid, without gaps.
     pub neurons: Vec<Neuron>,
 }

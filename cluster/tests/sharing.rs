@@ -115,7 +115,7 @@ fn user(directory: &Path) -> (Child, u32) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "a_user_in_its_own_process", "--ignored", "--nocapture"]).env(DIRECTORY, directory);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(std::result::Result::ok);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut said = lines.filter_map(|line| line.strip_prefix("server ")?.parse().ok());
     let process = said.next().expect("the user came up");
     (child, process)

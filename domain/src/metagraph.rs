@@ -11,6 +11,8 @@ pub struct Metagraph {
     pub block: BlockNumber,
     /// Its hash.
     pub block_hash: Option<Digest>,
+    /// Hotkey of the subnet's owner, where the chain names one.
+    pub owner: Option<Hotkey>,
     neurons: BTreeMap<Uid, Neuron>,
 }
 
@@ -28,16 +30,24 @@ impl Metagraph {
         }
         self.block = observed.block;
         self.block_hash = Some(observed.block_hash);
+        self.owner = observed.owner;
     }
 
     /// The observation that leads from this state to the other, as differences.
     #[must_use]
-    pub fn difference(&self, block: BlockNumber, block_hash: Digest, neurons: &[Neuron]) -> MetagraphObserved {
+    pub fn difference(
+        &self,
+        block: BlockNumber,
+        block_hash: Digest,
+        owner: Option<Hotkey>,
+        neurons: &[Neuron],
+    ) -> MetagraphObserved {
         let new: BTreeMap<Uid, &Neuron> = neurons.iter().map(|neuron| (neuron.uid, neuron)).collect();
         let changed = new.iter().filter(|(uid, neuron)| self.neurons.get(uid) != Some(**neuron));
         MetagraphObserved {
             block,
             block_hash,
+            owner,
             full: false,
             neurons: changed.map(|(_, neuron)| (*neuron).clone()).collect(),
             removed: self.neurons.keys().filter(|uid| !new.contains_key(uid)).copied().collect(),
@@ -46,10 +56,15 @@ impl Metagraph {
 
     /// The observation of everything.
     #[must_use]
-    pub fn full(block: BlockNumber, block_hash: Digest, neurons: &[Neuron]) -> MetagraphObserved {
+    pub fn full(
+        block: BlockNumber,
+        block_hash: Digest,
+        owner: Option<Hotkey>,
+        neurons: &[Neuron],
+    ) -> MetagraphObserved {
         let mut neurons = neurons.to_vec();
         neurons.sort_by_key(|neuron| neuron.uid);
-        MetagraphObserved { block, block_hash, full: true, neurons, removed: Vec::new() }
+        MetagraphObserved { block, block_hash, owner, full: true, neurons, removed: Vec::new() }
     }
 
     /// The slots in order of uid.

@@ -6,11 +6,11 @@
 use crate::Aggregate;
 use crate::events::{
     AbandonReason, Challenge, ChallengeIssued, DrawnMiner, EmbeddingComputed, Event, JudgementRecorded, MinersSelected,
-    ResponseFailed, ResponseReceived, RoundAbandoned, TextRole, VectorEncoding,
+    ResponseFailed, ResponseReceived, RoundAbandoned, Statistic, VectorEncoding,
 };
 use crate::half;
-use crate::mechanism::{EvaluationError, Mechanism, ResponseFact, RoundFacts, TextVectors};
-use crate::types::{Digest, Hotkey, sha256};
+use crate::mechanism::{Evaluation, EvaluationError, JudgementFact, Mechanism, ResponseFact, RoundFacts, TextVectors};
+use crate::types::{Digest, Hotkey, Position, sha256};
 use crate::wire;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// Type of a round's stream; its id is [`stream_id`].
 pub const STREAM_TYPE: &str = "round";
+
+/// Type of the stream of a round's label, with the round's id: the label, and the scores that follow from it.
+pub const LABEL_STREAM_TYPE: &str = "label";
 
 /// Id of a round's stream: `<challenge>/<attempt>`.
 #[must_use]
@@ -45,6 +48,8 @@ pub struct Round {
     answered: BTreeSet<Hotkey>,
     embeddings: Vec<EmbeddingComputed>,
     judgements: Vec<JudgementRecorded>,
+    /// Where answers are recorded, as far as the caller said so.
+    places: BTreeMap<Hotkey, Position>,
     ended: bool,
 }
 
@@ -69,6 +74,8 @@ pub enum RoundCommand {
         challenge: Box<Challenge>,
         /// The mechanism under the rule set of the draw.
         mechanism: Arc<dyn Mechanism>,
+        /// Running statistics as the round evaluated last left them.
+        statistics: Vec<Statistic>,
     },
     /// End without scores.
     Abandon(RoundAbandoned),
@@ -128,6 +135,12 @@ impl Round {
         self.issued.get(hotkey)
     }
 
+    /// Whether anybody was asked.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        !self.issued.is_empty()
+    }
+
     /// Answers in order of arrival.
     #[must_use]
     pub fn responses(&self) -> &[ResponseReceived] {
@@ -179,15 +192,31 @@ impl Round {
         Ok(())
     }
 
-    /// What the mechanism sees of this round.
+    /// Says where a miner's answer is recorded: evidence names its sources by position.
+    pub fn place(&mut self, hotkey: Hotkey, position: Position) {
+        self.places.insert(hotkey, position);
+    }
+
+    /// What the mechanism sees of this round, with as much evidence as is recorded.
     ///
     /// # Errors
-    /// When evidence is missing, malformed, or of a model that the rule set does not accept.
-    pub fn facts(&self, challenge: &Challenge, mechanism: &dyn Mechanism) -> Result<RoundFacts, EvaluationError> {
-        let mut facts = RoundFacts { prompt: wire::evaluation_prompt(challenge), ..RoundFacts::default() };
+    /// When evidence is malformed, or of a model that the rule set does not accept.
+    pub fn facts(
+        &self,
+        challenge: &Challenge,
+        mechanism: &dyn Mechanism,
+        statistics: &[Statistic],
+    ) -> Result<RoundFacts, EvaluationError> {
+        let mut facts = RoundFacts {
+            prompt: wire::evaluation_prompt(challenge),
+            task: challenge.task.clone(),
+            statistics: statistics.to_vec(),
+            ..RoundFacts::default()
+        };
         let Some(selected) = &self.selected else { return Ok(facts) };
         facts.challenge_id.clone_from(&selected.challenge_id);
         facts.attempt = selected.attempt;
+        facts.accepted = selected.accepted;
         facts.seed = Some(selected.seed);
         let drawn: BTreeMap<Hotkey, &DrawnMiner> = selected.drawn.iter().map(|miner| (miner.hotkey, miner)).collect();
         for response in &self.responses {
@@ -197,49 +226,46 @@ impl Round {
             else {
                 continue;
             };
-            let text_hash = sha256(text.as_bytes());
-            let response_time_ms = response.response_time_ms;
-            facts.responses.push(ResponseFact { miner: (*miner).clone(), response_time_ms, text, text_hash });
+            let first_byte_ms = response.first_byte_at.0.saturating_sub(response.sent_at.0) / 1000;
+            facts.responses.push(ResponseFact {
+                position: self.places.get(&response.hotkey).copied().unwrap_or_default(),
+                miner: (*miner).clone(),
+                response_time_ms: response.response_time_ms,
+                first_byte_ms: u32::try_from(first_byte_ms).unwrap_or(u32::MAX),
+                text_hash: sha256(text.as_bytes()),
+                text,
+            });
         }
         for failure in &self.failures {
             if let Some(miner) = drawn.get(&failure.hotkey) {
                 facts.failures.push(((*miner).clone(), failure.reason));
             }
         }
-        let prompt_hash = sha256(facts.prompt.as_bytes());
-        facts.prompt_vectors = self.vectors(TextRole::Prompt, prompt_hash, &facts.prompt, mechanism)?;
-        for response in &facts.responses {
-            if let Entry::Vacant(place) = facts.answer_vectors.entry(response.text_hash) {
-                let vectors = self.vectors(TextRole::Answer, response.text_hash, &response.text, mechanism)?;
-                place.insert(Arc::new(vectors));
+        for judged in &self.judgements {
+            facts.judgements.push(JudgementFact {
+                purpose: judged.purpose.clone(),
+                hotkey: judged.hotkey,
+                reply: judged.reply.bytes().to_vec(),
+            });
+        }
+        for embedding in &self.embeddings {
+            if let Entry::Vacant(place) = facts.vectors.entry((embedding.role, embedding.text_hash)) {
+                place.insert(Arc::new(accepted_vectors(embedding, mechanism)?));
             }
         }
         Ok(facts)
     }
+}
 
-    fn vectors(
-        &self,
-        role: TextRole,
-        text_hash: Digest,
-        text: &str,
-        mechanism: &dyn Mechanism,
-    ) -> Result<TextVectors, EvaluationError> {
-        let found = self.embeddings.iter().find(|event| event.role == role && event.text_hash == text_hash);
-        let event = found.ok_or(EvaluationError::MissingVectors(text_hash))?;
-        if !mechanism.accepts(&event.model) {
-            return Err(EvaluationError::ModelNotAccepted {
-                name: event.model.name.clone(),
-                weights: event.model.weights,
-                rule_set: mechanism.rule_set().name(),
-            });
-        }
-        let wanted = mechanism.text_parts(role, text);
-        if wanted.parts != event.parts || wanted.cut != event.parts_cut {
-            let problem = "its parts are not those that the rule set takes from the text".to_owned();
-            return Err(EvaluationError::MalformedVectors { text: text_hash, problem });
-        }
-        decode_vectors(event)
+fn accepted_vectors(event: &EmbeddingComputed, mechanism: &dyn Mechanism) -> Result<TextVectors, EvaluationError> {
+    if !mechanism.accepts(&event.model) {
+        return Err(EvaluationError::ModelNotAccepted {
+            name: event.model.name.clone(),
+            weights: event.model.weights,
+            rule_set: mechanism.rule_set().name(),
+        });
     }
+    decode_vectors(event)
 }
 
 /// Reads the block of an [`EmbeddingComputed`].
@@ -320,7 +346,9 @@ impl Aggregate for Round {
                 self.own("JudgementRecorded", &judgement.challenge_id, judgement.attempt)?;
                 Ok(vec![Event::JudgementRecorded(*judgement)])
             }
-            RoundCommand::Evaluate { challenge, mechanism } => self.evaluate(&challenge, mechanism.as_ref()),
+            RoundCommand::Evaluate { challenge, mechanism, statistics } => {
+                self.evaluate(&challenge, mechanism.as_ref(), &statistics)
+            }
             RoundCommand::Abandon(abandoned) => {
                 self.own("RoundAbandoned", &abandoned.challenge_id, abandoned.attempt)?;
                 Ok(vec![Event::RoundAbandoned(abandoned)])
@@ -355,7 +383,12 @@ impl Round {
     ///
     /// # Errors
     /// When the round is not open, a drawn miner is still outstanding, or evidence is missing.
-    pub fn evaluate(&self, challenge: &Challenge, mechanism: &dyn Mechanism) -> Result<Vec<Event>, RoundError> {
+    pub fn evaluate(
+        &self,
+        challenge: &Challenge,
+        mechanism: &dyn Mechanism,
+        statistics: &[Statistic],
+    ) -> Result<Vec<Event>, RoundError> {
         let selected = self.open()?;
         let given = mechanism.rule_set().hash();
         if selected.rule_set != given {
@@ -364,17 +397,27 @@ impl Round {
         if let Some(miner) = self.outstanding().next() {
             return Err(self.miner_error(miner.hotkey, "has neither answered nor failed yet"));
         }
-        self.evaluate_as(challenge, mechanism)
+        self.evaluate_as(challenge, mechanism, statistics)
     }
 
     /// The same under any rule set: what a "what if" replay asks.
     ///
     /// # Errors
     /// When evidence is missing or malformed.
-    pub fn evaluate_as(&self, challenge: &Challenge, mechanism: &dyn Mechanism) -> Result<Vec<Event>, RoundError> {
-        let evaluation = mechanism.evaluate(&self.facts(challenge, mechanism)?)?;
-        let mut events: Vec<Event> = evaluation.scores.into_iter().map(Event::ResponseScored).collect();
-        events.push(Event::RoundEvaluated(evaluation.round));
-        Ok(events)
+    pub fn evaluate_as(
+        &self,
+        challenge: &Challenge,
+        mechanism: &dyn Mechanism,
+        statistics: &[Statistic],
+    ) -> Result<Vec<Event>, RoundError> {
+        Ok(events(mechanism.evaluate(&self.facts(challenge, mechanism, statistics)?)?))
     }
+}
+
+/// The events of an evaluation, in order: the scores, then the round.
+#[must_use]
+pub fn events(evaluation: Evaluation) -> Vec<Event> {
+    let mut events: Vec<Event> = evaluation.scores.into_iter().map(Event::ResponseScored).collect();
+    events.push(Event::RoundEvaluated(evaluation.round));
+    events
 }

@@ -1,6 +1,7 @@
 //! Bytes that cross the wire and are hashed or signed: they must be the same for the validator, the miner and the audit.
 
 use crate::events::{Challenge, ChallengeIssued};
+use crate::mechanism::{Mechanism, Synapse};
 use crate::types::{Digest, Hotkey, Micros, Position, Signature, sha256, sha256_parts};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -102,16 +103,44 @@ pub fn inference_request(challenge: &Challenge, receipt: &Receipt<'_>) -> Result
     })
 }
 
+#[derive(Serialize)]
+struct SynapseRequest<'a> {
+    synapse: &'a str,
+    request: &'a RawValue,
+    assay: &'a Receipt<'a>,
+}
+
+/// The exact request bytes for a miner of a mechanism with requests of its own.
+///
+/// # Errors
+/// When the synapse's body is not JSON.
+pub fn synapse_request(synapse: &Synapse, receipt: &Receipt<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let request = RawValue::from_string(synapse.body.clone())?;
+    serde_json::to_vec(&SynapseRequest { synapse: synapse.name, request: &request, assay: receipt })
+}
+
+/// Why an issue's request cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The task is not one of the mechanism.
+    #[error("the task is not one of the rule set: {0}")]
+    Task(String),
+    /// A free text of the challenge is not JSON.
+    #[error("a text of the challenge is not JSON")]
+    Json(#[from] serde_json::Error),
+}
+
 /// The request that an issue stands for, rebuilt from facts; its hash must equal `issued.request_hash`.
 ///
 /// # Errors
-/// Those of [`inference_request`].
+/// A task that is not one of the mechanism, or free texts that are not JSON.
 pub fn issued_request(
+    mechanism: &dyn Mechanism,
     challenge: &Challenge,
     origin: &str,
     selected: Position,
     issued: &ChallengeIssued,
-) -> Result<(Vec<u8>, Digest), serde_json::Error> {
+) -> Result<(Vec<u8>, Digest), RequestError> {
     let receipt = Receipt {
         origin,
         challenge_id: &issued.challenge_id,
@@ -120,7 +149,10 @@ pub fn issued_request(
         nonce: &issued.nonce,
         deadline: issued.deadline,
     };
-    let bytes = inference_request(challenge, &receipt)?;
+    let bytes = match mechanism.synapse(challenge).map_err(RequestError::Task)? {
+        Some(synapse) => synapse_request(&synapse, &receipt)?,
+        None => inference_request(challenge, &receipt)?,
+    };
     let hash = sha256(&bytes);
     Ok((bytes, hash))
 }

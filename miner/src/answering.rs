@@ -11,8 +11,9 @@ use inference::EmbeddingService;
 
 use crate::behaviour::{Behaviour, Malformation, SPAM};
 use crate::config::{EmbeddingSource, MinerConfig};
-use crate::request::{InferenceRequest, InferenceResponse, Refusal, Usage};
+use crate::request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, Usage};
 use crate::retrieval::Index;
+use crate::subnets::SynapseRequest;
 use crate::{Corpus, Error, malformed, signing};
 
 /// Longest wait of a slow miner.
@@ -26,6 +27,23 @@ const MAXIMUM_COPY_BYTES: usize = 1 << 20;
 struct Retriever {
     index: Index,
     embedding: EmbeddingService,
+}
+
+/// A checked request.
+pub(crate) enum Asked {
+    /// One of Loosh's.
+    Question(InferenceRequest),
+    /// One of another subnet.
+    Synapse(SynapseRequest),
+}
+
+impl Asked {
+    pub(crate) fn receipt(&self) -> Option<&ReceiptFields> {
+        match self {
+            Self::Question(request) => request.receipt.as_ref(),
+            Self::Synapse(request) => request.receipt.as_ref(),
+        }
+    }
 }
 
 /// The miner behind the routes.
@@ -47,14 +65,19 @@ impl Answering {
         Ok(Arc::new(Self { config, retriever: OnceLock::new(), turn: AtomicUsize::new(0), client }))
     }
 
+    /// Whether it answers from the corpus.
+    fn retrieves(&self) -> bool {
+        self.config.subnet.is_none() && self.config.behaviour.retrieves()
+    }
+
     /// Whether questions can be answered.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.config.behaviour.retrieves() || self.retriever.get().is_some()
+        !self.retrieves() || self.retriever.get().is_some()
     }
 
     /// Opens the model and the corpus; takes seconds.
     pub(crate) async fn prepare(&self) -> Result<(), Error> {
-        if !self.config.behaviour.retrieves() {
+        if !self.retrieves() {
             return Ok(());
         }
         let start = Instant::now();
@@ -86,16 +109,19 @@ impl Answering {
         &self,
         headers: &HeaderMap,
         body: &[u8],
-        request: &InferenceRequest,
+        asked: &Asked,
     ) -> Result<(HeaderMap, Vec<u8>), Refusal> {
         let response = match &self.config.behaviour {
-            Behaviour::Honest => encode(&self.retrieve(request).await?)?,
-            Behaviour::Spammer => encode(&response(request, SPAM.to_owned(), Instant::now()))?,
+            Behaviour::Honest => self.honest(asked).await?,
+            Behaviour::Spammer => match (asked, &self.config.subnet) {
+                (Asked::Question(request), _) => encode(&response(request, SPAM.to_owned(), Instant::now()))?,
+                (Asked::Synapse(_), subnet) => subnet.as_ref().map(|subnet| subnet.spam()).unwrap_or_default(),
+            },
             Behaviour::Slow { wait } => {
-                let wait = until_after_deadline(request).max(*wait).min(LONGEST_WAIT);
+                let wait = until_after_deadline(asked).max(*wait).min(LONGEST_WAIT);
                 tracing::info!(wait_ms = wait.as_millis(), "this miner is slow on purpose");
                 tokio::time::sleep(wait).await;
-                encode(&self.retrieve(request).await?)?
+                self.honest(asked).await?
             }
             Behaviour::Copycat { peer } => self.copy(peer, headers, body).await?,
             Behaviour::Malformed { way } => {
@@ -109,6 +135,18 @@ impl Answering {
             }
         };
         Ok((signing::headers(&self.config.keypair, body, &response), response))
+    }
+
+    async fn honest(&self, asked: &Asked) -> Result<Vec<u8>, Refusal> {
+        match (asked, &self.config.subnet) {
+            (Asked::Question(request), _) => encode(&self.retrieve(request).await?),
+            (Asked::Synapse(request), Some(subnet)) => {
+                let answered = tokio::time::timeout(self.config.limits.answer_timeout, subnet.answer(&request.request));
+                let late = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the answer takes too long");
+                answered.await.map_err(late)?
+            }
+            (Asked::Synapse(_), None) => Err(Refusal::new(StatusCode::NOT_FOUND, "this miner answers questions")),
+        }
     }
 
     async fn retrieve(&self, request: &InferenceRequest) -> Result<InferenceResponse, Refusal> {
@@ -192,8 +230,8 @@ fn milliseconds(start: Instant) -> u64 {
 }
 
 /// Time until the request's deadline and a little more; zero without a deadline.
-fn until_after_deadline(request: &InferenceRequest) -> Duration {
-    let Some(deadline) = request.receipt.as_ref().and_then(|receipt| receipt.deadline) else { return Duration::ZERO };
+fn until_after_deadline(asked: &Asked) -> Duration {
+    let Some(deadline) = asked.receipt().and_then(|receipt| receipt.deadline) else { return Duration::ZERO };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Duration::from_micros(deadline).saturating_sub(now) + AFTER_DEADLINE
 }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use inference::{EmbeddingConfig, EmbeddingService};
 use network::keys::Keypair;
 
+use crate::subnets::Subnet;
 use crate::{Behaviour, Error};
 
 /// Where embeddings come from.
@@ -26,6 +28,8 @@ pub struct MinerConfig {
     pub keypair: Keypair,
     /// Honest, or one of the misbehaving kinds.
     pub behaviour: Behaviour,
+    /// The subnet whose synapses it answers; Loosh's questions when none.
+    pub subnet: Option<Arc<dyn Subnet>>,
     /// How an honest answer is chosen.
     pub profile: Profile,
     /// The model.
@@ -48,6 +52,7 @@ impl MinerConfig {
             listen,
             keypair,
             behaviour: Behaviour::Honest,
+            subnet: None,
             profile: Profile::default(),
             embedding,
             corpus: None,

@@ -22,6 +22,7 @@ mod request;
 mod retrieval;
 mod server;
 mod signing;
+pub mod subnets;
 
 pub use behaviour::{Behaviour, Malformation};
 pub use config::{EmbeddingSource, Limits, MinerConfig, Profile};

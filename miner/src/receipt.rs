@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use domain::types::sha256;
 use domain::wire::{header, request_message};
 
-use crate::request::{InferenceRequest, Refusal};
+use crate::request::{ReceiptFields, Refusal};
 
 /// The two headers of a signed request, decoded, and the hash that is signed.
 pub(crate) struct Receipt {
@@ -54,8 +54,8 @@ impl Receipt {
     ///
     /// # Errors
     /// 401 when the body speaks of a ledger that is not the signer's.
-    pub(crate) fn admit(&self, body: &[u8], request: &InferenceRequest, required: bool) -> Result<(), Refusal> {
-        let Some(fields) = &request.receipt else {
+    pub(crate) fn admit(&self, body: &[u8], fields: Option<&ReceiptFields>, required: bool) -> Result<(), Refusal> {
+        let Some(fields) = fields else {
             return if required {
                 Err(refuse("assay", "a signed request says which ledger it belongs to"))
             } else {

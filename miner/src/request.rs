@@ -101,7 +101,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-fn invalid(field: impl Into<String>, error: impl Into<String>) -> Refusal {
+pub(crate) fn invalid(field: impl Into<String>, error: impl Into<String>) -> Refusal {
     Refusal::of_field(StatusCode::UNPROCESSABLE_ENTITY, field, error)
 }
 
@@ -176,7 +176,7 @@ fn number(value: Option<&Value>, name: &str, maximum: f64) -> Result<(), Refusal
     }
 }
 
-fn receipt(value: &Value) -> Result<ReceiptFields, Refusal> {
+pub(crate) fn receipt(value: &Value) -> Result<ReceiptFields, Refusal> {
     let string = |name: &str| {
         let found = value.get(name).and_then(Value::as_str).filter(|text| text.len() <= MAXIMUM_RECEIPT_BYTES);
         found.map(str::to_owned).ok_or_else(|| invalid(format!("assay.{name}"), "a short string is needed"))

@@ -13,10 +13,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use crate::answering::Answering;
+use crate::answering::{Answering, Asked};
 use crate::config::MinerConfig;
 use crate::listener::LimitedListener;
-use crate::request::{InferenceRequest, Refusal};
+use crate::request::{InferenceRequest, Refusal, invalid};
+use crate::subnets::SynapseRequest;
 use crate::{Behaviour, Error, receipt};
 
 #[derive(Clone)]
@@ -132,11 +133,17 @@ async fn inference(State(miner): State<Miner>, request: Request) -> Result<Respo
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, config).await?;
     let receipt = receipt::check(&parts.headers, &body, config.require_signed)?;
-    let question = InferenceRequest::parse(&body)?;
+    let asked = match &config.subnet {
+        None => Asked::Question(InferenceRequest::parse(&body)?),
+        Some(subnet) => match SynapseRequest::parse(&body)? {
+            Some(request) if request.synapse == subnet.synapse() => Asked::Synapse(request),
+            _ => return Err(invalid("synapse", format!("this miner answers {}", subnet.synapse()))),
+        },
+    };
     if let Some(receipt) = receipt {
-        receipt.admit(&body, &question, config.require_signed)?;
+        receipt.admit(&body, asked.receipt(), config.require_signed)?;
     }
-    let (headers, answer) = miner.answering.answer(&parts.headers, &body, &question).await?;
+    let (headers, answer) = miner.answering.answer(&parts.headers, &body, &asked).await?;
     let mut response = Response::new(Body::from(answer));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().extend(headers);

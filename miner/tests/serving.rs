@@ -108,6 +108,7 @@ async fn understands_the_bytes_that_a_validator_sends() {
         metadata: None,
         created_at: None,
         requester: None,
+        task: None,
     };
     let receipt = Receipt {
         origin: &format!("assay/0123456789abcdef/7/{}", validator.ss58()),

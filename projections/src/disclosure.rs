@@ -226,6 +226,8 @@ mod tests {
     fn content_waits_for_the_end_of_its_own_challenge_and_weights_for_their_own_epoch() {
         let label = |id: &str| {
             Event::LabelRevealed(LabelRevealed {
+                attempt: 1,
+                evaluated: domain::types::Position(1),
                 challenge_id: id.to_owned(),
                 source: "test".to_owned(),
                 label: "1".to_owned(),

@@ -136,7 +136,7 @@ async fn subnet(
     let holder = format!("pid {} on {}", std::process::id(), host());
     let ledger = open_ledger(&common.database, &holder, &config, common.chain.as_ref()).await?;
     let transport = Arc::new(HttpTransport::new(config.network_is_local)?);
-    let started = Validator::start(config, ledger, common.chain.clone(), common.embeddings.clone(), transport);
+    let started = Validator::start(config, ledger, common.chain.clone(), common.embeddings.clone().into(), transport);
     let (handle, mut ended) = started.await?;
     tracing::info!(origin = handle.origin(), %listen, "validator is up");
     let served = tokio::spawn(api::serve(listener, handle.clone(), api, {

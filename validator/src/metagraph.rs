@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chain::BlockHeader;
 use domain::events::{MetagraphObserved, Neuron};
 use domain::metagraph::Metagraph;
-use domain::types::Position;
+use domain::types::{Hotkey, Position};
 
 use crate::Error;
 use crate::journal::{Entry, is_final};
@@ -20,8 +20,8 @@ use crate::shared::{Shared, streams};
 /// The chain's and the ledger's; nothing is retried.
 pub(crate) async fn observe_all(shared: &Shared) -> Result<(Position, Arc<Metagraph>), Error> {
     let _one_at_a_time = shared.observing.lock().await;
-    let (head, neurons) = read(shared).await?;
-    let observed = Metagraph::full(head.number, head.hash, &neurons);
+    let (head, owner, neurons) = read(shared).await?;
+    let observed = Metagraph::full(head.number, head.hash, owner, &neurons);
     record(shared, observed).await
 }
 
@@ -31,11 +31,11 @@ pub(crate) async fn observe_all(shared: &Shared) -> Result<(Position, Arc<Metagr
 /// As [`observe_all`].
 async fn observe_changes(shared: &Shared) -> Result<(), Error> {
     let _one_at_a_time = shared.observing.lock().await;
-    let (head, neurons) = read(shared).await?;
+    let (head, owner, neurons) = read(shared).await?;
     let known = shared.board.read().metagraph.clone();
     let observed = match known {
-        Some((_, known)) => known.difference(head.number, head.hash, &neurons),
-        None => Metagraph::full(head.number, head.hash, &neurons),
+        Some((_, known)) => known.difference(head.number, head.hash, owner, &neurons),
+        None => Metagraph::full(head.number, head.hash, owner, &neurons),
     };
     if observed.full || !observed.neurons.is_empty() || !observed.removed.is_empty() {
         record(shared, observed).await?;
@@ -43,11 +43,11 @@ async fn observe_changes(shared: &Shared) -> Result<(), Error> {
     Ok(())
 }
 
-async fn read(shared: &Shared) -> Result<(BlockHeader, Vec<Neuron>), Error> {
+async fn read(shared: &Shared) -> Result<(BlockHeader, Option<Hotkey>, Vec<Neuron>), Error> {
     let head = shared.chain.head().await?;
     shared.chain_view.saw(head);
     let metagraph = shared.chain.metagraph(shared.config.netuid, head.number).await?;
-    Ok((head, metagraph.neurons.iter().map(chain::Neuron::recorded).collect()))
+    Ok((head, metagraph.owner, metagraph.neurons.iter().map(chain::Neuron::recorded).collect()))
 }
 
 async fn record(shared: &Shared, observed: MetagraphObserved) -> Result<(Position, Arc<Metagraph>), Error> {

@@ -17,6 +17,7 @@ use crate::commands::Commands;
 use crate::config::ValidatorConfig;
 use crate::epochs::Watch;
 use crate::journal::Journal;
+use crate::judge::Judge;
 use crate::keeper::Checkpoints;
 use crate::stop::Stop;
 use crate::transport::MinerTransport;
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) chain_view: ChainView,
     pub(crate) embeddings: EmbeddingService,
+    pub(crate) judge: Arc<dyn Judge>,
     pub(crate) transport: Arc<dyn MinerTransport>,
     pub(crate) stop: Stop,
     pub(crate) started: Instant,
@@ -64,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) accepting: std::sync::Mutex<Accepting>,
     /// Held while rounds are paused or resumed.
     pub(crate) switching: Mutex<()>,
+    /// Held while a round is evaluated: each goes on from the statistics that the one before left.
+    pub(crate) evaluating: Mutex<()>,
     /// Held while the metagraph is read and recorded, so that observations follow each other.
     pub(crate) observing: Mutex<()>,
     /// Look at the metagraph now.
@@ -90,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) chain: Arc<dyn Chain>,
     pub(crate) chain_view: ChainView,
     pub(crate) embeddings: EmbeddingService,
+    pub(crate) judge: Arc<dyn Judge>,
     pub(crate) transport: Arc<dyn MinerTransport>,
     pub(crate) mechanism: Arc<dyn Mechanism>,
 }
@@ -112,11 +117,13 @@ impl Shared {
             chain: parts.chain,
             chain_view: parts.chain_view,
             embeddings: parts.embeddings,
+            judge: parts.judge,
             transport: parts.transport,
             stop: Stop::new(),
             started: Instant::now(),
             accepting: std::sync::Mutex::default(),
             switching: Mutex::new(()),
+            evaluating: Mutex::new(()),
             observing: Mutex::new(()),
             look_now: Notify::new(),
             sweep_now: Notify::new(),

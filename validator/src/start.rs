@@ -18,6 +18,7 @@ use crate::chain_view::ChainView;
 use crate::commands::Commands;
 use crate::config::ValidatorConfig;
 use crate::journal::{Entry, Journal};
+use crate::judge::{Judge, Offline};
 use crate::keeper::Checkpoints;
 use crate::service::Handle;
 use crate::shared::{Parts, Shared, streams};
@@ -72,6 +73,28 @@ pub async fn open_ledger_with(
     Ok(Ledger::create(url, &origin, holder, opening).await?)
 }
 
+/// What produces evidence.
+#[derive(Clone)]
+pub struct Models {
+    /// Vectors of texts.
+    pub embeddings: EmbeddingService,
+    /// Verdicts.
+    pub judge: Arc<dyn Judge>,
+}
+
+impl std::fmt::Debug for Models {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Models").field("judge", &self.judge).finish_non_exhaustive()
+    }
+}
+
+impl From<EmbeddingService> for Models {
+    /// Verdicts come from the mechanism itself, where it can do without a model.
+    fn from(embeddings: EmbeddingService) -> Self {
+        Self { embeddings, judge: Arc::new(Offline) }
+    }
+}
+
 /// A validator of one subnet. Several run in one process, each with its own ledger and loops.
 #[derive(Debug)]
 pub struct Validator;
@@ -89,10 +112,11 @@ impl Validator {
         config: ValidatorConfig,
         ledger: Ledger,
         chain: Arc<dyn Chain>,
-        embeddings: EmbeddingService,
+        models: Models,
         transport: Arc<dyn MinerTransport>,
     ) -> Result<(Handle, JoinHandle<Result<(), Error>>), Error> {
         config.check()?;
+        let Models { embeddings, judge } = models;
         let genesis_hash = check_identity(&config, &ledger, chain.as_ref()).await?;
         let board = Board::new();
         board.catch_up(&ledger).await?;
@@ -113,6 +137,7 @@ impl Validator {
             chain,
             chain_view,
             embeddings,
+            judge,
             transport,
             mechanism,
         }));

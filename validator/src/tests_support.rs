@@ -25,5 +25,6 @@ pub(crate) fn challenge(id: &str, prompt: &str) -> Challenge {
         metadata: None,
         created_at: None,
         requester: None,
+        task: None,
     }
 }

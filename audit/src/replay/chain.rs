@@ -101,7 +101,7 @@ impl Replay {
 
     fn metagraph_on_chain(&mut self, at: At<'_>, chain: &ChainView, observed: &MetagraphObserved) {
         self.block_on_chain(at, chain, observed.block, observed.block_hash);
-        let Some(neurons) = chain.metagraphs.get(&observed.block) else {
+        let Some((owner, neurons)) = chain.metagraphs.get(&observed.block) else {
             self.counts.unanswered += 1;
             return;
         };
@@ -109,7 +109,11 @@ impl Replay {
         let before = before.map(|(_, metagraph)| metagraph.clone()).unwrap_or_default();
         let variant = |full: bool, neurons: &[Neuron]| {
             let (block, hash) = (observed.block, observed.block_hash);
-            if full { Metagraph::full(block, hash, neurons) } else { before.difference(block, hash, neurons) }
+            if full {
+                Metagraph::full(block, hash, *owner, neurons)
+            } else {
+                before.difference(block, hash, *owner, neurons)
+            }
         };
         let message = "the chain's metagraph at that block is another";
         let expected = variant(observed.full, neurons);

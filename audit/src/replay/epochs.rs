@@ -215,7 +215,7 @@ impl Replay {
     }
 
     fn derivation(&mut self, at: At<'_>, recorded: &WeightsDerived) -> Option<WeightsDerived> {
-        if !self.rounds.none_open() {
+        if !self.rounds.none_open() || !self.labels.none_open() {
             let message = "no attempt is open when weights are derived";
             self.findings.differ(at, "", "derived", "an attempt is still open", message);
         }

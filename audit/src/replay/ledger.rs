@@ -102,9 +102,12 @@ impl Replay {
             | Event::ResponseFailed(_)
             | Event::EmbeddingComputed(_)
             | Event::JudgementRecorded(_)
-            | Event::ResponseScored(_)
-            | Event::RoundEvaluated(_)
             | Event::RoundAbandoned(_) => round::STREAM_TYPE,
+            // By a label, a round is scored once more.
+            Event::RoundEvaluated(evaluated) if evaluated.label.is_some() => round::LABEL_STREAM_TYPE,
+            Event::RoundEvaluated(_) => round::STREAM_TYPE,
+            Event::ResponseScored(_) if self.labels.none_open() => round::STREAM_TYPE,
+            Event::ResponseScored(_) | Event::LabelRevealed(_) => round::LABEL_STREAM_TYPE,
             Event::EpochOpened(_)
             | Event::WeightsDerived(_)
             | Event::CheckpointAnchored(_)
@@ -257,9 +260,9 @@ impl Replay {
         after.observe(observed);
         let neurons: Vec<_> = after.neurons().cloned().collect();
         let expected = if observed.full {
-            Metagraph::full(observed.block, observed.block_hash, &neurons)
+            Metagraph::full(observed.block, observed.block_hash, observed.owner, &neurons)
         } else {
-            before.difference(observed.block, observed.block_hash, &neurons)
+            before.difference(observed.block, observed.block_hash, observed.owner, &neurons)
         };
         if !observed.full && expected.neurons.len() < observed.neurons.len() {
             let (recorded, expected) = (observed.neurons.len(), expected.neurons.len());

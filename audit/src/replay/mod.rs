@@ -14,6 +14,7 @@ mod epochs;
 mod evidence;
 mod facts;
 mod fold;
+mod labels;
 mod ledger;
 mod log;
 mod responses;
@@ -21,7 +22,7 @@ mod rounds;
 mod scores;
 
 use domain::codec::CodecError;
-use domain::events::{Event, LedgerOpened, WeightsDerived};
+use domain::events::{Event, LedgerOpened, Statistic, WeightsDerived};
 use domain::mechanism::Mechanism;
 use domain::types::{Digest, Micros, Position};
 use std::sync::Arc;
@@ -84,11 +85,14 @@ pub struct Replay {
     rules: Option<Rules>,
     facts: facts::Facts,
     rounds: rounds::Rounds,
+    labels: labels::Labels,
     epochs: epochs::Epochs,
     checkpoints: ledger::Checkpoints,
     erasures: ledger::Erasures,
     antecedents: Vec<(Position, Event)>,
     previous: Option<(Position, WeightsDerived)>,
+    /// Running statistics as the round evaluated last left them.
+    statistics: Vec<Statistic>,
     started: bool,
     complete: bool,
     alternative: Option<Alternative>,
@@ -122,6 +126,7 @@ impl Replay {
                 self.rounds.accept(recorded, accepted.clone());
             }
             Event::RoundAbandoned(_) => self.rounds.abandoned_before(recorded),
+            Event::ResponseScored(_) | Event::RoundEvaluated(_) => self.labels.antecedent(recorded, &event),
             Event::EpochOpened(opened) => self.epochs.opened_before(opened.clone()),
             Event::WeightsDerived(derived) if derived.revision == 0 => {
                 self.previous = Some((position, derived.clone()));
@@ -224,6 +229,7 @@ impl Replay {
             return self.findings.doubt(Some(position), "the ledger's first event or its rule set is missing");
         };
         self.pending.carried_in = previous.carried.len() as u64;
+        self.statistics.clone_from(&previous.statistics);
         let own = ledger.opened.hotkey;
         if let Some(alternative) = &mut self.alternative {
             alternative.resume(own, &previous, &self.antecedents);
@@ -281,7 +287,7 @@ impl Replay {
             Event::ResponseFailed(failure) => self.response_failed(recorded, failure),
             Event::EmbeddingComputed(embedding) => self.embedding_computed(recorded, embedding),
             Event::JudgementRecorded(judgement) => self.judgement_recorded(recorded, judgement),
-            Event::LabelRevealed(_) => self.pending.other_evidence += 1,
+            Event::LabelRevealed(revealed) => self.label_revealed(recorded, revealed),
             Event::ResponseScored(scored) => self.response_scored(recorded, scored),
             Event::RoundEvaluated(evaluated) => self.round_evaluated(recorded, evaluated),
             Event::RoundAbandoned(abandoned) => self.round_abandoned(recorded, abandoned),

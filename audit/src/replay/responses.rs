@@ -2,7 +2,7 @@
 
 use domain::Aggregate;
 use domain::events::{ChallengeIssued, Event, FailureReason, ResponseFailed, ResponseReceived};
-use domain::types::{Digest, Hotkey, Signature, sha256};
+use domain::types::{Digest, Hotkey, Position, Signature, sha256};
 use domain::wire;
 
 use super::Replay;
@@ -84,18 +84,18 @@ impl Replay {
             }
         }
         self.pending.responses += 1;
-        match round.mechanism.parse_response(response.body.bytes()) {
-            Ok(text) => {
-                let hash = sha256(text.as_bytes());
-                round.hash_at.insert(recorded.position, hash);
-                round.texts.entry(hash).or_insert_with(|| (text, Vec::new())).1.push(recorded.position);
-            }
-            Err(problem) => {
-                let message = "a body that is no answer is a failure";
-                findings.differ(at, "body[\u{2026}]", problem, "an answer", message);
-            }
+        if let Err(problem) = round.mechanism.parse_response(response.body.bytes()) {
+            let message = "a body that is no answer is a failure";
+            findings.differ(at, "body[\u{2026}]", problem, "an answer", message);
         }
+        if response.first_byte_at < response.sent_at || response.first_byte_at > response.received_at {
+            let involves = ["sent_at", "received_at"];
+            let (recorded, message) = (response.first_byte_at, "the first byte comes between sending and receiving");
+            findings.differ_involving(at, "first_byte_at", &involves, recorded, response.received_at, message);
+        }
+        round.wanted = None;
         let response = ResponseReceived { challenge_id, attempt, ..response.clone() };
+        round.round.place(response.hotkey, Position(recorded.position));
         round.round.apply(&Event::ResponseReceived(response));
     }
 
@@ -116,6 +116,7 @@ impl Replay {
             }
         }
         self.pending.failures += 1;
+        round.wanted = None;
         let failure = ResponseFailed { challenge_id, attempt, ..failure.clone() };
         round.round.apply(&Event::ResponseFailed(failure));
     }

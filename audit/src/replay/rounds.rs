@@ -1,14 +1,14 @@
 //! Challenges and attempts: acceptance, draw, issue, and attempts that were given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use domain::Aggregate;
 use domain::events::{AbandonReason, ChallengeAccepted, ChallengeIssued, Event, MinersSelected, RoundAbandoned};
-use domain::mechanism::Mechanism;
+use domain::mechanism::{Mechanism, Want};
 use domain::round::{self, Round};
 use domain::selection::{self, SelectionInput};
-use domain::types::{Digest, Hotkey, Position};
+use domain::types::{Hotkey, Position};
 use domain::wire;
 
 use super::Replay;
@@ -37,12 +37,8 @@ pub(crate) struct OpenRound {
     pub(crate) mechanism: Arc<dyn Mechanism>,
     /// The recorded facts, under the recomputed draw.
     pub(crate) round: Round,
-    /// Positions of the responses by the hash of their text.
-    pub(crate) texts: BTreeMap<Digest, (String, Vec<u64>)>,
-    /// Text hash by position of the response.
-    pub(crate) hash_at: BTreeMap<u64, Digest>,
-    /// Evidence seen, prompt first.
-    pub(crate) embedded: Vec<(domain::events::TextRole, Digest)>,
+    /// Evidence that the mechanism asks for next; none once a fact changed what that is.
+    pub(crate) wanted: Option<VecDeque<Want>>,
     /// What follows from the facts, once the first score was recorded.
     pub(crate) scores: Option<super::scores::Expected>,
     /// A validator started since the draw.
@@ -213,9 +209,7 @@ impl Replay {
             selected_at: recorded.position,
             mechanism,
             round,
-            texts: BTreeMap::new(),
-            hash_at: BTreeMap::new(),
-            embedded: Vec::new(),
+            wanted: None,
             scores: None,
             restarted: false,
             tainted: false,
@@ -259,7 +253,8 @@ impl Replay {
             "the request's bytes are of this dialect",
         );
         let selected = Position(round.selected_at);
-        match wire::issued_request(&round.challenge.accepted.challenge, &ledger.opened.origin, selected, issued) {
+        let challenge = &round.challenge.accepted.challenge;
+        match wire::issued_request(round.mechanism.as_ref(), challenge, &ledger.opened.origin, selected, issued) {
             Ok((_, hash)) if hash == issued.request_hash => {}
             Ok((_, hash)) => {
                 let involves = ["nonce", "deadline"];
@@ -273,6 +268,7 @@ impl Replay {
             let message = "the receipt is the hotkey's signature over the request's hash";
             self.findings.differ(at, "receipt", issued.receipt, "a signature that verifies", message);
         }
+        round.wanted = None;
         round.round.apply(&Event::ChallengeIssued(issued.clone()));
     }
 

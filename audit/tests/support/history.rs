@@ -23,6 +23,7 @@ pub fn question(prompt: &str) -> Challenge {
         metadata: Some("{\"lang\":\"en\"}".into()),
         created_at: Some("2026-11-20T12:00:00Z".into()),
         requester: Some("test".into()),
+        task: None,
     }
 }
 
@@ -120,7 +121,9 @@ fn second_epoch(world: &mut World) {
     });
     world.evidence(&mut attempt);
     world.evaluate(&attempt);
-    world.push(LabelRevealed { challenge_id: "c5".into(), source: "server".into(), label: "true".into() });
+    let evaluated = Position(world.next().0 - 1);
+    let (source, label) = ("server".into(), "true".into());
+    world.push(LabelRevealed { challenge_id: "c5".into(), attempt: 1, evaluated, source, label });
 
     world.accept("c6", question("What is rust?"));
     for number in 1..=3 {

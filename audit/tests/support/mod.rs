@@ -164,7 +164,9 @@ impl World {
         let round = |id: &str, attempt| (round::STREAM_TYPE.to_owned(), round::stream_id(id, attempt));
         match event {
             Event::ChallengeAccepted(event) => ("challenge".to_owned(), event.challenge.id.clone()),
-            Event::LabelRevealed(event) => ("label".to_owned(), event.challenge_id.clone()),
+            Event::LabelRevealed(event) => {
+                (round::LABEL_STREAM_TYPE.to_owned(), round::stream_id(&event.challenge_id, event.attempt))
+            }
             Event::MinersSelected(event) => round(&event.challenge_id, event.attempt),
             Event::ChallengeIssued(event) => round(&event.challenge_id, event.attempt),
             Event::ResponseReceived(event) => round(&event.challenge_id, event.attempt),
@@ -208,8 +210,8 @@ impl World {
         }
         for block in wanted.metagraphs {
             let before = self.chain.metagraphs.range(..=block).next_back();
-            let neurons = before.map(|(_, neurons)| neurons.clone()).unwrap_or_default();
-            chain.metagraphs.entry(block).or_insert(neurons);
+            let metagraph = before.map(|(_, metagraph)| metagraph.clone()).unwrap_or_default();
+            chain.metagraphs.entry(block).or_insert(metagraph);
         }
         for extrinsic in wanted.extrinsics {
             chain.extrinsics.entry(extrinsic.hash).or_insert(ChainOutcome::Expired);
@@ -249,13 +251,18 @@ impl World {
         });
     }
 
+    /// The subnet's owner.
+    fn owner(&self) -> Option<Hotkey> {
+        Some(address(&keypair(900)))
+    }
+
     pub fn observe(&mut self, full: bool) -> Position {
         let (block, hash) = (BlockNumber(self.block), self.block_hash());
-        self.chain.metagraphs.insert(block, self.neurons.clone());
+        self.chain.metagraphs.insert(block, (self.owner(), self.neurons.clone()));
         let observed = if full {
-            Metagraph::full(block, hash, &self.neurons)
+            Metagraph::full(block, hash, self.owner(), &self.neurons)
         } else {
-            self.metagraph.difference(block, hash, &self.neurons)
+            self.metagraph.difference(block, hash, self.owner(), &self.neurons)
         };
         self.metagraph.observe(&observed);
         self.metagraph_at = self.push(observed);

@@ -90,8 +90,14 @@ impl World {
                 deadline,
                 receipt: HexBytes([0; 64]),
             };
-            let (_, hash) =
-                wire::issued_request(&accepted.challenge, &self.opened.origin, selected_at, &issued).unwrap();
+            let (_, hash) = wire::issued_request(
+                self.mechanism.as_ref(),
+                &accepted.challenge,
+                &self.opened.origin,
+                selected_at,
+                &issued,
+            )
+            .unwrap();
             issued.request_hash = hash;
             issued.receipt = sign(&self.own, &wire::request_message(&hash.0));
             round.apply(&Event::ChallengeIssued(issued.clone()));
@@ -127,6 +133,7 @@ impl World {
             dialect: issued.dialect,
             status: 200,
             sent_at: Micros(sent_at),
+            first_byte_at: Micros(sent_at + 1_000),
             received_at: Micros(self.now),
             response_time_ms: u32::try_from((self.now - sent_at) / 1000).unwrap(),
             request_hash: issued.request_hash,
@@ -221,7 +228,7 @@ impl World {
     }
 
     pub fn evaluate(&mut self, attempt: &Attempt) {
-        let events = attempt.round.evaluate(&attempt.accepted.challenge, self.mechanism.as_ref()).unwrap();
+        let events = attempt.round.evaluate(&attempt.accepted.challenge, self.mechanism.as_ref(), &[]).unwrap();
         for event in events {
             self.push_caused(event, Some(attempt.selected_at));
         }

@@ -207,7 +207,7 @@ impl State {
         let (header, subnet) = self.subnet_at(netuid, at)?;
         let (_, epoch) = subnet.epoch.at(at).ok_or(Error::UnknownSubnet { netuid, block: at })?;
         let neurons = subnet.slots.iter().filter_map(|slot| Some(slot.neuron.at(at)?.1.clone())).collect();
-        Ok(Metagraph { netuid, block: at, block_hash: header.hash, epoch: *epoch, neurons })
+        Ok(Metagraph { netuid, block: at, block_hash: header.hash, epoch: *epoch, owner: subnet.owner, neurons })
     }
 
     /// The slot of a hotkey after a block.

@@ -22,6 +22,7 @@ fn derived(skip: Option<SkipReason>) -> Event {
         weights: if skip.is_some() { Vec::new() } else { vec![paid] },
         zeros: Vec::new(),
         carried: Vec::new(),
+        statistics: Vec::new(),
         window: Block::default(),
     }
     .into()

@@ -3,7 +3,8 @@
 //! **Architecture invariant:** nothing but recorded facts goes in. `now` is the recording time of the range's last event.
 
 use crate::events::{
-    CarriedMiner, Event, ExternalScoresFetched, SkipReason, Weight, WeightsDerived, ZeroReason, ZeroWeight,
+    CarriedMiner, Event, ExternalScoresFetched, ResponseScored, RoundEvaluated, SkipReason, Statistic, Weight,
+    WeightsDerived, ZeroReason, ZeroWeight,
 };
 use crate::mechanism::{EpochFacts, ExternalScores, Mechanism, MinerState};
 use crate::metagraph::Metagraph;
@@ -50,6 +51,9 @@ pub struct EpochFold {
     metagraph_at: Position,
     external: Option<(Position, ExternalScores)>,
     rounds: u64,
+    /// Scores of a round whose evaluation has not come yet.
+    scores: Vec<ResponseScored>,
+    statistics: Vec<Statistic>,
 }
 
 impl EpochFold {
@@ -67,6 +71,8 @@ impl EpochFold {
             metagraph_at: Position(0),
             external: None,
             rounds: 0,
+            scores: Vec::new(),
+            statistics: Vec::new(),
         }
     }
 
@@ -92,12 +98,14 @@ impl EpochFold {
         let mut miners = BTreeMap::new();
         for miner in &previous.carried {
             let window = items.by_ref().take(miner.items as usize).collect();
-            miners.insert(miner.hotkey, MinerState { last_seen: miner.last_seen, drawn: miner.drawn, window });
+            let (last_seen, drawn, average) = (miner.last_seen, miner.drawn, miner.average);
+            miners.insert(miner.hotkey, MinerState { last_seen, drawn, window, average });
         }
         let mut fold = Self::genesis(mechanism, own);
         fold.epoch = epoch + 1;
         fold.from = Position(previous.to.0 + 1);
         fold.miners = miners;
+        fold.statistics.clone_from(&previous.statistics);
         Ok(fold)
     }
 
@@ -159,16 +167,25 @@ impl EpochFold {
                     self.miners.entry(probe.hotkey).or_default().last_seen = Some(recorded_at);
                 }
             }
-            Event::ResponseScored(scored) => {
-                let miner = self.miners.entry(scored.hotkey).or_default();
-                miner.drawn = miner.drawn.saturating_add(1);
-                if scored.counted {
-                    miner.window.push((recorded_at, scored.score));
-                }
-            }
-            Event::RoundEvaluated(_) => self.rounds += 1,
+            // A round's scores stand right before its evaluation, in one unit.
+            Event::ResponseScored(scored) => self.scores.push(scored.clone()),
+            Event::RoundEvaluated(evaluated) => self.evaluated(recorded_at, evaluated),
             other => self.antecedent(position, other),
         }
+    }
+
+    fn evaluated(&mut self, recorded_at: Micros, evaluated: &RoundEvaluated) {
+        let scores = std::mem::take(&mut self.scores);
+        // A label scores a round once more: nobody was drawn for it.
+        if evaluated.label.is_none() {
+            self.rounds += 1;
+            for scored in &scores {
+                let miner = self.miners.entry(scored.hotkey).or_default();
+                miner.drawn = miner.drawn.saturating_add(1);
+            }
+        }
+        self.mechanism.absorb(&mut self.miners, &scores, recorded_at);
+        self.statistics.clone_from(&evaluated.statistics);
     }
 
     fn fetch(&mut self, position: Position, fetched: &ExternalScoresFetched) {
@@ -219,6 +236,7 @@ impl EpochFold {
             weights: derivation.weights,
             zeros: derivation.zeros,
             carried,
+            statistics: self.statistics.clone(),
             window: Block::new(window),
         }
     }
@@ -259,6 +277,7 @@ pub fn reassigned(basis: &WeightsDerived, metagraph_at: Position, metagraph: &Me
         weights: scaled(kept),
         zeros,
         carried: Vec::new(),
+        statistics: Vec::new(),
         window: Block::default(),
         ..basis.clone()
     })

@@ -27,6 +27,7 @@ fn derived(weights: Vec<Weight>) -> WeightsDerived {
         weights,
         zeros: Vec::new(),
         carried: Vec::new(),
+        statistics: Vec::new(),
         window: Block::default(),
     }
 }
@@ -46,7 +47,7 @@ fn metagraph(changed: &[u8]) -> Metagraph {
         })
         .collect();
     let mut metagraph = Metagraph::default();
-    metagraph.observe(&Metagraph::full(BlockNumber(7), sha256(b"block"), &neurons));
+    metagraph.observe(&Metagraph::full(BlockNumber(7), sha256(b"block"), None, &neurons));
     metagraph
 }
 

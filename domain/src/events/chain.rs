@@ -33,6 +33,8 @@ pub struct MetagraphObserved {
     pub block: BlockNumber,
     /// Its hash.
     pub block_hash: Digest,
+    /// Hotkey of the subnet's owner, where the chain names one.
+    pub owner: Option<Hotkey>,
     /// Whether `neurons` is the whole metagraph; otherwise they replace the slots they name.
     pub full: bool,
     /// Slots sorted by uid.

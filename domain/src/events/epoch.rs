@@ -3,7 +3,7 @@
 use crate::types::{Block, BlockNumber, Digest, Hotkey, Micros, Position, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::round::ZeroReason;
+use super::round::{Statistic, ZeroReason};
 
 /// An epoch began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,6 +131,8 @@ pub struct WeightsDerived {
     pub zeros: Vec<ZeroWeight>,
     /// State carried out, sorted by hotkey. Empty in a revision, which carries the state of revision 0.
     pub carried: Vec<CarriedMiner>,
+    /// Running statistics carried out.
+    pub statistics: Vec<Statistic>,
     /// Items of the time window, miner by miner in the order of `carried`: u64 time (µs), f64 bits of the score, big-endian.
     pub window: Block,
 }

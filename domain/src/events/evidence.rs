@@ -93,7 +93,7 @@ pub struct JudgementRecorded {
     pub purpose: String,
     /// Provider and model.
     pub model: String,
-    /// SHA-256 of the exact request.
+    /// SHA-256 of the request as the mechanism states it; how it was put to the model stands in `parameters`.
     pub request_hash: Digest,
     /// Sampling and other parameters as JSON text.
     pub parameters: String,
@@ -113,6 +113,10 @@ pub struct JudgementRecorded {
 pub struct LabelRevealed {
     /// The challenge.
     pub challenge_id: String,
+    /// The attempt that was evaluated.
+    pub attempt: u32,
+    /// Where its `RoundEvaluated` stands, right behind its scores.
+    pub evaluated: Position,
     /// Where the label comes from.
     pub source: String,
     /// The label as canonical JSON text.

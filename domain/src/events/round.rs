@@ -33,6 +33,8 @@ pub struct Challenge {
     pub created_at: Option<String>,
     /// Who asked, as the client wrote it.
     pub requester: Option<String>,
+    /// The mechanism's own task as JSON text; none for what a client asked.
+    pub task: Option<String>,
 }
 
 /// A challenge was taken on. It is answered with 201 only after this event is committed.
@@ -173,6 +175,8 @@ pub struct ResponseReceived {
     pub status: u16,
     /// Just before the first byte was sent.
     pub sent_at: Micros,
+    /// Just after the first bytes of the body were read.
+    pub first_byte_at: Micros,
     /// Just after the last byte was read.
     pub received_at: Micros,
     /// `(received_at - sent_at) / 1000`, cut to whole milliseconds.
@@ -305,6 +309,24 @@ pub enum ZeroReason {
     QuantisedToZero,
     /// The slot changed hands before submission.
     UidReassigned,
+    /// An answer without content.
+    EmptyAnswer,
+    /// Values outside of what the protocol allows.
+    InvalidAnswer,
+    /// Fewer tags than the mechanism asks for.
+    TooFewTags,
+    /// The verdict on the answer was zero, or too low to count.
+    JudgedZero,
+    /// There is no usable verdict on the answer.
+    NoJudgement,
+    /// Penalties took all of it.
+    Penalised,
+    /// The same answer came from another miner, too.
+    Duplicate,
+    /// The label that decides is not known yet.
+    AwaitingLabel,
+    /// The rule set pays this to somebody else.
+    Burned,
 }
 
 impl From<FailureReason> for ZeroReason {
@@ -330,6 +352,16 @@ pub struct Component {
     pub name: String,
     /// Its value.
     pub value: f64,
+}
+
+/// A running statistic of a mechanism.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statistic {
+    /// The mechanism's name for it.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<f64>,
 }
 
 /// What the mechanism made of one drawn miner: a pure function of the round's facts and the rule set.
@@ -376,6 +408,10 @@ pub struct RoundEvaluated {
     pub components: Vec<Component>,
     /// Miners of the rows and columns of `similarity`, in order.
     pub labels: Vec<Hotkey>,
+    /// The label by which it is scored once more; none when it is scored for the first time.
+    pub label: Option<Position>,
+    /// Running statistics after it; the next round goes on from them.
+    pub statistics: Vec<Statistic>,
     /// Upper triangle with the diagonal, row by row, big-endian f64 cosines.
     pub similarity: Block,
 }

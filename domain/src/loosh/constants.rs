@@ -450,7 +450,11 @@ impl Constants {
             ("average.alpha", shares, within(self.average.alpha)),
             ("average.lookback_seconds", positive, self.average.lookback_seconds > 0),
             ("sybil_penalty.soft_share", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.soft_share))),
-            ("sybil_detection", "must have percentiles between 0 and 100", self.sybil_detection.as_ref().is_none_or(Limits::usable)),
+            (
+                "sybil_detection",
+                "must have percentiles between 0 and 100",
+                self.sybil_detection.as_ref().is_none_or(Limits::usable),
+            ),
             ("sybil_penalty.retention", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.retention))),
         ];
         checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))

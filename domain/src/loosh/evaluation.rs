@@ -73,13 +73,15 @@ impl Vectors {
         }
         let prompt_hash = sha256(facts.prompt.as_bytes());
         let parts = loosh.text_parts(TextRole::Prompt, &facts.prompt).parts.len();
-        let width = facts.prompt_vectors.document.len();
-        let prompt = scaled(&facts.prompt_vectors, prompt_hash, parts, width)?;
+        let recorded = facts.vectors.get(&(TextRole::Prompt, prompt_hash));
+        let recorded = recorded.ok_or(EvaluationError::MissingVectors(prompt_hash))?;
+        let width = recorded.document.len();
+        let prompt = scaled(recorded, prompt_hash, parts, width)?;
         let mut answers = Vec::with_capacity(valid.len());
         for at in valid {
             let response = &facts.responses[*at];
             let hash = response.text_hash;
-            let found = facts.answer_vectors.get(&hash).ok_or(EvaluationError::MissingVectors(hash))?;
+            let found = facts.vectors.get(&(TextRole::Answer, hash)).ok_or(EvaluationError::MissingVectors(hash))?;
             let parts = loosh.text_parts(TextRole::Answer, &response.text).parts.len();
             answers.push(scaled(found, hash, parts, width)?);
         }
@@ -197,6 +199,8 @@ impl Outcome {
             best: best_paid(scores),
             components,
             labels,
+            label: None,
+            statistics: Vec::new(),
             similarity: Block::default(),
         }
     }

@@ -28,11 +28,12 @@ const ANSWER: &str = "Tides rise because the Moon pulls. Coasts shape how far th
 fn facts(loosh: &Loosh, answers: &[(&str, [f64; 3], u32)]) -> RoundFacts {
     let prompt_parts = loosh.text_parts(TextRole::Prompt, PROMPT).parts.len();
     let document = vec![1.0, 0.2, 0.0];
+    let prompt = TextVectors { parts: vec![document.clone(); prompt_parts], document };
     let mut facts = RoundFacts {
         challenge_id: "c".to_owned(),
         attempt: 1,
         prompt: PROMPT.to_owned(),
-        prompt_vectors: TextVectors { parts: vec![document.clone(); prompt_parts], document },
+        vectors: [((TextRole::Prompt, sha256(PROMPT.as_bytes())), Arc::new(prompt))].into(),
         failures: vec![(miner(90), FailureReason::TimedOut)],
         ..RoundFacts::default()
     };
@@ -42,9 +43,17 @@ fn facts(loosh: &Loosh, answers: &[(&str, [f64; 3], u32)]) -> RoundFacts {
         let text_hash = sha256(text.as_bytes());
         let parts = vec![vector.to_vec(); loosh.text_parts(TextRole::Answer, &text).parts.len()];
         let vectors = TextVectors { document: vector.to_vec(), parts };
-        facts.answer_vectors.insert(text_hash, Arc::new(vectors));
+        facts.vectors.insert((TextRole::Answer, text_hash), Arc::new(vectors));
         let n = u8::try_from(at + 1).unwrap();
-        facts.responses.push(ResponseFact { miner: miner(n), response_time_ms: *time, text, text_hash });
+        let (position, first_byte_ms) = (crate::types::Position(n.into()), *time);
+        facts.responses.push(ResponseFact {
+            position,
+            miner: miner(n),
+            response_time_ms: *time,
+            first_byte_ms,
+            text,
+            text_hash,
+        });
     }
     facts
 }
@@ -57,8 +66,8 @@ fn reasons(evaluation: &Evaluation) -> Vec<Option<ZeroReason>> {
 fn rule_sets_have_these_hashes() {
     let found: Vec<(String, String)> = shipped().iter().map(|set| (set.name(), set.hash().to_string())).collect();
     let expected = [
-        ("loosh/readme", "dc634f091bb295192e16aadc3cca172d472e7813387ff2b090c61900fd20f2fa"),
-        ("loosh/1.2.8", "0b181ff41bda018fb9d5166ca608fbc90dd58aaa0c15c7e5ddd5941cc4989a71"),
+        ("loosh/readme", "1565471732db18ddb3cbd545eeeee1d3ae63c1fa580f8a7f63a411ca4e2666b3"),
+        ("loosh/1.2.8", "a9e50fa129f40455ed75452e127936cbcc761c823642b696948fd60845c896d5"),
     ];
     assert_eq!(found, expected.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
 }
@@ -183,7 +192,7 @@ fn bad_evidence_is_refused() {
     let good = facts(&running, &round);
     let key = good.responses[0].text_hash;
     let mut missing = good.clone();
-    missing.answer_vectors.remove(&key);
+    missing.vectors.remove(&(TextRole::Answer, key));
     assert_eq!(running.evaluate(&missing), Err(EvaluationError::MissingVectors(key)));
     for vectors in [
         TextVectors { document: vec![1.0; 3], parts: vec![] },
@@ -191,7 +200,7 @@ fn bad_evidence_is_refused() {
         TextVectors { document: vec![f64::NAN, 1.0, 1.0], parts: vec![vec![1.0; 3]; 2] },
     ] {
         let mut bad = good.clone();
-        bad.answer_vectors.insert(key, Arc::new(vectors));
+        bad.vectors.insert((TextRole::Answer, key), Arc::new(vectors));
         assert!(matches!(running.evaluate(&bad), Err(EvaluationError::MalformedVectors { .. })));
     }
     assert!(running.evaluate(&good).is_ok());
@@ -217,10 +226,11 @@ fn an_epoch_from_window_to_weights() {
     let now = Micros(100 * hour);
     let mut metagraph = Metagraph::default();
     let neurons: Vec<Neuron> = (0..10).map(|n| neuron(n, 90)).collect();
-    metagraph.observe(&Metagraph::full(BlockNumber(100), HexBytes([0; 32]), &neurons));
+    metagraph.observe(&Metagraph::full(BlockNumber(100), HexBytes([0; 32]), None, &neurons));
     let state = |hours_ago: &[(u64, f64)], seen: Option<u64>, drawn| MinerState {
         last_seen: seen.map(|ago| Micros(now.0 - ago * hour)),
         drawn,
+        average: None,
         window: hours_ago.iter().map(|(ago, score)| (Micros(now.0 - ago * hour), *score)).collect(),
     };
     let miners: BTreeMap<Hotkey, MinerState> = [
@@ -260,7 +270,7 @@ fn an_epoch_from_window_to_weights() {
 
     // Long without weights of its own: no freshness gate, and equal shares when there are no scores.
     let mut later = metagraph.clone();
-    later.observe(&Metagraph::full(BlockNumber(4590), HexBytes([0; 32]), &neurons));
+    later.observe(&Metagraph::full(BlockNumber(4590), HexBytes([0; 32]), None, &neurons));
     let late = EpochFacts { metagraph: &later, ..facts.clone() };
     assert!(running.derive(&late).weights.iter().any(|weight| weight.uid == Uid(3)));
     let nobody = BTreeMap::new();

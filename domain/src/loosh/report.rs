@@ -71,7 +71,8 @@ mod tests {
         let other = "- one\n- two\n- three, and a list that goes on for quite a while to be long enough";
         let similarity = SquareMatrix::from_cells(3, |i, j| if i == j || i + j == 1 { 1.0 } else { 0.2 });
         let found = alike(&[copy, copy, other], &similarity, &Limits::default()).unwrap();
-        let value = |components: Vec<Component>, name: &str| components.into_iter().find(|c| c.name == name).unwrap().value;
+        let value =
+            |components: Vec<Component>, name: &str| components.into_iter().find(|c| c.name == name).unwrap().value;
         assert_eq!(value(found.of_round(), "alike_pairs"), 1.0);
         assert_eq!(value(found.of_answer(0), "alike_group"), 1.0);
         assert_eq!(value(found.of_answer(2), "alike_group"), 0.0);

@@ -31,6 +31,7 @@ pub fn challenge() -> Challenge {
         metadata: None,
         created_at: Some("2026-11-20T12:00:00Z".into()),
         requester: None,
+        task: Some(r#"{"window":[1,2]}"#.into()),
     }
 }
 
@@ -40,6 +41,10 @@ fn drawn() -> DrawnMiner {
 
 fn component(name: &str, value: f64) -> Component {
     Component { name: name.into(), value }
+}
+
+fn statistic() -> Statistic {
+    Statistic { name: "rlhf".into(), values: vec![3.0, -0.5, 1e-300] }
 }
 
 pub fn one_of_each() -> Vec<Event> {
@@ -78,6 +83,7 @@ fn log_and_chain() -> Vec<Event> {
         MetagraphObserved {
             block: BlockNumber(100),
             block_hash: digest(6),
+            owner: Some(hotkey(9)),
             full: true,
             neurons: vec![Neuron {
                 uid: Uid(5),
@@ -156,6 +162,7 @@ fn round() -> Vec<Event> {
             dialect: "assay/http".into(),
             status: 200,
             sent_at: Micros(1_700_000_000_000_000),
+            first_byte_at: Micros(1_700_000_000_100_000),
             received_at: Micros(1_700_000_000_123_456),
             response_time_ms: 123,
             request_hash: digest(11),
@@ -212,7 +219,14 @@ fn round() -> Vec<Event> {
             reply: Block::new(b"7".to_vec()),
         }
         .into(),
-        LabelRevealed { challenge_id: challenge_id(), source: "server".into(), label: "true".into() }.into(),
+        LabelRevealed {
+            challenge_id: challenge_id(),
+            attempt: 1,
+            evaluated: Position(21),
+            source: "server".into(),
+            label: "true".into(),
+        }
+        .into(),
         ResponseScored {
             challenge_id: challenge_id(),
             attempt: 1,
@@ -234,6 +248,8 @@ fn round() -> Vec<Event> {
             best: Some(hotkey(2)),
             components: vec![component("mu", 0.9)],
             labels: vec![hotkey(2)],
+            label: Some(Position(22)),
+            statistics: vec![statistic()],
             similarity: Block::new(1.0f64.to_be_bytes().to_vec()),
         }
         .into(),
@@ -273,6 +289,7 @@ fn epoch() -> Vec<Event> {
                 drawn: 1,
                 items: 1,
             }],
+            statistics: vec![statistic()],
             window: Block::new(window),
         }
         .into(),

@@ -124,6 +124,24 @@ pub(crate) enum ZeroReason {
     QuantisedToZero,
     /// The slot changed hands before submission.
     UidReassigned,
+    /// An answer without content.
+    EmptyAnswer,
+    /// Values outside of what the protocol allows.
+    InvalidAnswer,
+    /// Fewer tags than the mechanism asks for.
+    TooFewTags,
+    /// The verdict on the answer was zero, or too low to count.
+    JudgedZero,
+    /// There is no usable verdict on the answer.
+    NoJudgement,
+    /// Penalties took all of it.
+    Penalised,
+    /// The same answer came from another miner, too.
+    Duplicate,
+    /// The label that decides is not known yet.
+    AwaitingLabel,
+    /// The rule set pays this to somebody else.
+    Burned,
 }
 
 /// Where an epoch stands.

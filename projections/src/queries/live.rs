@@ -108,6 +108,7 @@ async fn carried(view: &View, frame: &Frame, epoch: u64) -> Result<Carried> {
             last_seen: columns.number_if("last_seen")?.map(Micros),
             drawn: columns.number("drawn")?,
             window: items.by_ref().take(count).collect(),
+            average: averages.get(&name).copied(),
         };
         miners.insert(parse(&name)?, state);
     }

@@ -37,6 +37,15 @@ fn sentence(reason: ZeroReason) -> &'static str {
         ZeroReason::NoScore => "the moving average is zero or less",
         ZeroReason::QuantisedToZero => "the share of the weight rounds to 0 of 65535",
         ZeroReason::UidReassigned => "the slot changed hands before the weights were submitted",
+        ZeroReason::EmptyAnswer => "the answer was empty",
+        ZeroReason::InvalidAnswer => "the answer held values that the protocol does not allow",
+        ZeroReason::TooFewTags => "the answer had fewer tags than the mechanism asks for",
+        ZeroReason::JudgedZero => "the verdict on the answer was zero, or too low to count",
+        ZeroReason::NoJudgement => "there was no usable verdict on the answer",
+        ZeroReason::Penalised => "penalties took all of the score",
+        ZeroReason::Duplicate => "another miner gave the same answer",
+        ZeroReason::AwaitingLabel => "the label that decides is not known yet",
+        ZeroReason::Burned => "the rule set pays this share to somebody else",
     }
 }
 

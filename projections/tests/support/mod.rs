@@ -115,7 +115,8 @@ impl World {
         let own = full.then_some((0, OWN));
         let neurons = own.into_iter().chain(miners).map(|(uid, seed)| neuron(uid, seed)).collect();
         let block = BlockNumber(self.block);
-        let observed = MetagraphObserved { block, block_hash: digest("block"), full, neurons, removed: Vec::new() };
+        let observed =
+            MetagraphObserved { block, block_hash: digest("block"), owner: None, full, neurons, removed: Vec::new() };
         self.append("chain", "metagraph", vec![observed.into()]).await
     }
 
@@ -154,6 +155,7 @@ impl World {
             metadata: None,
             created_at: None,
             requester: None,
+            task: None,
         };
         let commitment = domain::wire::commitment(&challenge).unwrap();
         let block = BlockNumber(self.block);
@@ -220,6 +222,7 @@ impl World {
             dialect: "assay/http".into(),
             status: 200,
             sent_at,
+            first_byte_at: Micros(0),
             received_at: Micros(sent_at.0 + u64::from(response_time_ms) * 1_000),
             response_time_ms,
             request_hash: digest(id),
@@ -280,6 +283,8 @@ impl World {
             best: Some(hotkey(drawn[0])),
             components: vec![Component { name: "mu".into(), value: 0.9 }],
             labels: drawn[..3].iter().map(|seed| hotkey(*seed)).collect(),
+            label: None,
+            statistics: Vec::new(),
             similarity: Block::new(similarity),
         };
         events.push(evaluated.into());
@@ -309,7 +314,7 @@ impl World {
         let (mechanism, graph) = (self.mechanism.clone(), self.fold.metagraph().1.clone());
         let mut next = EpochFold::carry(mechanism, hotkey(OWN), &derived).unwrap();
         let neurons: Vec<Neuron> = graph.neurons().cloned().collect();
-        let seen = domain::metagraph::Metagraph::full(graph.block, digest("block"), &neurons);
+        let seen = domain::metagraph::Metagraph::full(graph.block, digest("block"), None, &neurons);
         next.antecedent(derived.metagraph, &seen.into());
         next.apply(Position(appended.first), Micros(appended.recorded_at), &derived.clone().into());
         self.fold = next;

@@ -72,6 +72,7 @@ pub(crate) fn read(body: &[u8], defaults: &ChallengeDefaults) -> Result<Challeng
         metadata: metadata(&fields)?,
         created_at: fields.text("created_at", LONGEST_LABEL)?,
         requester: fields.text("requester", LONGEST_LABEL)?,
+        task: None,
     };
     if challenge.prompt.is_none() && challenge.messages.is_none() {
         return Err(Problem::field("prompt", "is missing; send a prompt, or messages with one of the role user"));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::events::{AvailabilitySwept, EpochOpened, Event, RuleSetAdopted};
+use domain::events::{AvailabilitySwept, EpochOpened, Event, RuleSetAdopted, Statistic};
 use domain::metagraph::Metagraph;
 use domain::types::{Digest, Hotkey, Position};
 
@@ -91,6 +91,8 @@ pub(crate) struct Fold {
     pub(crate) checkpoint: Option<(u64, Position)>,
     /// The challenge accepted last.
     pub(crate) last_accepted: Option<Position>,
+    /// Running statistics as the round evaluated last left them.
+    pub(crate) statistics: Vec<Statistic>,
     /// Figures.
     pub(crate) counters: Counters,
 }
@@ -208,8 +210,12 @@ impl Fold {
             }
             Event::ResponseFailed(_) => self.counters.failed += 1,
             Event::RoundEvaluated(evaluated) => {
-                self.counters.evaluated += 1;
-                self.end(&evaluated.challenge_id);
+                self.statistics.clone_from(&evaluated.statistics);
+                // By a label, a round that has ended is scored once more.
+                if evaluated.label.is_none() {
+                    self.counters.evaluated += 1;
+                    self.end(&evaluated.challenge_id);
+                }
             }
             Event::RoundAbandoned(abandoned) if abandoned.last => {
                 self.counters.abandoned += 1;

@@ -49,6 +49,8 @@ fn evaluated(id: &str, attempt: u32) -> Event {
         best: None,
         components: Vec::new(),
         labels: Vec::new(),
+        label: None,
+        statistics: Vec::new(),
         similarity: Block::default(),
     }
     .into()

@@ -4,7 +4,7 @@
 //! read back from the recorded round, not from this task's variables.
 
 use domain::events::{AbandonReason, ChallengeAccepted, ChallengeIssued, MinersSelected, RoundAbandoned};
-use domain::mechanism::Mechanism;
+use domain::mechanism::{Mechanism, Stage};
 use domain::round::{self, RoundCommand};
 use domain::selection::{self, SelectionInput};
 use domain::types::{HexBytes, Hotkey, Position};
@@ -25,8 +25,6 @@ use crate::transport::TransportRequest;
 
 /// How long after the deadline a transport may take to say that there was no answer.
 const TRANSPORT_GRACE: Duration = Duration::from_secs(1);
-/// Embeddings in one unit: 65 vectors of 768 binary16 each are 100 kB, so 32 of them stay well below a unit's 8 MiB.
-const EMBEDDINGS_PER_UNIT: usize = 32;
 
 /// Held from the draw to the end of an attempt: no weights are derived meanwhile.
 pub(super) type GatePass = OwnedRwLockReadGuard<()>;
@@ -50,7 +48,7 @@ struct Issue {
 }
 
 impl Attempt<'_> {
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         round::stream_id(&self.facts.challenge.id, self.number)
     }
 
@@ -61,36 +59,48 @@ impl Attempt<'_> {
         if selected.drawn.is_empty() {
             return self.abandon(at, AbandonReason::NoMiners, "no candidate in time").await;
         }
+        if let Err(failure) = evidence::gather(self, Stage::BeforeIssue, mechanism.as_ref(), at).await {
+            return self.without_evidence(at, failure).await;
+        }
         let issues = self.issue(&selected, at, mechanism.as_ref()).await?;
         self.shared.config.faults.point("after_issue").await;
-        let answers = self.collect(issues, &mechanism).await?;
-        if answers.is_empty() {
+        if self.collect(issues, &mechanism).await? == 0 {
             return self.abandon(at, AbandonReason::NoResponses, "no drawn miner gave a usable answer").await;
         }
-        let sources = evidence::Sources {
-            challenge: &self.facts.challenge,
-            attempt: self.number,
-            accepted: self.accepted,
-            answers: &answers,
-        };
-        match evidence::compute(&sources, mechanism.as_ref(), &self.shared.embeddings).await {
-            Ok(events) => {
-                for unit in events.chunks(EMBEDDINGS_PER_UNIT) {
-                    self.execute(RoundCommand::Embed(unit.to_vec()), at).await.map_err(other)?;
-                }
-            }
-            Err(problem) => return self.abandon(at, AbandonReason::EvidenceFailed, &problem).await,
+        if let Err(failure) = evidence::gather(self, Stage::AfterAnswers, mechanism.as_ref(), at).await {
+            return self.without_evidence(at, failure).await;
         }
         self.shared.config.faults.point("before_evaluate").await;
-        let challenge = Box::new(self.facts.challenge.clone());
-        match self.execute(RoundCommand::Evaluate { challenge, mechanism }, at).await {
-            Ok(recorded) => Ok(recorded.last),
-            Err(RoundFailure::Evidence(problem)) => self.abandon(at, AbandonReason::EvidenceFailed, &problem).await,
-            Err(RoundFailure::Other(error)) => Err(error),
+        match self.evaluate(mechanism, at).await {
+            Ok(last) => Ok(last),
+            Err(failure) => self.without_evidence(at, failure).await,
         }
     }
 
-    async fn execute(&self, command: RoundCommand, cause: Position) -> Result<crate::commands::Recorded, RoundFailure> {
+    /// Scores the round. Evaluations follow each other, so that each goes on from the statistics of the one before.
+    async fn evaluate(&self, mechanism: Arc<dyn Mechanism>, cause: Position) -> Result<Position, RoundFailure> {
+        let _one_at_a_time = self.shared.evaluating.lock().await;
+        let committed = self.shared.journal.ledger().size();
+        self.shared.board.reach(Position(committed.saturating_sub(1))).await?;
+        let statistics = self.shared.board.read().statistics.clone();
+        let challenge = Box::new(self.facts.challenge.clone());
+        let command = RoundCommand::Evaluate { challenge, mechanism, statistics };
+        Ok(self.execute(command, cause).await?.last)
+    }
+
+    /// Ends an attempt whose evidence could not be produced or does not suffice.
+    async fn without_evidence(&self, cause: Position, failure: RoundFailure) -> Result<Position, Error> {
+        match failure {
+            RoundFailure::Evidence(problem) => self.abandon(cause, AbandonReason::EvidenceFailed, &problem).await,
+            RoundFailure::Other(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn execute(
+        &self,
+        command: RoundCommand,
+        cause: Position,
+    ) -> Result<crate::commands::Recorded, RoundFailure> {
         self.shared.commands.round(&self.id(), command, cause).await
     }
 
@@ -182,7 +192,7 @@ impl Attempt<'_> {
                 deadline,
                 receipt: HexBytes([0; 64]),
             };
-            let request = wire::issued_request(&self.facts.challenge, self.shared.origin(), at, &event);
+            let request = wire::issued_request(mechanism, &self.facts.challenge, self.shared.origin(), at, &event);
             let (body, hash) = request.map_err(|error| Error::Refused(format!("round {}: {error}", self.id())))?;
             event.request_hash = hash;
             event.receipt = HexBytes(self.shared.config.hotkey.sign(&wire::request_message(&hash.0)));
@@ -196,14 +206,10 @@ impl Attempt<'_> {
             .collect())
     }
 
-    /// Asks all miners at once and records each answer or failure as it comes. Gives the usable answers.
+    /// Asks all miners at once and records each answer or failure as it comes. Gives how many usable answers there are.
     ///
     /// Each exchange runs in a task of its own: a commit that takes long must not be counted as a miner's time.
-    async fn collect(
-        &self,
-        issues: Vec<Issue>,
-        mechanism: &Arc<dyn Mechanism>,
-    ) -> Result<Vec<(Position, Vec<u8>)>, Error> {
+    async fn collect(&self, issues: Vec<Issue>, mechanism: &Arc<dyn Mechanism>) -> Result<usize, Error> {
         let mut exchanges = JoinSet::new();
         let mut issued: BTreeMap<Hotkey, (ChallengeIssued, Position)> = BTreeMap::new();
         for issue in issues {
@@ -212,16 +218,15 @@ impl Attempt<'_> {
             let (shared, mechanism) = (Arc::clone(self.shared), Arc::clone(mechanism));
             exchanges.spawn(async move { (hotkey, ask(&shared, issue, mechanism.as_ref()).await) });
         }
-        let mut answers = Vec::new();
+        let mut answers = 0;
         let mut first = true;
         while let Some(joined) = exchanges.join_next().await {
             let (hotkey, verdict) = joined.map_err(|_| Error::Task("exchange with a miner"))?;
             let Some((_, cause)) = issued.remove(&hotkey) else { continue };
             match verdict {
                 Ok(response) => {
-                    let body = response.body.bytes().to_vec();
-                    let recorded = self.execute(RoundCommand::Receive(response), cause).await.map_err(other)?;
-                    answers.push((recorded.first, body));
+                    self.execute(RoundCommand::Receive(response), cause).await.map_err(other)?;
+                    answers += 1;
                 }
                 Err(failure) => {
                     self.execute(RoundCommand::Fail(failure), cause).await.map_err(other)?;

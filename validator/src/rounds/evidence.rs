@@ -1,51 +1,134 @@
-//! Evidence of a round: the vectors of its prompt and of each distinct answer.
+//! Evidence of a round: vectors and verdicts, as its mechanism asks for them.
 //!
-//! Texts and their parts are taken by the mechanism, from recorded bytes; this module only has them embedded and writes
-//! down by what.
+//! What is needed is a pure function of the recorded facts; this module only has it produced and recorded, and looks again until
+//! nothing is missing. It remembers nothing between two looks but the log.
 
-use std::collections::BTreeMap;
-
-use domain::events::{EmbeddingComputed, EmbeddingModel, TextPart, TextRole, VectorEncoding};
-use domain::mechanism::Mechanism;
+use domain::Aggregate;
+use domain::events::{EmbeddingComputed, EmbeddingModel, Event, JudgementRecorded, TextPart, TextRole, VectorEncoding};
+use domain::half;
+use domain::mechanism::{JudgementRequest, Mechanism, Stage, Want};
+use domain::round::{self, Round, RoundCommand};
 use domain::types::{Block, Digest, Position, sha256};
-use domain::{half, wire};
-use inference::{EmbeddingService, ModelIdentity};
+use futures::stream::{StreamExt, TryStreamExt};
+use inference::ModelIdentity;
 
-/// A text of the round and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::attempt::Attempt;
+use crate::Error;
+use crate::board::decode;
+use crate::commands::RoundFailure;
+use crate::judge::LONGEST_REPLY;
+
+/// Embeddings in one unit: 65 vectors of 768 binary16 each are 100 kB, so 32 of them stay well below a unit's 8 MiB.
+const EMBEDDINGS_PER_UNIT: usize = 32;
+/// Verdicts asked for at once.
+const JUDGED_AT_ONCE: usize = 8;
+/// Evidence may depend on other evidence so many times in a row.
+const MAX_LOOKS: usize = 8;
+
+/// A text that vectors are wanted of.
 struct Text {
     role: TextRole,
     text: String,
-    hash: Digest,
     sources: Vec<Position>,
 }
 
-/// The recorded facts that evidence is made from.
-#[derive(Debug)]
-pub(crate) struct Sources<'a> {
-    pub(crate) challenge: &'a domain::events::Challenge,
-    pub(crate) attempt: u32,
-    /// Position of the acceptance.
-    pub(crate) accepted: Position,
-    /// Usable answers: position and raw body, in order of arrival.
-    pub(crate) answers: &'a [(Position, Vec<u8>)],
-}
-
-/// Computes the evidence of a round, the prompt first, then the answers in order of arrival.
+/// Records everything that the mechanism asks for at a stage.
 ///
 /// # Errors
-/// Says why a text could not be embedded.
-pub(crate) async fn compute(
-    sources: &Sources<'_>,
+/// [`RoundFailure::Evidence`] says what could not be produced.
+pub(super) async fn gather(
+    attempt: &Attempt<'_>,
+    stage: Stage,
     mechanism: &dyn Mechanism,
-    embeddings: &EmbeddingService,
+    cause: Position,
+) -> Result<(), RoundFailure> {
+    for _ in 0..MAX_LOOKS {
+        let round = recorded(attempt).await?;
+        let statistics = attempt.shared.board.read().statistics.clone();
+        let facts = round.facts(&attempt.facts.challenge, mechanism, &statistics);
+        let wants = mechanism.wants(stage, &facts.map_err(|error| RoundFailure::Evidence(error.to_string()))?);
+        if wants.is_empty() {
+            return Ok(());
+        }
+        let (mut texts, mut requests) = (Vec::new(), Vec::new());
+        for want in wants {
+            match want {
+                Want::Vectors { role, text, sources } => texts.push(Text { role, text, sources }),
+                Want::Judgement(request) => requests.push(request),
+            }
+        }
+        judge(attempt, mechanism, requests, cause).await?;
+        if !texts.is_empty() {
+            let events = embed(attempt, mechanism, texts).await.map_err(RoundFailure::Evidence)?;
+            for unit in events.chunks(EMBEDDINGS_PER_UNIT) {
+                attempt.execute(RoundCommand::Embed(unit.to_vec()), cause).await?;
+            }
+        }
+    }
+    Err(RoundFailure::Evidence(format!("{} asks for evidence without end", mechanism.rule_set().name())))
+}
+
+/// The round as the log holds it.
+async fn recorded(attempt: &Attempt<'_>) -> Result<Round, Error> {
+    let reader = attempt.shared.journal.ledger().reader();
+    let mut round = Round::default();
+    for stored in reader.stream(round::STREAM_TYPE, &attempt.id(), 1).await? {
+        let Some(event) = decode(&stored)? else { continue };
+        if let Event::ResponseReceived(response) = &event {
+            round.place(response.hotkey, Position(stored.position));
+        }
+        round.apply(&event);
+    }
+    Ok(round)
+}
+
+/// Has every request judged, several at a time, and records the verdicts in the order in which they were asked for.
+async fn judge(
+    attempt: &Attempt<'_>,
+    mechanism: &dyn Mechanism,
+    requests: Vec<JudgementRequest>,
+    cause: Position,
+) -> Result<(), RoundFailure> {
+    let judge = &attempt.shared.judge;
+    let verdicts = futures::stream::iter(requests).map(|request| async move {
+        let verdict = judge.judge(&request, mechanism).await;
+        let verdict = verdict.map_err(|problem| format!("{}: {problem}", request.purpose))?;
+        if verdict.reply.len() > LONGEST_REPLY {
+            return Err(format!("{}: the reply is over {LONGEST_REPLY} bytes", request.purpose));
+        }
+        Ok((request, verdict))
+    });
+    let mut verdicts = verdicts.buffered(JUDGED_AT_ONCE);
+    while let Some((request, verdict)) = verdicts.try_next().await.map_err(RoundFailure::Evidence)? {
+        let judgement = JudgementRecorded {
+            challenge_id: attempt.facts.challenge.id.clone(),
+            attempt: attempt.number,
+            request_hash: request.hash(),
+            hotkey: request.hotkey,
+            purpose: request.purpose,
+            model: verdict.model,
+            parameters: verdict.parameters,
+            prompt_tokens: verdict.prompt_tokens,
+            completion_tokens: verdict.completion_tokens,
+            latency_ms: verdict.latency_ms,
+            reply: Block::new(verdict.reply),
+        };
+        attempt.execute(RoundCommand::Judge(Box::new(judgement)), cause).await?;
+    }
+    Ok(())
+}
+
+async fn embed(
+    attempt: &Attempt<'_>,
+    mechanism: &dyn Mechanism,
+    texts: Vec<Text>,
 ) -> Result<Vec<EmbeddingComputed>, String> {
+    let embeddings = &attempt.shared.embeddings;
     let model = recorded_model(embeddings.identity())?;
     if !mechanism.accepts(&model) {
         let rule_set = mechanism.rule_set().name();
         return Err(format!("rule set {rule_set} does not accept model {} with weights {}", model.name, model.weights));
     }
-    let texts = texts(sources, mechanism);
     let mut asked = Vec::new();
     let mut wanted = Vec::with_capacity(texts.len());
     for text in &texts {
@@ -62,10 +145,10 @@ pub(crate) async fn compute(
     for (text, parts) in texts.into_iter().zip(wanted) {
         let own: Vec<Vec<f32>> = vectors.by_ref().take(1 + parts.parts.len()).collect();
         events.push(EmbeddingComputed {
-            challenge_id: sources.challenge.id.clone(),
-            attempt: sources.attempt,
+            challenge_id: attempt.facts.challenge.id.clone(),
+            attempt: attempt.number,
             role: text.role,
-            text_hash: text.hash,
+            text_hash: sha256(text.text.as_bytes()),
             sources: text.sources,
             model: model.clone(),
             runtime: format!("{} {}", identity.runtime, identity.runtime_version),
@@ -77,27 +160,6 @@ pub(crate) async fn compute(
         });
     }
     Ok(events)
-}
-
-/// The distinct texts. One text in both roles is embedded in both: its parts differ.
-fn texts(sources: &Sources<'_>, mechanism: &dyn Mechanism) -> Vec<Text> {
-    let prompt = wire::evaluation_prompt(sources.challenge);
-    let hash = sha256(prompt.as_bytes());
-    let mut texts = vec![Text { role: TextRole::Prompt, text: prompt, hash, sources: vec![sources.accepted] }];
-    let mut places: BTreeMap<Digest, usize> = BTreeMap::new();
-    for (position, body) in sources.answers {
-        // A body that does not parse was recorded as a failure.
-        let Ok(text) = mechanism.parse_response(body) else { continue };
-        let hash = sha256(text.as_bytes());
-        match places.get(&hash) {
-            Some(place) => texts[*place].sources.push(*position),
-            None => {
-                places.insert(hash, texts.len());
-                texts.push(Text { role: TextRole::Answer, text, hash, sources: vec![*position] });
-            }
-        }
-    }
-    texts
 }
 
 fn part_text(text: &str, part: &TextPart) -> Result<String, String> {
@@ -137,27 +199,6 @@ pub(crate) fn recorded_model(identity: &ModelIdentity) -> Result<EmbeddingModel,
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::tests_support;
-
-    #[test]
-    fn equal_answers_are_one_text_with_two_sources() {
-        let mechanism = tests_support::readme();
-        let challenge = tests_support::challenge("c1", "What is a ledger?");
-        let body = |text: &str| format!(r#"{{"response_text":"{text}","response_time_ms":1}}"#).into_bytes();
-        let answers = [(Position(5), body("A book.")), (Position(6), body("A list.")), (Position(7), body("A book."))];
-        let sources = Sources { challenge: &challenge, attempt: 1, accepted: Position(3), answers: &answers };
-        let texts = texts(&sources, mechanism.as_ref());
-        let seen: Vec<(&str, &[Position])> =
-            texts.iter().map(|text| (text.text.as_str(), text.sources.as_slice())).collect();
-        assert_eq!(
-            seen,
-            [
-                ("What is a ledger?", [Position(3)].as_slice()),
-                ("A book.", [Position(5), Position(7)].as_slice()),
-                ("A list.", [Position(6)].as_slice()),
-            ]
-        );
-    }
 
     #[test]
     fn parts_are_cut_at_characters_only() {

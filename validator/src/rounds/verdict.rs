@@ -96,6 +96,7 @@ fn received(issued: &ChallengeIssued, reply: TransportReply) -> ResponseReceived
         dialect: issued.dialect.clone(),
         status: reply.status,
         sent_at: reply.sent_at,
+        first_byte_at: reply.first_byte_at,
         received_at: reply.received_at,
         response_time_ms: u32::try_from(elapsed_ms).unwrap_or(u32::MAX),
         request_hash: issued.request_hash,
@@ -158,7 +159,8 @@ mod tests {
 
     fn reply(body: &[u8]) -> TransportReply {
         let (sent_at, received_at) = (Micros(1_999), Micros(500_000));
-        TransportReply { status: 200, body: body.to_vec(), signature: None, signed_by: None, sent_at, received_at }
+        let (signature, signed_by, first_byte_at) = (None, None, Micros(2_000));
+        TransportReply { status: 200, body: body.to_vec(), signature, signed_by, sent_at, first_byte_at, received_at }
     }
 
     fn sign(miner: &Keypair, body: &[u8]) -> Signature {

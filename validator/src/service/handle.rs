@@ -130,6 +130,17 @@ impl Handle {
         outcome
     }
 
+    /// Whether the validator was told to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.is_ordered()
+    }
+
+    /// Waits, or until the validator stops.
+    pub async fn sleep(&self, time: std::time::Duration) {
+        self.shared.stop.sleep(time).await;
+    }
+
     /// How far a challenge is; none when it was never accepted.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ pub struct HttpTransport {
 #[derive(Default)]
 struct Received {
     sent_at: Option<Micros>,
+    first_byte_at: Option<Micros>,
     status: u16,
     body: Vec<u8>,
     signature: Option<String>,
@@ -98,11 +99,11 @@ impl HttpTransport {
         if response.status() != StatusCode::OK {
             let refused = refusal(response.status());
             // What a person may look at. That it breaks off, or is longer, changes nothing.
-            let _ = read(response, &mut received.body, LARGEST_FAILED_BODY).await;
+            let _ = read(response, &mut received.body, LARGEST_FAILED_BODY, &mut None).await;
             return Err((FailureReason::Refused, refused));
         }
         announced(&response, LARGEST_ANSWER)?;
-        read(response, &mut received.body, LARGEST_ANSWER).await
+        read(response, &mut received.body, LARGEST_ANSWER, &mut received.first_byte_at).await
     }
 
     async fn probe(&self, address: &str) -> Result<(), String> {
@@ -115,7 +116,7 @@ impl HttpTransport {
         }
         let mut body = Vec::new();
         announced(&response, LARGEST_AVAILABILITY).map_err(|(_, detail)| detail)?;
-        read(response, &mut body, LARGEST_AVAILABILITY).await.map_err(|(_, detail)| detail)?;
+        read(response, &mut body, LARGEST_AVAILABILITY, &mut None).await.map_err(|(_, detail)| detail)?;
         is_available(&body)
     }
 }
@@ -142,6 +143,7 @@ impl MinerTransport for HttpTransport {
                 signature: received.signature,
                 signed_by: received.signed_by,
                 sent_at,
+                first_byte_at: received.first_byte_at.unwrap_or(ended),
                 received_at: ended,
             }),
             Err((reason, detail)) => {
@@ -204,12 +206,18 @@ fn announced(response: &Response, limit: usize) -> Result<(), Failure> {
     }
 }
 
-/// Reads a body up to `limit` bytes; what was read stays in `body` whatever happens.
-async fn read(mut response: Response, body: &mut Vec<u8>, limit: usize) -> Result<(), Failure> {
+/// Reads a body up to `limit` bytes; what was read stays in `body` whatever happens, and when its first bytes came.
+async fn read(
+    mut response: Response,
+    body: &mut Vec<u8>,
+    limit: usize,
+    first_byte_at: &mut Option<Micros>,
+) -> Result<(), Failure> {
     loop {
         match response.chunk().await {
             Ok(None) => return Ok(()),
             Ok(Some(chunk)) => {
+                first_byte_at.get_or_insert_with(now);
                 let room = limit.saturating_sub(body.len());
                 body.extend_from_slice(&chunk[..chunk.len().min(room)]);
                 if chunk.len() > room {

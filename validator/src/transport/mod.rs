@@ -61,6 +61,8 @@ pub struct TransportReply {
     pub signed_by: Option<String>,
     /// Just before the first byte was sent.
     pub sent_at: Micros,
+    /// Just after the first bytes of the body were read; the end where there were none.
+    pub first_byte_at: Micros,
     /// Just after the last byte was read.
     pub received_at: Micros,
 }

@@ -115,7 +115,8 @@ async fn start(world: &World) -> (Running, Arc<AtomicU8>) {
     let (url, settings) = (world.database.url(), world.settings.clone());
     let ledger = open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await.unwrap();
     let transport = Arc::new(HttpTransport::new(config.network_is_local).unwrap());
-    let (handle, task) = Validator::start(config, ledger, chain, world.embeddings.clone(), transport).await.unwrap();
+    let (handle, task) =
+        Validator::start(config, ledger, chain, world.embeddings.clone().into(), transport).await.unwrap();
     (Running { handle, task }, mood)
 }
 

@@ -94,13 +94,15 @@ async fn check_log(world: &World, accepted: Position) {
     let selected = Position(stored[0].position);
     assert_eq!(stored[0].cause, accepted.0);
     let origin = world.reader().await.origin().to_owned();
+    let mechanism = mechanism::open(&world.rule_set).unwrap();
     let mut state = Round::default();
     let mut recorded = Vec::new();
     for stored in &stored {
         let event = stored.fact().unwrap().unwrap();
         match &event {
             Event::ChallengeIssued(issued) => {
-                let (_, hash) = wire::issued_request(&acceptance.challenge, &origin, selected, issued).unwrap();
+                let (_, hash) =
+                    wire::issued_request(mechanism.as_ref(), &acceptance.challenge, &origin, selected, issued).unwrap();
                 assert_eq!(hash, issued.request_hash);
                 let message = wire::request_message(&hash.0);
                 assert!(network::keys::verify(&world.validator_key.public(), &message, &issued.receipt.0));
@@ -123,9 +125,8 @@ async fn check_log(world: &World, accepted: Position) {
             state.apply(&event);
         }
     }
-    let mechanism = mechanism::open(&world.rule_set).unwrap();
     assert_eq!(
-        state.evaluate(&acceptance.challenge, mechanism.as_ref()).unwrap(),
+        state.evaluate(&acceptance.challenge, mechanism.as_ref(), &[]).unwrap(),
         recorded,
         "scores follow from facts"
     );

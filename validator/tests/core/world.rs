@@ -215,7 +215,7 @@ impl World {
             let (url, settings) = (self.database.url(), self.settings.clone());
             open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await?
         };
-        let (handle, task) = Validator::start(config, ledger, chain, self.embeddings.clone(), transport).await?;
+        let (handle, task) = Validator::start(config, ledger, chain, self.embeddings.clone().into(), transport).await?;
         Ok(Running { handle, task })
     }
 
@@ -273,6 +273,7 @@ pub fn challenge(id: &str) -> Challenge {
         metadata: None,
         created_at: None,
         requester: None,
+        task: None,
     }
 }
 

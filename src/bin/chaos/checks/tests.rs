@@ -35,6 +35,7 @@ fn accepted(id: &str) -> Event {
         metadata: None,
         created_at: None,
         requester: None,
+        task: None,
     };
     ChallengeAccepted { block: BlockNumber(1), block_hash: digest(1), commitment: digest(2), challenge }.into()
 }
@@ -83,6 +84,8 @@ fn evaluated(id: &str, attempt: u32) -> Event {
         best: None,
         components: Vec::new(),
         labels: Vec::new(),
+        label: None,
+        statistics: Vec::new(),
         similarity: Block::default(),
     }
     .into()
@@ -117,6 +120,7 @@ fn derived(from: u64, to: u64) -> Event {
         weights: vec![Weight { uid: Uid(1), hotkey: hotkey(9), weight: 65535 }],
         zeros: Vec::new(),
         carried: Vec::new(),
+        statistics: Vec::new(),
         window: Block::default(),
     }
     .into()
@@ -204,7 +208,7 @@ fn on_chain(holder: Hotkey, weight: u16) -> OnChain {
     };
     let epoch = Epoch { index: 0, last_block: BlockNumber(0), next_block: BlockNumber(9) };
     let (netuid, block, block_hash) = (NetUid(78), BlockNumber(3), digest(8));
-    let metagraph = Metagraph { netuid, block, block_hash, epoch, neurons: vec![neuron] };
+    let metagraph = Metagraph { netuid, block, block_hash, epoch, owner: None, neurons: vec![neuron] };
     OnChain { metagraph, weights: vec![(Uid(1), weight)] }
 }
 

@@ -1,0 +1,75 @@
+//! How a miner answers the requests of one subnet, other than Loosh's questions.
+//!
+//! A request names its synapse and carries that as JSON. Each subnet answers from what it is sent and from what it ships, the
+//! same way each time: an honest answer without a model of a provider.
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::request::{ReceiptFields, Refusal};
+
+/// One subnet's way of answering.
+#[async_trait]
+pub trait Subnet: Send + Sync {
+    /// The name of the synapse that it answers.
+    fn synapse(&self) -> &'static str;
+
+    /// The answer's body to the synapse's JSON.
+    ///
+    /// # Errors
+    /// A refusal that names the field.
+    async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal>;
+
+    /// What somebody answers at once who did not read the request, for a spammer to send.
+    fn spam(&self) -> Vec<u8>;
+}
+
+/// A request of a subnet with synapses of its own.
+#[derive(Debug)]
+pub(crate) struct SynapseRequest {
+    pub(crate) synapse: String,
+    pub(crate) request: String,
+    pub(crate) receipt: Option<ReceiptFields>,
+}
+
+impl SynapseRequest {
+    /// Reads a body; none when it names no synapse.
+    ///
+    /// # Errors
+    /// As [`crate::InferenceRequest::parse`].
+    pub(crate) fn parse(body: &[u8]) -> Result<Option<Self>, Refusal> {
+        #[derive(Deserialize)]
+        struct Fields<'a> {
+            synapse: Option<String>,
+            #[serde(borrow)]
+            request: Option<&'a RawValue>,
+            assay: Option<serde_json::Value>,
+        }
+        // What is no object at all is for the other kind of request to refuse.
+        let Ok(Fields { synapse: Some(synapse), request, assay }) = serde_json::from_slice(body) else {
+            return Ok(None);
+        };
+        let request = request.ok_or_else(|| crate::request::invalid("request", "the synapse's object is missing"))?;
+        let receipt = assay.as_ref().map(crate::request::receipt).transpose()?;
+        Ok(Some(Self { synapse, request: request.get().to_owned(), receipt }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::SynapseRequest;
+
+    #[test]
+    fn a_synapse_is_told_by_its_name() {
+        let body =
+            br#"{"synapse":"CgSynapse","request":{"a":[1, 2]},"assay":{"origin":"o","challenge_id":"c","position":3}}"#;
+        let parsed = SynapseRequest::parse(body).unwrap().unwrap();
+        assert_eq!((parsed.synapse.as_str(), parsed.request.as_str()), ("CgSynapse", r#"{"a":[1, 2]}"#));
+        assert_eq!(parsed.receipt.unwrap().position, 3);
+        assert!(SynapseRequest::parse(br#"{"prompt":"Why?"}"#).unwrap().is_none());
+        assert!(SynapseRequest::parse(b"no json").unwrap().is_none());
+        assert_eq!(SynapseRequest::parse(br#"{"synapse":"X"}"#).unwrap_err().field.as_deref(), Some("request"));
+    }
+}

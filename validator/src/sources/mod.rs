@@ -1,0 +1,75 @@
+//! Where a subnet's challenges come from when no client pushes them: the validator makes tasks of its own.
+//!
+//! A source is a function of a running number, so that a restart goes on where the log ends. What it gives is accepted like a
+//! challenge of any client: it counts once it is in the log.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::events::Challenge;
+
+use crate::service::{AcceptError, Handle};
+
+/// Makes challenges.
+#[async_trait]
+pub trait TaskSource: Send + Sync {
+    /// The challenge with this number. Its id must be its own: a number is asked for again after a fault.
+    ///
+    /// # Errors
+    /// Why there is none now, in a few words; it is asked again after a pause.
+    async fn next(&self, number: u64) -> Result<Challenge, String>;
+}
+
+/// How many challenges are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Challenges that are open at once.
+    pub open: usize,
+    /// Between two looks whether more are wanted.
+    pub pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { open: 3, pause: Duration::from_millis(500) }
+    }
+}
+
+/// A challenge that is a task of the mechanism, without what clients may wish for.
+#[must_use]
+pub fn task(id: String, prompt: String, task: String) -> Challenge {
+    Challenge {
+        id,
+        correlation_id: None,
+        prompt: Some(prompt),
+        messages: None,
+        model: None,
+        tools: None,
+        tool_choice: None,
+        temperature: 0.0,
+        top_p: 1.0,
+        max_tokens: 1,
+        metadata: None,
+        created_at: None,
+        requester: None,
+        task: Some(task),
+    }
+}
+
+/// Keeps so many challenges open until the validator stops.
+pub async fn feed(handle: Handle, source: impl TaskSource, pace: Pace) {
+    while !handle.is_stopping() {
+        let stats = handle.challenge_stats();
+        if stats.queue_size + stats.active < pace.open {
+            match source.next(stats.total_received).await {
+                Ok(challenge) => match handle.accept(challenge).await {
+                    // The fold counts it in a moment; the pause below is longer than that.
+                    Ok(_) | Err(AcceptError::Duplicate { .. }) => {}
+                    Err(error) => tracing::warn!(%error, "a task is not accepted; trying again"),
+                },
+                Err(problem) => tracing::warn!(problem, "there is no next task; trying again"),
+            }
+        }
+        handle.sleep(pace.pause).await;
+    }
+}
