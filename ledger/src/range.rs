@@ -162,12 +162,30 @@ impl LedgerReader {
             positions.extend(used.into_iter().flatten().map(|position| position.0));
             positions.extend(self.earlier_attempts(&selected).await?);
         }
+        positions.extend(self.rounds_of_labels(from, end).await?);
         let mut antecedents = Vec::new();
         for position in positions.into_iter().filter(|position| *position < from) {
             let stored = self.get(position).await?;
             antecedents.push(stored.ok_or_else(|| damaged(position, "the event is missing"))?);
         }
         Ok(antecedents)
+    }
+
+    /// Scores and evaluations of rounds from before the range whose labels stand in it.
+    async fn rounds_of_labels(&self, from: u64, end: u64) -> Result<Vec<u64>> {
+        let mut positions = Vec::new();
+        let mut labels = self.events(from, end, Some(&["LabelRevealed"]));
+        while let Some(stored) = labels.try_next().await? {
+            let Some(Event::LabelRevealed(revealed)) = stored.fact()? else { continue };
+            if revealed.evaluated.0 >= from {
+                continue;
+            }
+            let id = domain::round::stream_id(&revealed.challenge_id, revealed.attempt);
+            let stream = self.stream("round", &id, 1).await?;
+            let scored = stream.iter().filter(|s| matches!(s.kind.as_str(), "ResponseScored" | "RoundEvaluated"));
+            positions.extend(scored.map(|stored| stored.position));
+        }
+        Ok(positions)
     }
 
     /// Where earlier attempts at the same challenge were given up.

@@ -79,6 +79,20 @@ impl Journal {
         Ok(self.ledger.append(unit).await?)
     }
 
+    /// Appends facts that belong together, as the next ones of a stream.
+    ///
+    /// # Errors
+    /// [`ledger::Error::Conflict`] when the stream is at another sequence.
+    pub(crate) async fn continue_with(&self, entries: Vec<Entry>, after: u64) -> Result<Appended, Error> {
+        let stream = entries.first().map(|entry| (entry.stream_type, entry.stream_id.clone()));
+        let events = entries.into_iter().map(|entry| self.encode(entry)).collect::<Result<Vec<_>, _>>()?;
+        let mut unit = Unit::of(events);
+        if let Some((stream_type, stream_id)) = stream {
+            unit = unit.expecting(stream_type, &stream_id, Expected::Exactly(after));
+        }
+        Ok(self.ledger.append(unit).await?)
+    }
+
     /// Appends an observation, again and again while the database is away. A lost answer may double it, which is why only
     /// facts that bear repetition are recorded this way.
     ///

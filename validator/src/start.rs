@@ -255,6 +255,9 @@ async fn supervise(shared: Arc<Shared>) -> Result<(), Error> {
     let first = first_observation(&shared).await;
     let mut failure = first.err().filter(|error| !matches!(error, Error::Stopping));
     if failure.is_none() && !shared.stop.is_ordered() {
+        failure = rounds::label::complete(&shared).await.err();
+    }
+    if failure.is_none() && !shared.stop.is_ordered() {
         let part = |name: &'static str, work: Work| async move { (name, work.await) };
         loops.spawn(part("metagraph watcher", Box::pin(metagraph::run(Arc::clone(&shared)))));
         loops.spawn(part("availability sweeper", Box::pin(sweep::run(Arc::clone(&shared)))));

@@ -162,6 +162,9 @@ pub struct Synapse {
     pub body: String,
 }
 
+/// The component of a round whose scores wait for a label.
+pub const AWAITS_LABEL: &str = "awaits_label";
+
 /// A label that became known, and the round that it is about, as that was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelFacts {

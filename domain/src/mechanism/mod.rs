@@ -6,8 +6,8 @@
 mod facts;
 
 pub use facts::{
-    Derivation, EpochFacts, Evaluation, ExternalScores, JudgementFact, JudgementRequest, LabelFacts, MAX_PARTS,
-    MinerState, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
+    AWAITS_LABEL, Derivation, EpochFacts, Evaluation, ExternalScores, JudgementFact, JudgementRequest, LabelFacts,
+    MAX_PARTS, MinerState, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
 };
 
 use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole, ZeroReason, ZeroWeight};

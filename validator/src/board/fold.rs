@@ -3,11 +3,13 @@
 //! **Architecture invariant:** there is no other way into this state than [`Fold::apply`]. After any fault it is still a
 //! prefix of the log, and catching up makes it right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::events::{AvailabilitySwept, EpochOpened, Event, RuleSetAdopted, Statistic};
+use domain::mechanism::AWAITS_LABEL;
 use domain::metagraph::Metagraph;
+use domain::round;
 use domain::types::{Digest, Hotkey, Position};
 
 use crate::service::ClosedEpoch;
@@ -26,6 +28,7 @@ pub(crate) const KINDS: &[&str] = &[
     "ResponseReceived",
     "ResponseFailed",
     "RoundEvaluated",
+    "LabelRevealed",
     "RoundAbandoned",
     "EpochOpened",
     "WeightsDerived",
@@ -41,6 +44,15 @@ pub(crate) struct OpenChallenge {
     pub(crate) attempts: u32,
     /// Whether the last of them has not ended.
     pub(crate) attempt_open: bool,
+}
+
+/// A round whose scores wait for a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Where its challenge was accepted.
+    pub(crate) accepted: Position,
+    /// Where its evaluation stands.
+    pub(crate) evaluated: Position,
 }
 
 /// The epoch that is open.
@@ -91,6 +103,10 @@ pub(crate) struct Fold {
     pub(crate) checkpoint: Option<(u64, Position)>,
     /// The challenge accepted last.
     pub(crate) last_accepted: Option<Position>,
+    /// Rounds that wait for a label, by the id of their stream.
+    pub(crate) waiting: BTreeMap<String, Waiting>,
+    /// Labels from which no scores were recorded yet, by the id of their stream.
+    pub(crate) unscored: BTreeSet<String>,
     /// Running statistics as the round evaluated last left them.
     pub(crate) statistics: Vec<Statistic>,
     /// Figures.
@@ -211,10 +227,24 @@ impl Fold {
             Event::ResponseFailed(_) => self.counters.failed += 1,
             Event::RoundEvaluated(evaluated) => {
                 self.statistics.clone_from(&evaluated.statistics);
+                let stream = round::stream_id(&evaluated.challenge_id, evaluated.attempt);
                 // By a label, a round that has ended is scored once more.
-                if evaluated.label.is_none() {
-                    self.counters.evaluated += 1;
-                    self.end(&evaluated.challenge_id);
+                if evaluated.label.is_some() {
+                    self.unscored.remove(&stream);
+                    return;
+                }
+                self.counters.evaluated += 1;
+                let accepted = self.ids.get(&evaluated.challenge_id).copied();
+                if let Some(accepted) = accepted.filter(|_| evaluated.components.iter().any(|c| c.name == AWAITS_LABEL))
+                {
+                    self.waiting.insert(stream, Waiting { accepted, evaluated: position });
+                }
+                self.end(&evaluated.challenge_id);
+            }
+            Event::LabelRevealed(revealed) => {
+                let stream = round::stream_id(&revealed.challenge_id, revealed.attempt);
+                if self.waiting.remove(&stream).is_some() {
+                    self.unscored.insert(stream);
                 }
             }
             Event::RoundAbandoned(abandoned) if abandoned.last => {

@@ -5,6 +5,7 @@
 mod attempt;
 mod challenge;
 pub(crate) mod evidence;
+pub(crate) mod label;
 pub(crate) mod verdict;
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use ledger::LedgerReader;
 
 use super::{
     AcceptError, Accepted, ChallengeStats, ChallengeStatus, Health, RegisterOutcome, RunningChange, ServiceError,
-    Stats, status,
+    Stats, WaitingRound, status,
 };
 use crate::Error;
 use crate::journal::Entry;
@@ -128,6 +128,28 @@ impl Handle {
         };
         shared.config.faults.point("after_commit_before_answer").await;
         outcome
+    }
+
+    /// Rounds whose scores wait for a label, at most so many, in order of their ids.
+    #[must_use]
+    pub fn waiting_for_labels(&self, limit: usize) -> Vec<WaitingRound> {
+        let fold = self.shared.board.read();
+        let waiting = fold.waiting.iter().take(limit);
+        waiting
+            .map(|(round, waiting)| WaitingRound {
+                round: round.clone(),
+                accepted: waiting.accepted,
+                evaluated: waiting.evaluated,
+            })
+            .collect()
+    }
+
+    /// Records the label of a round and the scores that follow from it. Gives where the last of them stands.
+    ///
+    /// # Errors
+    /// A round that waits for no label, a label that the mechanism cannot use, and what the ledger says.
+    pub async fn reveal_label(&self, round: &str, source: &str, label: &str) -> Result<Position, Error> {
+        crate::rounds::label::reveal(&self.shared, round, source, label).await
     }
 
     /// Whether the validator was told to stop.

@@ -8,5 +8,5 @@ pub use handle::Handle;
 pub use views::{
     AcceptError, Accepted, AnswerView, AttemptState, AttemptStatus, ChallengeState, ChallengeStats, ChallengeStatus,
     ClosedEpoch, Health, MinerOutcome, MinerStatus, MisdirectedWeight, OpenSubmission, RegisterOutcome, RunningChange,
-    ServiceError, Stats, SubmissionState,
+    ServiceError, Stats, SubmissionState, WaitingRound,
 };

@@ -56,6 +56,17 @@ pub enum ServiceError {
     Unavailable(String),
 }
 
+/// A round whose scores wait for a label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingRound {
+    /// Challenge and attempt.
+    pub round: String,
+    /// Where its challenge was accepted.
+    pub accepted: Position,
+    /// Where its evaluation stands.
+    pub evaluated: Position,
+}
+
 /// How far a challenge is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

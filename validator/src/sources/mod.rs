@@ -3,12 +3,16 @@
 //! A source is a function of a running number, so that a restart goes on where the log ends. What it gives is accepted like a
 //! challenge of any client: it counts once it is in the log.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::events::Challenge;
+use domain::events::{Challenge, Event};
+use domain::types::{Micros, Position};
 
-use crate::service::{AcceptError, Handle};
+use crate::Error;
+use crate::board::decode;
+use crate::service::{AcceptError, Handle, WaitingRound};
 
 /// Makes challenges.
 #[async_trait]
@@ -18,6 +22,53 @@ pub trait TaskSource: Send + Sync {
     /// # Errors
     /// Why there is none now, in a few words; it is asked again after a pause.
     async fn next(&self, number: u64) -> Result<Challenge, String>;
+}
+
+/// Tells the truth about evaluated rounds, once it is known.
+#[async_trait]
+pub trait LabelSource: Send + Sync {
+    /// Where the label comes from and the label, canonical JSON text; none while it is not known.
+    async fn label(&self, challenge: &Challenge, evaluated: Micros, now: Micros) -> Option<(String, String)>;
+}
+
+/// Rounds looked at in one go.
+const LABELS_AT_ONCE: usize = 256;
+
+/// Reveals labels as they become known, until the validator stops.
+pub async fn reveal(handle: Handle, source: impl LabelSource, pause: Duration) {
+    let mut known: BTreeMap<Position, (Challenge, Micros)> = BTreeMap::new();
+    while !handle.is_stopping() {
+        let waiting = handle.waiting_for_labels(LABELS_AT_ONCE);
+        known.retain(|evaluated, _| waiting.iter().any(|round| round.evaluated == *evaluated));
+        for round in waiting {
+            if let Err(error) = label(&handle, &source, &round, &mut known).await {
+                tracing::warn!(round = round.round, %error, "the label cannot be recorded; trying again");
+            }
+        }
+        handle.sleep(pause).await;
+    }
+}
+
+async fn label(
+    handle: &Handle,
+    source: &impl LabelSource,
+    round: &WaitingRound,
+    known: &mut BTreeMap<Position, (Challenge, Micros)>,
+) -> Result<(), Error> {
+    if !known.contains_key(&round.evaluated) {
+        let reader = handle.reader();
+        let accepted = reader.get(round.accepted.0).await?.map(|stored| decode(&stored)).transpose()?.flatten();
+        let evaluated = reader.get(round.evaluated.0).await?;
+        let (Some(Event::ChallengeAccepted(accepted)), Some(evaluated)) = (accepted, evaluated) else {
+            return Err(Error::Refused("its challenge is not recorded".to_owned()));
+        };
+        known.insert(round.evaluated, (accepted.challenge, Micros(evaluated.recorded_at)));
+    }
+    let Some((challenge, evaluated)) = known.get(&round.evaluated) else { return Ok(()) };
+    if let Some((from, label)) = source.label(challenge, *evaluated, crate::clock::now()).await {
+        handle.reveal_label(&round.round, &from, &label).await?;
+    }
+    Ok(())
 }
 
 /// How many challenges are made.

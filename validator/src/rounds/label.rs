@@ -1,0 +1,109 @@
+//! Labels: the truth about a round that was evaluated, and the scores that follow from it.
+//!
+//! The label is committed first, the scores in a unit of their own, both behind the gate that keeps derivations out. A crash
+//! between the two leaves a label without scores, which the next start completes.
+
+use std::sync::Arc;
+
+use domain::events::{Event, LabelRevealed, RoundEvaluated};
+use domain::mechanism::{Evaluation, LabelFacts};
+use domain::round;
+use domain::types::{Micros, Position};
+use ledger::StoredEvent;
+
+use crate::Error;
+use crate::board::decode;
+use crate::journal::Entry;
+use crate::shared::Shared;
+
+/// Records a label and the scores that follow. Gives where the last of them stands.
+///
+/// # Errors
+/// A round that does not wait for a label, and what the ledger says.
+pub(crate) async fn reveal(shared: &Arc<Shared>, stream: &str, source: &str, label: &str) -> Result<Position, Error> {
+    let _no_derivation = Arc::clone(&shared.gate).read_owned().await;
+    let waiting = shared.board.read().waiting.get(stream).copied();
+    let waiting = waiting.ok_or_else(|| Error::Refused(format!("round {stream} waits for no label")))?;
+    let (_, _, evaluated) = recorded(shared, stream).await?;
+    let revealed = LabelRevealed {
+        challenge_id: evaluated.round.challenge_id,
+        attempt: evaluated.round.attempt,
+        evaluated: waiting.evaluated,
+        source: source.to_owned(),
+        label: label.to_owned(),
+    };
+    let entry = Entry::new(round::LABEL_STREAM_TYPE, stream, revealed).because(waiting.evaluated);
+    let appended = shared.journal.begin(entry).await?;
+    shared.board.reach(Position(appended.last)).await?;
+    score(shared, stream).await
+}
+
+/// Completes labels whose scores an earlier process did not record.
+///
+/// # Errors
+/// What the ledger says.
+pub(crate) async fn complete(shared: &Arc<Shared>) -> Result<(), Error> {
+    let unscored: Vec<String> = shared.board.read().unscored.iter().cloned().collect();
+    for stream in unscored {
+        let _no_derivation = Arc::clone(&shared.gate).read_owned().await;
+        match score(shared, &stream).await {
+            Ok(_) => {}
+            // A label that the mechanism cannot use is a fact all the same.
+            Err(Error::Refused(problem)) => tracing::warn!(stream, problem, "a label without scores"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Records the scores that follow from a label that is recorded.
+async fn score(shared: &Arc<Shared>, stream: &str) -> Result<Position, Error> {
+    let _one_at_a_time = shared.evaluating.lock().await;
+    let (position, revealed_at, revealed) = revealed(shared, stream).await?;
+    let (_, evaluated_at, round) = recorded(shared, stream).await?;
+    let committed = shared.journal.ledger().size();
+    shared.board.reach(Position(committed.saturating_sub(1))).await?;
+    let facts = LabelFacts {
+        position,
+        source: revealed.source,
+        label: revealed.label,
+        revealed: revealed_at,
+        evaluated: evaluated_at,
+        round,
+        statistics: shared.board.read().statistics.clone(),
+    };
+    let evaluation = shared.mechanism().evaluate_label(&facts).map_err(|error| Error::Refused(error.to_string()))?;
+    let entry = |event: Event| Entry::new(round::LABEL_STREAM_TYPE, stream, event).because(position);
+    let entries = round::events(evaluation).into_iter().map(entry).collect();
+    let appended = shared.journal.continue_with(entries, 1).await?;
+    shared.board.reach(Position(appended.last)).await?;
+    Ok(Position(appended.last))
+}
+
+async fn revealed(shared: &Shared, stream: &str) -> Result<(Position, Micros, LabelRevealed), Error> {
+    let events = shared.journal.ledger().reader().stream(round::LABEL_STREAM_TYPE, stream, 1).await?;
+    let missing = || Error::Refused(format!("no label of round {stream} is recorded"));
+    let stored = events.first().ok_or_else(missing)?;
+    match decode(stored)? {
+        Some(Event::LabelRevealed(revealed)) => Ok((Position(stored.position), Micros(stored.recorded_at), revealed)),
+        _ => Err(missing()),
+    }
+}
+
+/// The round as it was evaluated, where and when.
+async fn recorded(shared: &Shared, stream: &str) -> Result<(Position, Micros, Evaluation), Error> {
+    let (mut scores, mut found) = (Vec::new(), None);
+    for stored in shared.journal.ledger().reader().stream(round::STREAM_TYPE, stream, 1).await? {
+        match decode(&stored)? {
+            Some(Event::ResponseScored(scored)) => scores.push(scored),
+            Some(Event::RoundEvaluated(round)) => found = Some(place(&stored, round)),
+            _ => {}
+        }
+    }
+    let (position, at, round) = found.ok_or_else(|| Error::Refused(format!("round {stream} is not evaluated")))?;
+    Ok((position, at, Evaluation { scores, round }))
+}
+
+fn place(stored: &StoredEvent, round: RoundEvaluated) -> (Position, Micros, RoundEvaluated) {
+    (Position(stored.position), Micros(stored.recorded_at), round)
+}
