@@ -204,6 +204,7 @@ impl EpochFold {
             metagraph: &self.metagraph,
             miners: &self.miners,
             external: self.external.as_ref().map(|(_, scores)| scores),
+            statistics: &self.statistics,
         });
         let mut carried = Vec::with_capacity(self.miners.len());
         let kept = |item: &&(Micros, f64)| item.0 >= derivation.window_start;

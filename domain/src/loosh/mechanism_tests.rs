@@ -242,7 +242,8 @@ fn an_epoch_from_window_to_weights() {
         (hotkey(8), state(&[(1, 1e-7)], Some(1), 1)),
     ]
     .into();
-    let facts = EpochFacts { now, own: hotkey(0), metagraph: &metagraph, miners: &miners, external: None };
+    let facts =
+        EpochFacts { now, own: hotkey(0), metagraph: &metagraph, miners: &miners, external: None, statistics: &[] };
     let found = running.derive(&facts);
     let weights: Vec<(u16, u16)> = found.weights.iter().map(|w| (w.uid.0, w.weight)).collect();
     assert_eq!(weights, [(1, 65535), (2, 32768)]);

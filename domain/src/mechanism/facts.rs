@@ -228,6 +228,8 @@ pub struct EpochFacts<'a> {
     pub miners: &'a BTreeMap<Hotkey, MinerState>,
     /// Outside scores, if any were recorded.
     pub external: Option<&'a ExternalScores>,
+    /// Running statistics as the round evaluated last left them.
+    pub statistics: &'a [Statistic],
 }
 
 /// The weights that follow, and what of the window is carried on.

@@ -43,6 +43,7 @@ pub(super) async fn averages(view: &View, frame: &Frame) -> Result<Averages> {
         metagraph: &Metagraph::default(),
         miners: &miners,
         external: None,
+        statistics: &[],
     });
     let current = derivation.averages.into_iter().map(|(hotkey, average)| (hotkey.to_string(), average)).collect();
     Ok(Averages { live: true, current, derived, derived_epoch })
