@@ -100,7 +100,9 @@ pub struct LedgerArgs {
 
 /// Arguments of `assay demo`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  assay demo --once --questions 40\n  assay demo --tamper\n  assay demo --discard")]
+#[command(
+    after_help = "Examples:\n  assay demo --once --questions 40\n  assay demo --subnet cgp --once\n  assay demo --subnet all\n  assay demo --tamper\n  assay demo --discard"
+)]
 pub struct DemoArgs {
     /// Push the questions, close and audit one epoch, then end.
     #[arg(long)]
@@ -111,12 +113,15 @@ pub struct DemoArgs {
     /// Change one payload and one score in copies of the log and show that both are caught. Ends by itself, as with --once.
     #[arg(long)]
     pub tamper: bool,
-    /// How many of the shipped questions to push at first.
+    /// Which subnet: loosh, cgp, twitter, conversion, bettertherapy, or all side by side.
+    #[arg(long, default_value = "loosh", value_name = "NAME")]
+    pub subnet: String,
+    /// How many rounds to wait for at first: shipped questions that are pushed, or tasks that the validator makes.
     #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub questions: u32,
-    /// Rule set: loosh/readme or loosh/1.2.8.
-    #[arg(long, default_value = "loosh/readme")]
-    pub rules: String,
+    /// Rule set by name; the one of the subnet's document when none is given. `assay rules` lists them.
+    #[arg(long)]
+    pub rules: Option<String>,
     /// Where bundles go.
     #[arg(long, default_value = "demo-out", value_name = "FOLDER")]
     pub out: PathBuf,
@@ -133,7 +138,8 @@ pub struct DemoArgs {
 #[command(after_help = "Examples:
   assay validator --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
   ASSAY_API_TOKEN=… assay validator --netuid 78 --listen 0.0.0.0:8000 … (clients elsewhere send the token)
-  assay validator --netuid 78 --netuid 79 …   (two subnets; routes on ports 8000 and 8001)
+  assay validator --netuid 78 --rules loosh/readme --netuid 33 --rules cgp/readme …   (two subnets; routes on ports 8000
+  and 8001)
 
 DATABASE_URL names the database; `assay migrate` makes its schema.")]
 pub struct ValidatorArgs {
@@ -158,9 +164,10 @@ pub struct ValidatorArgs {
     /// Folder outside of the database for checkpoints.
     #[arg(long, value_name = "FOLDER")]
     pub checkpoints: PathBuf,
-    /// Rule set by name. Default: the document's rules on a local network, those of the running upstream elsewhere.
+    /// Rule set by name: one for all subnets, or one for each --netuid in order. Default: the rules of Loosh's document on a
+    /// local network, those of its running upstream elsewhere.
     #[arg(long)]
-    pub rules: Option<String>,
+    pub rules: Vec<String>,
     /// Address of the push routes. The routes of the second subnet listen on the next port, and so on.
     #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
@@ -195,6 +202,9 @@ pub struct MinerArgs {
     /// Hotkey file; made when it does not exist.
     #[arg(long, value_name = "FILE")]
     pub hotkey: PathBuf,
+    /// Which subnet's requests it answers: loosh, cgp, twitter, conversion or bettertherapy.
+    #[arg(long, default_value = "loosh", value_name = "NAME")]
+    pub subnet: String,
     /// How it behaves: honest, or one of the labelled misbehaving profiles of the demo.
     #[arg(long, default_value = "honest")]
     pub profile: String,

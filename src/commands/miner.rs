@@ -5,9 +5,11 @@ use crate::home::Home;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result, bail};
 use inference::EmbeddingConfig;
+use miner::subnets::{self, Subnet};
 use miner::{Behaviour, EmbeddingSource, MinerConfig, Profile};
 use network::keys::Keypair;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the slow miner of the demo waits at least.
@@ -22,11 +24,24 @@ pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
     embedding.threads.get_or_insert(1);
     let mut config = MinerConfig::new(args.listen, keypair, EmbeddingSource::Open(embedding));
     config.behaviour = behaviour(&args)?;
+    config.subnet = subnet(&args)?;
     config.profile = Profile::numbered(u16::try_from(args.variant).context("--variant is over 65535")?);
     config.cache = Some(Home::find()?.path().join("cache"));
     config.require_signed = args.require_signed;
     miner::run(config, async move { stop.wait().await }).await.context("the miner")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The subnet whose requests it answers; none for Loosh's questions.
+fn subnet(args: &MinerArgs) -> Result<Option<Arc<dyn Subnet>>> {
+    let variant = u16::try_from(args.variant).context("--variant is over 65535")?;
+    match args.subnet.as_str() {
+        "loosh" => Ok(None),
+        name => match subnets::open(name, variant)? {
+            Some(subnet) => Ok(Some(subnet)),
+            None => bail!("--subnet {name:?} is unknown; one of loosh, {}", subnets::NAMES.join(", ")),
+        },
+    }
 }
 
 fn behaviour(args: &MinerArgs) -> Result<Behaviour> {

@@ -33,17 +33,18 @@ struct Common {
     database: String,
     chain: Arc<dyn Chain>,
     embeddings: EmbeddingService,
-    rule_set: RuleSet,
 }
 
 /// Runs until it is told to end, or until one subnet cannot go on.
 pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     // Mistakes of the command line first: the chain and the database may be long in coming.
-    let rule_set = rule_set(&args)?;
-    api_config(&args, &rule_set)?.check(args.listen)?;
+    let rule_sets = rule_sets(&args)?;
     distinct(&args.netuid)?;
     let database = Database::open(args.database.database.as_deref()).await?;
-    tracing::info!(rule_set = rule_set.name(), hash = %rule_set.hash(), network = args.network, "rules in force");
+    for (netuid, rule_set) in args.netuid.iter().zip(&rule_sets) {
+        api_config(&args, rule_set)?.check(args.listen)?;
+        tracing::info!(netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = args.network, "rules in force");
+    }
     let common = Common {
         database: database.url.clone(),
         chain: tokio::select! {
@@ -51,17 +52,17 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
             () = stop.wait() => return Ok(ExitCode::SUCCESS),
         },
         embeddings: embeddings()?,
-        rule_set,
     };
-    for netuid in &args.netuid {
-        check_subnet(&config(&args, &common, NetUid(*netuid))?, common.chain.as_ref()).await?;
+    let subnets: Vec<(NetUid, RuleSet)> = args.netuid.iter().copied().map(NetUid).zip(rule_sets).collect();
+    for (netuid, rule_set) in &subnets {
+        check_subnet(&config(&args, *netuid, rule_set)?, common.chain.as_ref()).await?;
     }
     let mut running = Vec::new();
-    for (at, netuid) in args.netuid.iter().enumerate() {
+    for (at, (netuid, rule_set)) in subnets.iter().enumerate() {
         let port =
             args.listen.port().checked_add(u16::try_from(at)?).context("--listen leaves no port for every subnet")?;
         let listen = SocketAddr::new(args.listen.ip(), port);
-        let subnet = subnet(&args, &common, NetUid(*netuid), listen, stop.clone());
+        let subnet = subnet(&args, &common, (*netuid, rule_set), listen, stop.clone());
         running.push(subnet.await.with_context(|| format!("subnet {netuid}"))?);
     }
     // One that ends by a fault does not stop the others; the process ends when all have, and says so.
@@ -75,9 +76,17 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn rule_set(args: &ValidatorArgs) -> Result<RuleSet> {
+/// The rule set of each subnet, in order.
+fn rule_sets(args: &ValidatorArgs) -> Result<Vec<RuleSet>> {
     let default = if args.network == "local" { "loosh/readme" } else { "loosh/1.2.8" };
-    Ok(mechanism::shipped_by_name(args.rules.as_deref().unwrap_or(default))?)
+    let (given, wanted) = (args.rules.len(), args.netuid.len());
+    ensure!(
+        given <= 1 || given == wanted,
+        "--rules is given {given} times for {wanted} subnets; give it once, or once for each --netuid"
+    );
+    let name =
+        |at: usize| args.rules.get(at).or(args.rules.first().filter(|_| given == 1)).map_or(default, String::as_str);
+    (0..wanted).map(|at| Ok(mechanism::shipped_by_name(name(at))?)).collect()
 }
 
 /// A ledger has one validator; the second one of this process would wait for the first for ever.
@@ -125,12 +134,12 @@ fn embeddings() -> Result<EmbeddingService> {
 async fn subnet(
     args: &ValidatorArgs,
     common: &Common,
-    netuid: NetUid,
+    (netuid, rule_set): (NetUid, &RuleSet),
     listen: SocketAddr,
     stop: Shutdown,
 ) -> Result<JoinHandle<Result<()>>> {
-    let config = config(args, common, netuid)?;
-    let api = api_config(args, &common.rule_set)?;
+    let config = config(args, netuid, rule_set)?;
+    let api = api_config(args, rule_set)?;
     api.check(listen)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let holder = format!("pid {} on {}", std::process::id(), host());
@@ -139,6 +148,8 @@ async fn subnet(
     let started = Validator::start(config, ledger, common.chain.clone(), common.embeddings.clone().into(), transport);
     let (handle, mut ended) = started.await?;
     tracing::info!(origin = handle.origin(), %listen, "validator is up");
+    // They end by themselves when the validator stops.
+    let _sources = validator::sources::start(&handle, rule_set.algorithm());
     let served = tokio::spawn(api::serve(listener, handle.clone(), api, {
         let stop = stop.clone();
         async move { stop.wait().await }
@@ -169,13 +180,12 @@ async fn check_subnet(config: &ValidatorConfig, chain: &dyn Chain) -> Result<()>
     Ok(())
 }
 
-fn config(args: &ValidatorArgs, common: &Common, netuid: NetUid) -> Result<ValidatorConfig> {
+fn config(args: &ValidatorArgs, netuid: NetUid, rule_set: &RuleSet) -> Result<ValidatorConfig> {
     let hotkey =
         Keypair::load_or_generate(&args.hotkey).with_context(|| format!("the hotkey in {}", args.hotkey.display()))?;
     let checkpoint_key = CheckpointKey::load_or_generate(&args.checkpoint_key)
         .with_context(|| format!("the checkpoint key in {}", args.checkpoint_key.display()))?;
-    let rule_set = common.rule_set.clone();
-    let mut config = ValidatorConfig::new(netuid, rule_set, hotkey, checkpoint_key, args.checkpoints.clone());
+    let mut config = ValidatorConfig::new(netuid, rule_set.clone(), hotkey, checkpoint_key, args.checkpoints.clone());
     config.epoch_blocks = args.epoch_blocks;
     config.metagraph_blocks = config.metagraph_blocks.min(args.epoch_blocks.max(1));
     config.sweep_interval = Duration::from_secs(args.sweep);

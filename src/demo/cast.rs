@@ -1,8 +1,10 @@
-//! Who takes part in the demo: honest miners of different kinds, and misbehaving ones that are labelled as such.
+//! Who takes part in the demo: for each subnet honest miners of different kinds, and misbehaving ones that are labelled as such.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use domain::types::NetUid;
 use network::keys::Keypair;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// One miner of the demo.
 pub struct Player {
@@ -16,18 +18,88 @@ pub struct Player {
     pub copies: Option<&'static str>,
 }
 
-/// The cast. Four answer honestly from different parts of the corpus.
-pub const PLAYERS: &[Player] = &[
-    Player { name: "ada", profile: "honest", variant: 3, copies: None },
-    Player { name: "bela", profile: "honest", variant: 1, copies: None },
-    Player { name: "chen", profile: "honest", variant: 5, copies: None },
-    Player { name: "dara", profile: "honest", variant: 4, copies: None },
+/// One subnet of the demo.
+pub struct Subnet {
+    /// `--subnet`, and the algorithm of its rule sets.
+    pub name: &'static str,
+    /// Its number on the development chain.
+    pub netuid: NetUid,
+    /// Its miners.
+    pub players: &'static [Player],
+}
+
+const fn player(name: &'static str, profile: &'static str, variant: u16) -> Player {
+    Player { name, profile, variant, copies: None }
+}
+
+/// Four answer honestly from different parts of the corpus.
+const LOOSH: &[Player] = &[
+    player("ada", "honest", 3),
+    player("bela", "honest", 1),
+    player("chen", "honest", 5),
+    player("dara", "honest", 4),
     Player { name: "copycat", profile: "copycat", variant: 0, copies: Some("ada") },
-    Player { name: "spammer", profile: "spammer", variant: 0, copies: None },
-    Player { name: "slow", profile: "slow", variant: 2, copies: None },
-    Player { name: "malformed", profile: "malformed", variant: 0, copies: None },
-    Player { name: "dead", profile: "dead", variant: 0, copies: None },
+    player("spammer", "spammer", 0),
+    player("slow", "slow", 2),
+    player("malformed", "malformed", 0),
+    player("dead", "dead", 0),
 ];
+
+/// Four answer honestly, each in its own way.
+const OTHERS: &[Player] = &[
+    player("ada", "honest", 1),
+    player("bela", "honest", 2),
+    player("chen", "honest", 3),
+    player("dara", "honest", 4),
+    Player { name: "copycat", profile: "copycat", variant: 0, copies: Some("ada") },
+    player("spammer", "spammer", 0),
+    player("malformed", "malformed", 0),
+    player("dead", "dead", 0),
+];
+
+/// Every subnet of the development chain. Numbers are those of the real ones where these are known.
+pub const SUBNETS: &[Subnet] = &[
+    Subnet { name: "loosh", netuid: NetUid(78), players: LOOSH },
+    Subnet { name: "cgp", netuid: NetUid(33), players: OTHERS },
+    Subnet { name: "twitter", netuid: NetUid(22), players: OTHERS },
+    Subnet { name: "conversion", netuid: NetUid(113), players: OTHERS },
+    Subnet { name: "bettertherapy", netuid: NetUid(102), players: OTHERS },
+];
+
+/// The subnets that a word of the command line names.
+pub fn subnets(word: &str) -> Result<Vec<&'static Subnet>> {
+    if word == "all" {
+        return Ok(SUBNETS.iter().collect());
+    }
+    let found: Vec<&Subnet> = SUBNETS.iter().filter(|subnet| subnet.name == word).collect();
+    if found.is_empty() {
+        let known: Vec<&str> = SUBNETS.iter().map(|subnet| subnet.name).collect();
+        bail!("--subnet {word:?} is unknown; one of {}, all", known.join(", "));
+    }
+    Ok(found)
+}
+
+impl Subnet {
+    /// The name of a player's files: Loosh's players go by their names alone.
+    pub fn file_name(&self, player: &str) -> String {
+        if self.name == "loosh" { player.to_owned() } else { format!("{}-{player}", self.name) }
+    }
+
+    /// A player's hotkey.
+    pub fn keypair(&self, keys: &Path, player: &Player) -> Result<Keypair> {
+        keypair(keys, &self.file_name(player.name))
+    }
+}
+
+/// A player and where it listens.
+pub struct Seat {
+    /// Its subnet.
+    pub subnet: &'static Subnet,
+    /// The player.
+    pub player: &'static Player,
+    /// Its axon.
+    pub axon: SocketAddr,
+}
 
 /// The hotkey of a player or of the validator, made at the first run.
 pub fn keypair(keys: &Path, name: &str) -> Result<Keypair> {
@@ -37,6 +109,6 @@ pub fn keypair(keys: &Path, name: &str) -> Result<Keypair> {
 }
 
 /// Where a hotkey lies.
-pub fn key_file(keys: &Path, name: &str) -> std::path::PathBuf {
+pub fn key_file(keys: &Path, name: &str) -> PathBuf {
     keys.join(format!("{name}.json"))
 }

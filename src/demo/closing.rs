@@ -1,7 +1,8 @@
 //! What follows an epoch's end: the audit, a bundle, and for the first one the leaderboard and the commands to repeat it all.
 
-use super::cast::{self, PLAYERS, Player};
+use super::cast::Player;
 use super::follow::Follower;
+use super::setup::Season;
 use super::state::DemoState;
 use crate::cli::{DatabaseArgs, DemoArgs, LedgerArgs, TableArgs};
 use crate::commands::audit::epoch_report;
@@ -12,7 +13,6 @@ use anyhow::Result;
 use ledger::LedgerReader;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Between two looks whether a bundle can be written.
@@ -21,6 +21,7 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 /// Audits epochs as they close.
 pub struct Closing<'a> {
     args: &'a DemoArgs,
+    season: &'a Season,
     state: &'a DemoState,
     reader: LedgerReader,
     keys: PathBuf,
@@ -33,9 +34,16 @@ pub struct Closing<'a> {
 
 impl<'a> Closing<'a> {
     /// Nothing is audited yet.
-    pub fn new(args: &'a DemoArgs, state: &'a DemoState, keys: PathBuf, reader: LedgerReader) -> Self {
+    pub fn new(
+        args: &'a DemoArgs,
+        season: &'a Season,
+        state: &'a DemoState,
+        keys: PathBuf,
+        reader: LedgerReader,
+    ) -> Self {
         Self {
             args,
+            season,
             state,
             reader,
             keys,
@@ -55,12 +63,12 @@ impl<'a> Closing<'a> {
     }
 
     /// Audits a closed epoch against the chain. Its bundle follows.
-    pub async fn audit(&mut self, epoch: u64, outcome: &str) -> Result<ExitCode> {
+    pub async fn audit(&mut self, epoch: u64, outcome: &str) -> Result<u8> {
         let report = epoch_report(&self.reader, epoch, Some(&self.state.chain)).await?;
         output::line(format!("  epoch {epoch} ({outcome}) {}", report.last_line()));
         self.last = Some((epoch, report.last_line()));
         self.unwritten.push_back(epoch);
-        Ok(ExitCode::from(report.verdict.exit_code()))
+        Ok(report.verdict.exit_code())
     }
 
     /// Writes the bundles of audited epochs as soon as a checkpoint covers them and nothing in them is still secret.
@@ -131,7 +139,7 @@ impl<'a> Closing<'a> {
         output::line(format!("  {program} audit --epoch {epoch}{of}"));
         output::line(format!("  {program} audit --bundle {}", quoted(bundle.display().to_string())));
         output::line(format!("  {program} verify{of}"));
-        output::line(format!("  {program} replay --epoch {epoch} --rules {}{of}", other(&self.args.rules)));
+        output::line(format!("  {program} replay --epoch {epoch} --rules {}{of}", other(&self.season.rules)));
         output::line(format!("  {}", curl(api, (!alone).then(|| self.reader.origin()))));
         output::line("");
         output::line(last_line);
@@ -141,17 +149,19 @@ impl<'a> Closing<'a> {
     /// Which player of the demo stands behind which hotkey; nothing but this table knows.
     fn who(&self) -> Result<()> {
         let row = |player: &Player| -> Result<Vec<String>> {
-            let hotkey = cast::keypair(&self.keys, player.name)?.ss58();
+            let hotkey = self.season.subnet.keypair(&self.keys, player)?.ss58();
             Ok(vec![player.name.to_owned(), player.profile.to_owned(), hotkey])
         };
-        let rows: Vec<Vec<String>> = PLAYERS.iter().map(row).collect::<Result<_>>()?;
+        let rows: Vec<Vec<String>> = self.season.subnet.players.iter().map(row).collect::<Result<_>>()?;
         output::line("");
         output::table(&[("player", Align::Left), ("behaviour", Align::Left), ("hotkey", Align::Left)], &rows);
         Ok(())
     }
 
     fn bundle(&self, epoch: u64) -> PathBuf {
-        self.args.out.join(format!("epoch-{epoch}.assay"))
+        let of =
+            if self.season.subnet.name == "loosh" { String::new() } else { format!("{}-", self.season.subnet.name) };
+        self.args.out.join(format!("{of}epoch-{epoch}.assay"))
     }
 
     fn ledger(&self) -> LedgerArgs {
@@ -177,8 +187,12 @@ fn quoted(word: String) -> String {
     if word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-fn other(rules: &str) -> &'static str {
-    if rules == "loosh/readme" { "loosh/1.2.8" } else { "loosh/readme" }
+/// Another shipped rule set of the same subnet.
+fn other(rules: &str) -> String {
+    let algorithm = rules.split('/').next().unwrap_or_default();
+    let shipped = domain::mechanism::shipped().into_iter();
+    let mut others = shipped.filter(|other| other.algorithm() == algorithm).map(|other| other.name());
+    others.find(|name| name != rules).unwrap_or_else(|| rules.to_owned())
 }
 
 /// A query that needs no argument of this run, but the ledger where there are several.

@@ -2,6 +2,7 @@
 
 mod cast;
 mod closing;
+mod course;
 mod follow;
 pub mod processes;
 mod questions;
@@ -14,13 +15,13 @@ use crate::home::Home;
 use crate::output;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result, bail};
+use cast::Subnet;
+use course::Course;
 use domain::events::LedgerOpened;
-use follow::Follower;
 use ledger::LedgerReader;
-use questions::Pusher;
-use setup::Stage;
+use setup::{Season, Stage};
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// How long the first questions and the epoch after them may take in all.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -31,17 +32,17 @@ const LOOK: Duration = Duration::from_millis(200);
 pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     args.once |= args.tamper;
     // What could only fail at the end is tried first.
-    domain::mechanism::shipped_by_name(&args.rules).context("--rules")?;
+    let seasons = seasons(&args)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make --out {}", args.out.display()))?;
     let folder = Home::find()?.demo();
     let begun = Instant::now();
     let mut stage = tokio::select! {
-        stage = setup::start(&args, folder.clone()) => stage?,
+        stage = setup::start(&args, &seasons, folder.clone()) => stage?,
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
     output::line(format!("demo: everything is up after {:.0} s", begun.elapsed().as_secs_f64()));
-    let played = play(&args, &mut stage, &stop).await;
-    let ledger = reader(&stage).await.map(|reader| reader.origin().to_owned());
+    let played = play(&args, &seasons, &mut stage, &stop).await;
+    let ledger = reader(&stage, seasons[0].subnet).await.map(|reader| reader.origin().to_owned());
     output::line("demo: stopping every process; rounds under way are given up to 10 s");
     let server = stage.server.take();
     let state = stage.stop().await;
@@ -60,80 +61,71 @@ pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// Pushes, follows, audits. Ends with the audit's exit code.
-async fn play(args: &DemoArgs, stage: &mut Stage, stop: &Shutdown) -> Result<ExitCode> {
-    let reader = reader(stage).await?;
-    let head = reader.head().await?.size;
-    let mut follower = Follower::new(reader.clone(), head);
-    let mut pusher = Pusher::new(&stage.state.validator, prefix()?)?;
-    output::line(format!(
-        "demo: pushing {} questions to {}/challenges; each 201 comes after its commit",
-        args.questions, stage.state.validator
-    ));
-    let mut code = ExitCode::SUCCESS;
+/// The subnets to play, each with its rule set.
+fn seasons(args: &DemoArgs) -> Result<Vec<Season>> {
+    let subnets = cast::subnets(&args.subnet)?;
+    if args.rules.is_some() && subnets.len() > 1 {
+        bail!("--rules is of one subnet; with --subnet all each one follows its document");
+    }
+    let season = |subnet: &'static Subnet| {
+        let rules = args.rules.clone().unwrap_or_else(|| format!("{}/readme", subnet.name));
+        let known = domain::mechanism::shipped_by_name(&rules).context("--rules")?;
+        if known.algorithm() != subnet.name {
+            bail!("--rules {rules} is not of subnet {}", subnet.name);
+        }
+        Ok(Season { subnet, rules })
+    };
+    subnets.into_iter().map(season).collect()
+}
+
+/// Follows every subnet until each has an audited epoch, or on and on. Ends with the worst of the audits' exit codes.
+async fn play(args: &DemoArgs, seasons: &[Season], stage: &mut Stage, stop: &Shutdown) -> Result<ExitCode> {
     let state = stage.state.clone();
-    let mut closing = closing::Closing::new(args, &state, stage.folder.join("keys"), reader);
+    let keys = stage.folder.join("keys");
+    let mut courses = Vec::new();
+    for season in seasons {
+        let reader = reader(stage, season.subnet).await?;
+        courses.push(Course::begin(args, season, &state, &keys, reader).await?);
+    }
     let deadline = Instant::now() + PATIENCE;
-    let mut pushed = 0;
-    let mut next_push = Instant::now();
-    let mut asked_at_end = None;
     while !stop.requested() {
         stage.check()?;
-        let first = pushed < args.questions;
-        if first || (!args.once && asked_at_end.is_some() && Instant::now() >= next_push) {
-            pusher.push().await?;
-            pushed += 1;
-            next_push = Instant::now() + Duration::from_secs(args.pause);
+        let mut busy = false;
+        for course in &mut courses {
+            busy |= course.step().await?;
         }
-        follower.catch_up().await?;
-        while let Some((epoch, outcome)) = closing.next_of(&follower) {
-            code = closing.audit(epoch, &outcome).await?;
-        }
-        closing.write_bundles().await?;
-        if asked_at_end.is_none() && pushed >= args.questions && follower.open() == 0 {
-            // The next epoch to close holds, or comes after, all the first questions.
-            asked_at_end = Some(follower.closed.len());
-            output::line(format!(
-                "demo: {} questions are answered and scored; waiting for the epoch to close",
-                follower.ended()
-            ));
-        }
-        if let Some(known) = asked_at_end
-            && closing.take_first(&follower, known)
-        {
-            closing.show().await?;
+        if courses.iter().all(Course::is_shown) {
             if args.once {
                 break;
             }
-            output::line("demo: going on with a question every few seconds; Ctrl-C ends it");
+            if courses.iter_mut().any(Course::say_going_on) {
+                output::line("demo: going on with a question every few seconds; Ctrl-C ends it");
+            }
         }
         if args.once && Instant::now() > deadline {
             let logs = stage.folder.join("logs");
             bail!("the demo did not come to an audited epoch in {} s; see {}", PATIENCE.as_secs(), logs.display());
         }
-        if !first {
+        if !busy {
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
                 () = stop.wait() => {}
             }
         }
     }
-    closing.finish().await?;
-    Ok(code)
+    let mut code = 0;
+    for course in &mut courses {
+        code = code.max(course.finish().await?);
+    }
+    Ok(ExitCode::from(code))
 }
 
-async fn reader(stage: &Stage) -> Result<LedgerReader> {
+async fn reader(stage: &Stage, subnet: &Subnet) -> Result<LedgerReader> {
     let chain = chain::development::Client::connect(&stage.state.chain).await?;
     let genesis = chain::Chain::genesis_hash(&chain).await?;
     let hotkey = cast::keypair(&stage.folder.join("keys"), "validator")?.hotkey();
-    let origin = LedgerOpened::origin_of(&genesis, setup::NETUID, &hotkey, 0);
+    let origin = LedgerOpened::origin_of(&genesis, subnet.netuid, &hotkey, 0);
     LedgerReader::open(&stage.state.database, &origin).await.context("the validator's ledger")
-}
-
-/// Challenge ids must be new in a ledger that goes on from an earlier run.
-fn prefix() -> Result<String> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
-    Ok(format!("demo-{}", now.as_secs()))
 }
 
 /// The server goes first: while another command uses it, everything stays.

@@ -1,22 +1,20 @@
 //! Starts everything the demo needs, in order: database, chain, miners, validator, API.
 
-use super::cast::{self, PLAYERS};
+use super::cast::{self, SUBNETS, Seat, Subnet};
 use super::processes::{Process, free_port};
 use super::state::{self, DemoState, cluster_directory};
 use crate::cli::DemoArgs;
 use crate::output;
 use anyhow::{Context, Result};
 use chain::Chain;
-use chain::development::{Client, GenesisNeuron, Specification};
+use chain::development::{Client, GenesisNeuron, GenesisSubnet, Specification};
 use cluster::{Options, SharedCluster};
-use domain::types::{NetUid, Rao};
+use domain::types::Rao;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Loosh's subnet.
-pub const NETUID: NetUid = NetUid(78);
 /// Blocks of the demo's epochs: at 500 ms half a minute.
 const EPOCH_BLOCKS: u64 = 60;
 /// The demo's chain is this much faster than the real one's 12 s.
@@ -57,32 +55,61 @@ impl Stage {
     }
 }
 
-/// Starts everything.
-pub async fn start(args: &DemoArgs, folder: PathBuf) -> Result<Stage> {
+/// Starts everything that the subnets need.
+pub async fn start(args: &DemoArgs, subnets: &[Season], folder: PathBuf) -> Result<Stage> {
     let (logs, keys) = (folder.join("logs"), folder.join("keys"));
     let alone = state::only_demo(&folder)?;
     let (server, database) = database(args, &folder).await?;
     ledger::migrate::run(&database).await.context("the schema cannot be brought up to date")?;
 
-    let axons = PLAYERS.iter().enumerate().map(|(at, _)| free_port(8091 + at as u16));
-    let axons: Vec<SocketAddr> = axons.map(|port| Ok(([127, 0, 0, 1], port?).into())).collect::<Result<_>>()?;
-    let (chain_process, chain_url) = chain(&folder, &logs, &keys, &axons).await?;
-    let miners = miners(&logs, &keys, &axons).await?;
+    let seats = seats(subnets)?;
+    let (chain_process, chain_url) = chain(&folder, &logs, &keys, &seats).await?;
+    let miners = miners(&logs, &keys, &seats).await?;
     let state = DemoState {
         cluster: server.as_ref().map(|server| server.directory().to_owned()),
         database,
-        validator: format!("http://127.0.0.1:{}", free_port(8000)?),
+        validator: format!("http://127.0.0.1:{}", free_ports(8000, subnets.len() as u16)?),
         api: format!("http://127.0.0.1:{}", free_port(8080)?),
         chain: chain_url,
         checkpoints: folder.join("checkpoints"),
     };
     state.store(&folder)?;
-    let validator = validator(args, &state, &logs, &keys).await?;
+    let validator = validator(subnets, &state, &logs, &keys).await?;
     let api = api(&state, &logs).await?;
     let mut processes = vec![validator, api];
     processes.extend(miners);
     processes.push(chain_process);
     Ok(Stage { state, processes, server, folder, _alone: alone })
+}
+
+/// A subnet and the rule set under which it is played.
+pub struct Season {
+    /// The subnet.
+    pub subnet: &'static Subnet,
+    /// The rule set's name.
+    pub rules: String,
+}
+
+fn seats(subnets: &[Season]) -> Result<Vec<Seat>> {
+    let players =
+        subnets.iter().flat_map(|season| season.subnet.players.iter().map(move |player| (season.subnet, player)));
+    let mut seats: Vec<Seat> = Vec::new();
+    for (subnet, player) in players {
+        let port = free_port(seats.last().map_or(8091, |seat| seat.axon.port() + 1))?;
+        seats.push(Seat { subnet, player, axon: ([127, 0, 0, 1], port).into() });
+    }
+    Ok(seats)
+}
+
+/// The first of so many free ports in a row.
+fn free_ports(from: u16, count: u16) -> Result<u16> {
+    let mut first = free_port(from)?;
+    let mut found = 1;
+    while found < count {
+        let next = free_port(first + found)?;
+        (first, found) = if next == first + found { (first, found + 1) } else { (next, 1) };
+    }
+    Ok(first)
 }
 
 async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<SharedCluster>, String)> {
@@ -99,13 +126,13 @@ async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<SharedCluste
     Ok((Some(server), url))
 }
 
-async fn chain(folder: &Path, logs: &Path, keys: &Path, axons: &[SocketAddr]) -> Result<(Process, String)> {
+async fn chain(folder: &Path, logs: &Path, keys: &Path, seats: &[Seat]) -> Result<(Process, String)> {
     output::line("demo: starting the development chain");
     let data = folder.join("chain");
     let genesis = folder.join("genesis.json");
     if !genesis.exists() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        std::fs::write(&genesis, serde_json::to_vec_pretty(&specification(keys, axons)?)?)?;
+        std::fs::write(&genesis, serde_json::to_vec_pretty(&specification(keys)?)?)?;
     }
     let address: SocketAddr = ([127, 0, 0, 1], free_port(9944)?).into();
     let arguments = [
@@ -118,60 +145,67 @@ async fn chain(folder: &Path, logs: &Path, keys: &Path, axons: &[SocketAddr]) ->
     let mut process = Process::start("chain", &arguments, logs, &[])?;
     let url = format!("http://{address}");
     process.await_ready(PATIENCE, || async { Client::connect(&url).await.is_ok() }).await?;
-    announce(&url, keys, axons).await?;
+    announce(&url, keys, seats).await?;
     Ok((process, url))
 }
 
-fn specification(keys: &Path, axons: &[SocketAddr]) -> Result<Specification> {
+/// All subnets, whichever are played: the chain is kept from demo to demo.
+fn specification(keys: &Path) -> Result<Specification> {
     let root = cast::keypair(keys, "root")?.hotkey();
+    let subnets = SUBNETS.iter().map(|subnet| genesis(keys, subnet)).collect::<Result<_>>()?;
+    Ok(Specification { root, allow_loopback_axons: true, subnets })
+}
+
+fn genesis(keys: &Path, subnet: &Subnet) -> Result<GenesisSubnet> {
     let owner = cast::keypair(keys, "owner")?.hotkey();
-    let validator = cast::keypair(keys, "validator")?.hotkey();
-    let mut neurons = vec![GenesisNeuron { hotkey: validator, coldkey: owner, stake: STAKE, axon: None }];
-    for (player, axon) in PLAYERS.iter().zip(axons) {
-        let hotkey = cast::keypair(keys, player.name)?.hotkey();
-        let coldkey = cast::keypair(keys, &format!("{}-cold", player.name))?.hotkey();
-        neurons.push(GenesisNeuron { hotkey, coldkey, stake: Rao(0), axon: Some((axon.ip(), axon.port())) });
+    let hotkey = cast::keypair(keys, "validator")?.hotkey();
+    let mut neurons = vec![GenesisNeuron { hotkey, coldkey: owner, stake: STAKE, axon: None }];
+    for player in subnet.players {
+        let hotkey = subnet.keypair(keys, player)?.hotkey();
+        let coldkey = cast::keypair(keys, &format!("{}-cold", subnet.file_name(player.name)))?.hotkey();
+        neurons.push(GenesisNeuron { hotkey, coldkey, stake: Rao(0), axon: None });
     }
+    // The owner holds the last slot: what a rule set burns is paid to it.
+    let owner_hotkey = cast::keypair(keys, &subnet.file_name("owner-hotkey"))?.hotkey();
+    neurons.push(GenesisNeuron { hotkey: owner_hotkey, coldkey: owner, stake: Rao(0), axon: None });
     let hyperparameters = chain::Hyperparameters { max_allowed_validators: 1, ..chain::Hyperparameters::default() };
-    Ok(Specification::single(root, NETUID, hyperparameters, neurons))
+    Ok(GenesisSubnet { netuid: subnet.netuid, hyperparameters, owner: Some(owner_hotkey), neurons })
 }
 
 /// Announces the axons whose ports differ from those that the chain knows.
-async fn announce(url: &str, keys: &Path, axons: &[SocketAddr]) -> Result<()> {
+async fn announce(url: &str, keys: &Path, seats: &[Seat]) -> Result<()> {
     let client = Client::connect(url).await?;
     let head = client.head().await?;
-    let metagraph = client.metagraph(NETUID, head.number).await?;
-    for (player, axon) in PLAYERS.iter().zip(axons) {
-        let keypair = cast::keypair(keys, player.name)?;
+    for Seat { subnet, player, axon } in seats {
+        let metagraph = client.metagraph(subnet.netuid, head.number).await?;
+        let keypair = subnet.keypair(keys, player)?;
         let known = metagraph.neuron_of(&keypair.hotkey()).and_then(chain::Neuron::axon);
         if known != Some(*axon) {
             client
-                .serve_axon(NETUID, *axon, &keypair, Duration::from_secs(30))
+                .serve_axon(subnet.netuid, *axon, &keypair, Duration::from_secs(30))
                 .await
-                .with_context(|| format!("the axon of {} cannot be announced", player.name))?;
+                .with_context(|| format!("the axon of {} cannot be announced", subnet.file_name(player.name)))?;
         }
     }
     Ok(())
 }
 
-async fn miners(logs: &Path, keys: &Path, axons: &[SocketAddr]) -> Result<Vec<Process>> {
-    let names: Vec<&str> = PLAYERS.iter().map(|player| player.name).collect();
-    output::line(format!("demo: starting {} miners: {}", PLAYERS.len(), names.join(", ")));
-    let url_of = |name: &str| {
-        let found = PLAYERS.iter().zip(axons).find(|(player, _)| player.name == name);
-        found.map(|(_, axon)| format!("http://{axon}"))
-    };
+async fn miners(logs: &Path, keys: &Path, seats: &[Seat]) -> Result<Vec<Process>> {
+    let names: Vec<String> = seats.iter().map(|seat| seat.subnet.file_name(seat.player.name)).collect();
+    output::line(format!("demo: starting {} miners: {}", seats.len(), names.join(", ")));
     let mut processes = Vec::new();
-    for (player, axon) in PLAYERS.iter().zip(axons) {
+    for (Seat { subnet, player, axon }, name) in seats.iter().zip(&names) {
         let mut arguments = vec![
             "miner".to_owned(),
+            format!("--subnet={}", subnet.name),
             format!("--listen={axon}"),
-            format!("--hotkey={}", cast::key_file(keys, player.name).display()),
+            format!("--hotkey={}", cast::key_file(keys, name).display()),
             format!("--profile={}", player.profile),
             format!("--variant={}", player.variant),
         ];
-        arguments.extend(player.copies.and_then(url_of).map(|peer| format!("--peer={peer}")));
-        let mut process = Process::start(player.name, &arguments, logs, &[])?;
+        let peer = |seat: &&Seat| seat.subnet.netuid == subnet.netuid && Some(seat.player.name) == player.copies;
+        arguments.extend(seats.iter().find(peer).map(|peer| format!("--peer=http://{}", peer.axon)));
+        let mut process = Process::start(name, &arguments, logs, &[])?;
         if player.profile != "dead" {
             // One after the other: the first computes the corpus' vectors, the others find them.
             process.await_ready(PATIENCE, || available(format!("http://{axon}/availability"))).await?;
@@ -181,22 +215,25 @@ async fn miners(logs: &Path, keys: &Path, axons: &[SocketAddr]) -> Result<Vec<Pr
     Ok(processes)
 }
 
-async fn validator(args: &DemoArgs, state: &DemoState, logs: &Path, keys: &Path) -> Result<Process> {
-    output::line(format!("demo: starting the validator under {}", args.rules));
-    let arguments = [
+async fn validator(subnets: &[Season], state: &DemoState, logs: &Path, keys: &Path) -> Result<Process> {
+    let rules: Vec<&str> = subnets.iter().map(|season| season.rules.as_str()).collect();
+    output::line(format!("demo: starting the validator under {}", rules.join(", ")));
+    let mut arguments = vec![
         "validator".to_owned(),
-        format!("--netuid={NETUID}"),
         format!("--chain={}", state.chain),
         "--network=local".to_owned(),
         format!("--hotkey={}", cast::key_file(keys, "validator").display()),
         format!("--checkpoint-key={}", keys.join("checkpoint.json").display()),
         format!("--checkpoints={}", state.checkpoints.display()),
-        format!("--rules={}", args.rules),
         format!("--listen={}", state.validator.trim_start_matches("http://")),
         format!("--epoch-blocks={EPOCH_BLOCKS}"),
         "--sweep=5".to_owned(),
         format!("--deadline-ms={DEADLINE_MS}"),
     ];
+    for Season { subnet, rules } in subnets {
+        arguments.push(format!("--netuid={}", subnet.netuid));
+        arguments.push(format!("--rules={rules}"));
+    }
     let environment = [("DATABASE_URL", state.database.clone())];
     let mut process = Process::start("validator", &arguments, logs, &environment)?;
     let url = format!("{}/availability", state.validator);

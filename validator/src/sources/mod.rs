@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::events::{Challenge, Event};
 use domain::types::{Micros, Position};
+use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::board::decode;
@@ -69,6 +70,15 @@ async fn label(
         handle.reveal_label(&round.round, &from, &label).await?;
     }
     Ok(())
+}
+
+/// Starts what makes the tasks, and tells the labels, of a mechanism that needs such. Ends with the validator.
+#[must_use]
+pub fn start(_handle: &Handle, algorithm: &str) -> Vec<JoinHandle<()>> {
+    match algorithm {
+        // Loosh's challenges are pushed by clients.
+        _ => Vec::new(),
+    }
 }
 
 /// How many challenges are made.
