@@ -12,7 +12,7 @@ CYCLES ?= 25
 BENCH_ARGS := $(if $(QUICK),--quick) $(ARGS)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup demo test lint bench-ledger bench chaos
+.PHONY: help setup demo test lint bench-ledger bench-domain bench chaos
 
 help:
 	@echo "make demo          the main job: chain, miners, validator, API, one audited epoch after another (ONCE=1 ends by itself)"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint          format, lints as errors, documentation"
 	@echo "make chaos         kill -9 and crash tests (CYCLES=$(CYCLES))"
 	@echo "make bench-ledger  appending and reading beside postgres-es, time of an audit (QUICK=1: shorter)"
+	@echo "make bench-domain  scoring and folding, beside numpy where it has a peer (QUICK=1: shorter)"
 	@echo "make bench         memory of an audit, bytes of a round, embedding (QUICK=1: shorter)"
 	@echo "make setup         only the set-up: PostgreSQL's binaries, embedding model, ONNX Runtime"
 
@@ -60,6 +61,11 @@ bench-ledger: setup
 	@echo "bench-ledger: building in release mode (a first build takes about 5 minutes on two cores)"
 	@$(CARGO) bench --locked --quiet -p ledger --bench ledger -- $(BENCH_ARGS)
 	@$(CARGO) bench --locked --quiet -p ledger --bench reading -- $(BENCH_ARGS) reading audit
+
+bench-domain:
+	@echo "bench-domain: building in release mode (a first build takes about a minute on two cores)"
+	@sh scripts/setup-numpy.sh
+	@PYTHONPATH=$(ASSAY_HOME)/python $(CARGO) bench --locked --quiet -p domain --bench domain -- $(BENCH_ARGS)
 
 bench: setup
 	@echo "bench: building in release mode (a first build takes about 5 minutes on two cores)"
