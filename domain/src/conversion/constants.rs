@@ -1,4 +1,4 @@
-//! The constants of the conversion rule sets, typed, and the three values that are shipped.
+//! The constants of the conversion rule sets, typed; [`super::rules`] has the three values that are shipped.
 //!
 //! [`Constants`] in declared order is the canonical JSON of a rule set, whose hash a ledger adopts: a field may be added
 //! only under a new rule set, and a shipped value must never change. Differences between the rule sets are constants and
@@ -25,6 +25,8 @@ pub struct Constants {
     pub share_within_coldkey: bool,
     /// Moving average (spec 2.9).
     pub average: Average,
+    /// Limits that shape weights before they are sent (spec 3.6).
+    pub weights: WeightLimits,
 }
 
 /// Size and duration of a round (spec 3.3 and 3.4).
@@ -41,11 +43,14 @@ pub struct Collection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
+    /// Rounds wait until the label is revealed. The running upstream has neither labels nor a wait: it scores by the public
+    /// rule at once.
+    pub awaited: bool,
     /// The public rule.
     pub rule: LabelRule,
     /// Seconds to conversion where a label service only says that it happened.
     pub service_positive_seconds: f64,
-    /// A round without a label is abandoned after so many seconds.
+    /// A label that is revealed later than so many seconds after the round's evaluation counts for nothing.
     pub expires_after_seconds: u64,
 }
 
@@ -154,134 +159,37 @@ pub enum DiversityCurve {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Average {
-    /// Weight of the newest reward; in single precision, over all miners, those not asked with a reward of 0.
+    /// Weight of the newest reward; in single precision.
     pub alpha: f64,
+    /// What a round does to miners that it did not ask.
+    pub unasked: Unasked,
+}
+
+/// What a round does to miners that it did not ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Unasked {
+    /// They move towards 0, as if their reward were 0: upstream's way (spec 2.9), which pays for luck in the draw.
+    Decay,
+    /// They stay as they are. Who has not answered a sweep for so many seconds is not paid, so that nobody lives on an
+    /// average that no round can lower.
+    Keep {
+        /// Seconds.
+        stale_after_seconds: u64,
+    },
+}
+
+/// Limits of the SDK's weight processing. Upstream takes both from the chain; without a chain at hand these change nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightLimits {
+    /// How many weights must be above 0.
+    pub minimum: u16,
+    /// The largest share of one miner.
+    pub maximum_share: f64,
 }
 
 impl Constants {
-    /// `conversion/readme`: the quickstart. 55 % classification, 35 % regression and 10 % diversity make 80 % of the
-    /// reward, the response time 20 %; class weights follow the labels. What it does not say is taken from the code.
-    #[must_use]
-    pub fn readme() -> Self {
-        let code = Self::v0_1_0();
-        Self {
-            gate: Gate { answers_read: true, missing_is_no: false, ..code.gate },
-            classes: Classes { carried: true, ..code.classes },
-            reward: Reward {
-                regression: 0.35,
-                diversity: 0.1,
-                diversity_curve: DiversityCurve::Distance,
-                claimed_time: false,
-                ..code.reward
-            },
-            ..code
-        }
-    }
-
-    /// `conversion/0.1.0`: the running upstream, which pays every miner the same (see [`Gate::answers_read`]).
-    #[must_use]
-    pub fn v0_1_0() -> Self {
-        Self {
-            collection: Collection { miners: 10, deadline_ms: 60_000 },
-            label: Label {
-                rule: LabelRule {
-                    entities: 4.0,
-                    ratio: 1.2,
-                    duration_seconds: 90.0,
-                    time_scale: 0.7,
-                    target_seconds: 10.0,
-                    entity_seconds: 5.0,
-                    free_entities: 3.0,
-                    ratio_seconds: 5.0,
-                    ratio_full: 2.0,
-                    least_seconds: 30.0,
-                },
-                service_positive_seconds: 60.0,
-                expires_after_seconds: 24 * 3600,
-            },
-            gate: Gate {
-                answers_read: false,
-                missing_is_no: true,
-                finite_seconds: false,
-                confidence_demanded: false,
-                default_confidence: 0.5,
-            },
-            classes: Classes {
-                positive: 0.375,
-                negative: 0.625,
-                interval: 100,
-                carried: false,
-                per_answer: true,
-                least: 0.0,
-            },
-            reward: Reward {
-                classification: 0.55,
-                regression: 0.45,
-                diversity: 0.0,
-                diversity_curve: DiversityCurve::Folded,
-                baseline_seconds: 15.0,
-                prediction: 0.8,
-                time: 0.2,
-                timeout_seconds: 60.0,
-                claimed_time: true,
-                right_answers_only: false,
-            },
-            share_within_coldkey: false,
-            average: Average { alpha: 0.05 },
-        }
-    }
-
-    /// `conversion/assay-1`: the running upstream's mix with its weaknesses closed. Answers are read, their times measured
-    /// and finite, silence and echoes earn nothing, nor do wrong classes, speed pays for right answers only, class weights
-    /// follow the conversations and never reach 0, and one coldkey is paid once.
-    ///
-    /// Identical answers of different coldkeys stay paid: where truth is a public function, all who know it agree.
-    #[must_use]
-    pub fn assay_1() -> Self {
-        let code = Self::v0_1_0();
-        Self {
-            gate: Gate {
-                answers_read: true,
-                missing_is_no: false,
-                finite_seconds: true,
-                confidence_demanded: true,
-                ..code.gate
-            },
-            classes: Classes { carried: true, per_answer: false, least: 0.1, ..code.classes },
-            reward: Reward { claimed_time: false, right_answers_only: true, ..code.reward },
-            share_within_coldkey: true,
-            ..code
-        }
-    }
-
-    /// The shipped rule sets by version.
-    #[must_use]
-    pub fn shipped() -> [(&'static str, Self); 3] {
-        [("readme", Self::readme()), ("0.1.0", Self::v0_1_0()), ("assay-1", Self::assay_1())]
-    }
-
-    /// Known weaknesses that are in force: the flag, and what it lets happen. For whoever is about to choose a rule set.
-    #[must_use]
-    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
-        let (gate, classes, reward) = (&self.gate, &self.classes, &self.reward);
-        let all = [
-            (!gate.answers_read, "gate.answers_read", "answers are not read: every miner is paid the same"),
-            (gate.missing_is_no, "gate.missing_is_no", "silence is paid like the answer no"),
-            (!gate.finite_seconds, "gate.finite_seconds", "times that are no finite numbers pass the gate"),
-            (
-                !gate.confidence_demanded,
-                "gate.confidence_demanded",
-                "an echo of the request is paid like the answer no",
-            ),
-            (!classes.carried, "classes.carried", "class weights never follow the labels"),
-            (classes.least == 0.0, "classes.least", "after truths of one class alone that class is worth nothing"),
-            (reward.claimed_time, "reward.claimed_time", "miners state their own response time, also a negative one"),
-            (!reward.right_answers_only, "reward.right_answers_only", "an instant wrong answer earns the time term"),
-            (!self.share_within_coldkey, "share_within_coldkey", "one model under many hotkeys is paid for each"),
-        ];
-        all.into_iter().filter(|(holds, ..)| *holds).map(|(_, flag, what)| (flag, what)).collect()
-    }
-
     /// The first constant that is outside of its domain, and what is wrong with it.
     #[must_use]
     pub fn problem(&self) -> Option<(&'static str, &'static str)> {
@@ -311,6 +219,8 @@ impl Constants {
             ("reward.time", shares, within(reward.time)),
             ("reward.timeout_seconds", positive, reward.timeout_seconds > 0.0),
             ("average.alpha", shares, within(self.average.alpha)),
+            ("weights.minimum", positive, self.weights.minimum > 0),
+            ("weights.maximum_share", shares, within(self.weights.maximum_share) && self.weights.maximum_share > 0.0),
         ];
         checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
     }
@@ -319,33 +229,6 @@ impl Constants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ruleset::{Body, RuleSet};
-
-    #[test]
-    fn shipped_rule_sets_are_canonical_and_frozen() {
-        let hashes = Constants::shipped().map(|(version, constants)| {
-            assert_eq!(constants.problem(), None, "{version}");
-            let body = Body { algorithm: "conversion".to_owned(), version: version.to_owned(), constants };
-            let rule_set = RuleSet::from_body(&body).unwrap();
-            assert_eq!(rule_set.constants::<Constants>().unwrap(), body.constants);
-            (version, rule_set.hash().to_string())
-        });
-        assert_eq!(hashes.map(|(_, hash)| hash), HASHES);
-    }
-
-    const HASHES: [&str; 3] = [
-        "e92d1f0fb95c49f4ccf87b84770c3a5f07e831c48dd32926d1ea08aab21ca05c",
-        "f937c65c4a2ec7e030cf113232988f2c8b9b5ff7d5c261c64b43d7b3ffba50d7",
-        "f5025c83dc1dc1b9a93f9edf7ba2fabddb254df601327d677234500361a6e499",
-    ];
-
-    #[test]
-    fn weaknesses_are_reported_and_closed_by_our_rule_set() {
-        assert_eq!(Constants::v0_1_0().weaknesses().len(), 9);
-        let readme: Vec<&str> = Constants::readme().weaknesses().into_iter().map(|(flag, _)| flag).collect();
-        assert!(!readme.contains(&"gate.answers_read") && readme.contains(&"reward.right_answers_only"));
-        assert_eq!(Constants::assay_1().weaknesses(), []);
-    }
 
     #[test]
     fn constants_outside_of_their_domain_are_named() {
@@ -360,5 +243,7 @@ mod tests {
         assert_eq!(broken(|c| c.average.alpha = f64::NAN), Some("average.alpha"));
         assert_eq!(broken(|c| c.label.expires_after_seconds = 0), Some("label.expires_after_seconds"));
         assert_eq!(broken(|c| c.classes.least = 0.6), Some("classes.least"));
+        assert_eq!(broken(|c| c.weights.maximum_share = 0.0), Some("weights.maximum_share"));
+        assert_eq!(broken(|c| c.weights.minimum = 0), Some("weights.minimum"));
     }
 }

@@ -2,25 +2,33 @@
 //! `conversion/0.1.0` and `conversion/assay-1`).
 //!
 //! One file per idea, in the order of a round: `features` is the table of the 40 features, `feature_set` a conversation,
-//! `generate` draws one and `repair` makes it consistent; `synapse` reads what a miner sent and `prediction` decides
-//! whether it counts; `truth` is the label with its latency; `reward` has the terms, `classes` the running class weights,
-//! `round` puts them together; `average` turns rewards into weights. `value` holds foreign JSON as Python would.
-//! "Spec" in comments is the mechanism's specification that these files were written from.
+//! `generate` draws one and `repair` makes it consistent; `task` is what a round asks; `synapse` reads what a miner sent and
+//! `prediction` decides whether it counts; `truth` is the label with its latency; `reward` has the terms, `classes` the
+//! running class weights, `round` puts them together; `average` turns rewards into weights. `value` holds foreign JSON as
+//! Python would. `constants` and `rules` are the rule sets; `mechanism`, `evaluation`, `record` and `derivation` lead from
+//! events to these functions and back. "Spec" in comments is the mechanism's specification that these files were written
+//! from.
 //!
-//! **Architecture invariant:** nothing below reads anything but its arguments, and no claim of a miner about time or
-//! identity is used unless the rule set says so.
+//! **Architecture invariant:** nothing below reads anything but its arguments, only the four files named last know events, and
+//! no claim of a miner about time or identity is used unless the rule set says so.
 
 pub mod average;
 pub mod classes;
 pub mod constants;
+mod derivation;
+mod evaluation;
 pub mod feature_set;
 pub mod features;
 pub mod generate;
+pub mod mechanism;
 pub mod prediction;
+mod record;
 pub mod repair;
 pub mod reward;
 pub mod round;
+pub mod rules;
 pub mod synapse;
+pub mod task;
 pub mod truth;
 pub mod value;
 

@@ -68,27 +68,64 @@ pub struct Scored {
 pub struct Round {
     /// One score per entry, in their order.
     pub scores: Vec<Scored>,
+    /// The class weights that it was scored with.
+    pub before: ClassState,
     /// The class statistics to carry on; the first ones where the rule set carries nothing.
     pub classes: ClassState,
 }
 
-/// Scores a round. `classes` is the state carried in; it is used only where the rule set carries it.
+/// What of an answer goes into the terms. It is settled when the answers are in: neither the truth nor the class weights are
+/// needed for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Taken {
+    /// What is scored, after defaults; it has passed the gate.
+    pub prediction: Prediction,
+    /// Probability of "yes", after the default.
+    pub confidence: f64,
+    /// Seconds that the time term counts.
+    pub seconds: f64,
+    /// Part of the reward that is paid: 1 ÷ answers of the same coldkey where the rule set shares.
+    pub share: f64,
+}
+
+/// Scores a round whose truth is known. `classes` is the state carried in; it is used only where the rule set carries it.
 #[must_use]
 pub fn evaluate(truth: &Truth, entries: &[Entry<'_>], classes: Option<&ClassState>, constants: &Constants) -> Round {
+    rewarded(truth, &taken(entries, constants), classes, constants)
+}
+
+/// What of each entry is scored, in their order; the reason why nothing of it is otherwise.
+#[must_use]
+pub fn taken(entries: &[Entry<'_>], constants: &Constants) -> Vec<Result<Taken, Zero>> {
+    let mut all: Vec<Result<Taken, Zero>> = entries.iter().map(|entry| take(entry, constants)).collect();
+    if !constants.share_within_coldkey {
+        return all;
+    }
+    let mut owned: BTreeMap<&str, u32> = BTreeMap::new();
+    for (entry, _) in entries.iter().zip(&all).filter(|(_, taken)| taken.is_ok()) {
+        *owned.entry(entry.coldkey).or_default() += 1;
+    }
+    for (entry, taken) in entries.iter().zip(&mut all).filter(|(entry, _)| !entry.coldkey.is_empty()) {
+        if let (Ok(taken), Some(count)) = (taken, owned.get(entry.coldkey)) {
+            taken.share = 1.0 / f64::from(*count);
+        }
+    }
+    all
+}
+
+/// The rewards that follow from the truth, one per entry, in their order.
+#[must_use]
+pub fn rewarded(
+    truth: &Truth,
+    taken: &[Result<Taken, Zero>],
+    classes: Option<&ClassState>,
+    constants: &Constants,
+) -> Round {
     let rule = &constants.classes;
     let initial = ClassState::initial(rule);
     let before = classes.filter(|_| rule.carried).unwrap_or(&initial);
-    let taken: Vec<Result<Taken, Zero>> = entries.iter().map(|entry| take(entry, constants)).collect();
-    let owned = |coldkey: &str| {
-        let same = entries.iter().zip(&taken).filter(|(other, taken)| other.coldkey == coldkey && taken.is_ok());
-        same.count().max(1)
-    };
-    let scores = entries.iter().zip(&taken).map(|(entry, taken)| match taken {
-        Ok(taken) => {
-            let shared = constants.share_within_coldkey && !entry.coldkey.is_empty();
-            let share = if shared { 1.0 / owned(entry.coldkey) as f64 } else { 1.0 };
-            scored(taken, truth, share, before, constants)
-        }
+    let scores = taken.iter().map(|taken| match taken {
+        Ok(taken) => scored(taken, truth, before, constants),
         Err(zero) => Scored { zero: Some(*zero), ..Scored::default() },
     });
     let scores = scores.collect();
@@ -99,14 +136,7 @@ pub fn evaluate(truth: &Truth, entries: &[Entry<'_>], classes: Option<&ClassStat
             after.record(truth.happened, rule);
         }
     }
-    Round { scores, classes: after }
-}
-
-/// What of an answer goes into the terms.
-struct Taken {
-    prediction: Prediction,
-    confidence: f64,
-    seconds: f64,
+    Round { scores, before: before.clone(), classes: after }
 }
 
 fn take(entry: &Entry<'_>, constants: &Constants) -> Result<Taken, Zero> {
@@ -127,11 +157,12 @@ fn take(entry: &Entry<'_>, constants: &Constants) -> Result<Taken, Zero> {
         return Err(Zero::Invalid);
     }
     let seconds = if constants.reward.claimed_time { given.claimed_seconds } else { measured };
-    Ok(Taken { prediction, confidence: given.confidence.unwrap_or(gate.default_confidence), seconds })
+    let confidence = given.confidence.unwrap_or(gate.default_confidence);
+    Ok(Taken { prediction, confidence, seconds, share: 1.0 })
 }
 
-fn scored(taken: &Taken, truth: &Truth, share: f64, classes: &ClassState, constants: &Constants) -> Scored {
-    let rule = &constants.reward;
+fn scored(taken: &Taken, truth: &Truth, classes: &ClassState, constants: &Constants) -> Scored {
+    let (rule, share) = (&constants.reward, taken.share);
     let right = taken.prediction.class == i128::from(truth.happened);
     let classification = reward::classification(&taken.prediction, truth, classes);
     let regression = reward::regression(&taken.prediction, truth, rule.baseline_seconds);

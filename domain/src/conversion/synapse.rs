@@ -132,6 +132,28 @@ impl Submission {
         }
     }
 
+    /// The answer as canonical JSON, which [`Submission::parse`] reads back: prediction or null, confidence or null, claimed
+    /// time. Numbers that are not finite are written as the texts `nan`, `inf` and `-inf`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let number = |number: f64| match number {
+            number if number.is_finite() => Value::Float(number),
+            number if number.is_nan() => Value::Text("nan".to_owned()),
+            number => Value::Text(if number > 0.0 { "inf" } else { "-inf" }.to_owned()),
+        };
+        let mut fields = Vec::with_capacity(3);
+        if let Some(prediction) = &self.prediction {
+            // Beyond 64 bits JSON has no whole numbers that are read alike everywhere, and only 0 and 1 are classes.
+            let class = prediction.class.clamp(i64::MIN.into(), i64::MAX.into());
+            let entries = vec![(CLASS.to_owned(), Value::Int(class)), (SECONDS.to_owned(), number(prediction.seconds))];
+            fields.push(("prediction".to_owned(), Value::Object(entries)));
+        }
+        fields.push(("confidence".to_owned(), self.confidence.map_or(Value::Null, number)));
+        fields.push(("response_time".to_owned(), number(self.claimed_seconds)));
+        // Strings and finite numbers always serialise.
+        serde_json::to_string(&Value::Object(fields)).unwrap_or_default()
+    }
+
     fn read(fields: &[(String, Value)], rejected: &mut Vec<Rejection>) -> Self {
         let prediction = match get(fields, "prediction") {
             None => None,
@@ -294,7 +316,37 @@ mod tests {
         assert_eq!(Submission::parse(b"{}"), Ok(Submission::default()));
     }
 
+    #[test]
+    fn canonical_answers() {
+        let canonical = |body: &str| Submission::parse(body.as_bytes()).unwrap().to_json();
+        for (body, expected) in [
+            ("{}", r#"{"confidence":null,"response_time":0.0}"#),
+            (
+                r#"{"more":1,"confidence":"1","prediction":{"time_to_conversion_seconds":60,"conversion_happened":true}}"#,
+                r#"{"prediction":{"conversion_happened":1,"time_to_conversion_seconds":60.0},"confidence":1.0,"response_time":0.0}"#,
+            ),
+            (
+                r#"{"prediction":{"conversion_happened":"99999999999999999999999","time_to_conversion_seconds":"-inf"},"confidence":"nan"}"#,
+                r#"{"prediction":{"conversion_happened":9223372036854775807,"time_to_conversion_seconds":"-inf"},"confidence":"nan","response_time":0.0}"#,
+            ),
+        ] {
+            assert_eq!(canonical(body), expected);
+            assert_eq!(canonical(expected), expected);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn answers_are_read_as_written(
+            class in -3i128..4, seconds: f64, confidence in prop::option::of(any::<f64>()), claimed_seconds: f64, says: bool,
+        ) {
+            let prediction = says.then_some(Prediction { class, seconds });
+            let text = Submission { prediction, confidence, claimed_seconds }.to_json();
+            let again = Submission::parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(again.prediction.is_some(), says);
+            prop_assert_eq!(again.to_json(), text);
+        }
+
         #[test]
         fn hostile_bodies_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = Submission::parse(&body);

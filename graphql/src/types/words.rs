@@ -138,8 +138,12 @@ pub(crate) enum ZeroReason {
     Penalised,
     /// The same answer came from another miner, too.
     Duplicate,
+    /// Too many miners of its address, endpoint or coldkey.
+    OverQuota,
     /// The label that decides is not known yet.
     AwaitingLabel,
+    /// The predicted class is not the true one.
+    WrongPrediction,
     /// The rule set pays this to somebody else.
     Burned,
 }

@@ -44,7 +44,9 @@ fn sentence(reason: ZeroReason) -> &'static str {
         ZeroReason::NoJudgement => "there was no usable verdict on the answer",
         ZeroReason::Penalised => "penalties took all of the score",
         ZeroReason::Duplicate => "another miner gave the same answer",
+        ZeroReason::OverQuota => "earlier slots have used up the quota of its address, endpoint or coldkey",
         ZeroReason::AwaitingLabel => "the label that decides is not known yet",
+        ZeroReason::WrongPrediction => "the predicted class was not the true one",
         ZeroReason::Burned => "the rule set pays this share to somebody else",
     }
 }

@@ -1,0 +1,176 @@
+//! The three conversion rule sets that are shipped, and what is known to be wrong with each.
+//!
+//! A shipped value must never change once it is released: its hash is what ledgers adopt.
+
+use super::constants::{
+    Average, Classes, Collection, Constants, DiversityCurve, Gate, Label, LabelRule, Reward, Unasked, WeightLimits,
+};
+
+impl Constants {
+    /// `conversion/readme`: the quickstart. 55 % classification, 35 % regression and 10 % diversity make 80 % of the
+    /// reward, the response time 20 %; class weights follow the labels, which come after the answers. What it does not say is
+    /// taken from the code.
+    #[must_use]
+    pub fn readme() -> Self {
+        let code = Self::v0_1_0();
+        Self {
+            label: Label { awaited: true, ..code.label },
+            gate: Gate { answers_read: true, missing_is_no: false, ..code.gate },
+            classes: Classes { carried: true, ..code.classes },
+            reward: Reward {
+                regression: 0.35,
+                diversity: 0.1,
+                diversity_curve: DiversityCurve::Distance,
+                claimed_time: false,
+                ..code.reward
+            },
+            ..code
+        }
+    }
+
+    /// `conversion/0.1.0`: the running upstream, which pays every miner the same (see [`Gate::answers_read`]). Rounds are scored by
+    /// the public rule as soon as they are answered; nothing is revealed later.
+    #[must_use]
+    pub fn v0_1_0() -> Self {
+        Self {
+            collection: Collection { miners: 10, deadline_ms: 60_000 },
+            label: Label {
+                awaited: false,
+                rule: LabelRule {
+                    entities: 4.0,
+                    ratio: 1.2,
+                    duration_seconds: 90.0,
+                    time_scale: 0.7,
+                    target_seconds: 10.0,
+                    entity_seconds: 5.0,
+                    free_entities: 3.0,
+                    ratio_seconds: 5.0,
+                    ratio_full: 2.0,
+                    least_seconds: 30.0,
+                },
+                service_positive_seconds: 60.0,
+                expires_after_seconds: 24 * 3600,
+            },
+            gate: Gate {
+                answers_read: false,
+                missing_is_no: true,
+                finite_seconds: false,
+                confidence_demanded: false,
+                default_confidence: 0.5,
+            },
+            classes: Classes {
+                positive: 0.375,
+                negative: 0.625,
+                interval: 100,
+                carried: false,
+                per_answer: true,
+                least: 0.0,
+            },
+            reward: Reward {
+                classification: 0.55,
+                regression: 0.45,
+                diversity: 0.0,
+                diversity_curve: DiversityCurve::Folded,
+                baseline_seconds: 15.0,
+                prediction: 0.8,
+                time: 0.2,
+                timeout_seconds: 60.0,
+                claimed_time: true,
+                right_answers_only: false,
+            },
+            share_within_coldkey: false,
+            average: Average { alpha: 0.05, unasked: Unasked::Decay },
+            weights: WeightLimits { minimum: 1, maximum_share: 1.0 },
+        }
+    }
+
+    /// `conversion/assay-1`: the running upstream's mix with its weaknesses closed. Answers are read, their times measured
+    /// and finite, silence and echoes earn nothing, nor do wrong classes, speed pays for right answers only, class weights
+    /// follow the conversations and never reach 0, one coldkey is paid once, and averages move in rounds that asked only.
+    ///
+    /// Identical answers of different coldkeys stay paid: where truth is a public function, all who know it agree.
+    #[must_use]
+    pub fn assay_1() -> Self {
+        let code = Self::v0_1_0();
+        Self {
+            label: Label { awaited: true, ..code.label },
+            gate: Gate {
+                answers_read: true,
+                missing_is_no: false,
+                finite_seconds: true,
+                confidence_demanded: true,
+                ..code.gate
+            },
+            classes: Classes { carried: true, per_answer: false, least: 0.1, ..code.classes },
+            reward: Reward { claimed_time: false, right_answers_only: true, ..code.reward },
+            share_within_coldkey: true,
+            average: Average { unasked: Unasked::Keep { stale_after_seconds: 3 * 3600 }, ..code.average },
+            ..code
+        }
+    }
+
+    /// The shipped rule sets by version.
+    #[must_use]
+    pub fn shipped() -> [(&'static str, Self); 3] {
+        [("readme", Self::readme()), ("0.1.0", Self::v0_1_0()), ("assay-1", Self::assay_1())]
+    }
+
+    /// Known weaknesses that are in force: the flag, and what it lets happen. For whoever is about to choose a rule set.
+    #[must_use]
+    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
+        let (gate, classes, reward) = (&self.gate, &self.classes, &self.reward);
+        let all = [
+            (!gate.answers_read, "gate.answers_read", "answers are not read: every miner is paid the same"),
+            (gate.missing_is_no, "gate.missing_is_no", "silence is paid like the answer no"),
+            (!gate.finite_seconds, "gate.finite_seconds", "times that are no finite numbers pass the gate"),
+            (
+                !gate.confidence_demanded,
+                "gate.confidence_demanded",
+                "an echo of the request is paid like the answer no",
+            ),
+            (!classes.carried, "classes.carried", "class weights never follow the labels"),
+            (classes.least == 0.0, "classes.least", "after truths of one class alone that class is worth nothing"),
+            (reward.claimed_time, "reward.claimed_time", "miners state their own response time, also a negative one"),
+            (!reward.right_answers_only, "reward.right_answers_only", "an instant wrong answer earns the time term"),
+            (
+                self.average.unasked == Unasked::Decay,
+                "average.unasked",
+                "a miner that is not asked loses a share of its score at each round",
+            ),
+            (!self.share_within_coldkey, "share_within_coldkey", "one model under many hotkeys is paid for each"),
+        ];
+        all.into_iter().filter(|(holds, ..)| *holds).map(|(_, flag, what)| (flag, what)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ruleset::{Body, RuleSet};
+
+    #[test]
+    fn shipped_rule_sets_are_canonical_and_frozen() {
+        let hashes = Constants::shipped().map(|(version, constants)| {
+            assert_eq!(constants.problem(), None, "{version}");
+            let body = Body { algorithm: "conversion".to_owned(), version: version.to_owned(), constants };
+            let rule_set = RuleSet::from_body(&body).unwrap();
+            assert_eq!(rule_set.constants::<Constants>().unwrap(), body.constants);
+            (version, rule_set.hash().to_string())
+        });
+        assert_eq!(hashes.map(|(_, hash)| hash), HASHES);
+    }
+
+    const HASHES: [&str; 3] = [
+        "43f0f3e37ec3f69509117b02028ba5945da6cfed106ea993bf7ae82a9509b416",
+        "c907d284ef34561a2aff46785a6efb8b0e06a6f4fd4fba8903b4291c81ee9a24",
+        "2419bd2d87c97df68f1b30a55aad821620c2a13d7f5e57fc9644ad671a191c7b",
+    ];
+
+    #[test]
+    fn weaknesses_are_reported_and_closed_by_our_rule_set() {
+        assert_eq!(Constants::v0_1_0().weaknesses().len(), 10);
+        let readme: Vec<&str> = Constants::readme().weaknesses().into_iter().map(|(flag, _)| flag).collect();
+        assert!(!readme.contains(&"gate.answers_read") && readme.contains(&"reward.right_answers_only"));
+        assert_eq!(Constants::assay_1().weaknesses(), []);
+    }
+}
