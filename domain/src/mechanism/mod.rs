@@ -50,6 +50,16 @@ pub enum EvaluationError {
         /// About whose answer, if one's.
         about: Option<Hotkey>,
     },
+    /// A recorded verdict that cannot be read.
+    #[error("the verdict {purpose:?}{} cannot be used: {problem}", about.map(|hotkey| format!(" about the answer of {hotkey}")).unwrap_or_default())]
+    UnusableJudgement {
+        /// What was asked.
+        purpose: String,
+        /// About whose answer, if one's.
+        about: Option<Hotkey>,
+        /// What is wrong.
+        problem: String,
+    },
     /// The challenge's task is missing, or not one of this mechanism.
     #[error("the task is not one of rule set {rule_set}: {problem}")]
     MalformedTask {
@@ -169,6 +179,7 @@ fn texts(facts: &RoundFacts) -> Vec<Want> {
 pub fn open(rule_set: &RuleSet) -> Result<Arc<dyn Mechanism>, RuleSetError> {
     match rule_set.algorithm() {
         "loosh" => Ok(Arc::new(crate::loosh::mechanism::Loosh::new(rule_set.clone())?)),
+        "twitter" => Ok(Arc::new(crate::twitter::mechanism::Twitter::new(rule_set.clone())?)),
         other => Err(RuleSetError::UnknownAlgorithm(other.to_owned())),
     }
 }
@@ -176,7 +187,7 @@ pub fn open(rule_set: &RuleSet) -> Result<Arc<dyn Mechanism>, RuleSetError> {
 /// The rule sets that this program ships.
 #[must_use]
 pub fn shipped() -> Vec<RuleSet> {
-    crate::loosh::mechanism::shipped()
+    [crate::loosh::mechanism::shipped(), crate::twitter::mechanism::shipped()].concat()
 }
 
 /// A shipped rule set by its name.

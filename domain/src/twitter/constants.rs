@@ -14,7 +14,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ruleset::{Body, RuleSet};
-use crate::types::Digest;
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,8 +103,6 @@ pub struct Rewards {
 pub struct RewardModel {
     /// Its public name, for people.
     pub name: String,
-    /// SHA-256 of the weights whose outputs are evidence; an empty list accepts any recorded model.
-    pub accepted: Vec<Digest>,
     /// Its share of the reward; 0 needs no evidence.
     pub weight: f64,
 }
@@ -198,6 +195,8 @@ pub struct Remedies {
     pub equal_answers_share: bool,
     /// Known miners that were not asked, because they were not available, count as a reward of 0.
     pub absent_miners_count: bool,
+    /// A model's analysis that cannot be read is replaced by that of the prompt's own words; otherwise the round is given up.
+    pub own_words_replace_unusable_analysis: bool,
 }
 
 /// Moving average of rewards.
@@ -251,7 +250,7 @@ pub fn shipped() -> Vec<RuleSet> {
 }
 
 fn model(name: &str, weight: f64) -> RewardModel {
-    RewardModel { name: name.to_owned(), accepted: Vec::new(), weight }
+    RewardModel { name: name.to_owned(), weight }
 }
 
 fn rewards(weights: [f64; 3], sum_tolerance: f64) -> Rewards {
@@ -314,6 +313,7 @@ impl Constants {
                 only_finite_rewards: false,
                 equal_answers_share: false,
                 absent_miners_count: false,
+                own_words_replace_unusable_analysis: false,
             },
             average: Average { alpha: 0.05, forgets: true, identity: Identity::Uid },
             weights: WeightRule::RunMean { alpha: 0.3, rounds: 10 },
@@ -342,6 +342,7 @@ impl Constants {
                 only_finite_rewards: true,
                 equal_answers_share: true,
                 absent_miners_count: true,
+                own_words_replace_unusable_analysis: true,
             },
             average: Average { alpha: 0.05, forgets: false, identity: Identity::Hotkey },
             weights: WeightRule::MovingAverage {},
@@ -361,6 +362,11 @@ impl Constants {
             WeightRule::MovingAverage {} => (1.0, 1),
         };
         let ngram = self.preference.repeated_tokens;
+        let by_hotkey = self.average.identity == Identity::Hotkey;
+        let whose = match self.weights {
+            WeightRule::MovingAverage {} => by_hotkey && !self.average.forgets,
+            WeightRule::RunMean { .. } => !by_hotkey,
+        };
         let checks = [
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
@@ -382,6 +388,7 @@ impl Constants {
             ("average.alpha", shares, within(self.average.alpha)),
             ("weights.alpha", shares, within(run_alpha)),
             ("weights.rounds", positive, run_rounds > 0),
+            ("average", "must last and be the hotkey's for a moving average, the slot's for the mean of a run", whose),
         ];
         checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
     }
@@ -417,5 +424,8 @@ mod tests {
         assert_eq!(with(|c| c.normalisation.minimum_variance = f64::NAN), Some("normalisation.minimum_variance"));
         assert_eq!(with(|c| c.weights = WeightRule::RunMean { alpha: 0.3, rounds: 0 }), Some("weights.rounds"));
         assert_eq!(with(|c| c.preference.repeated_tokens = 1), Some("preference.repeated_tokens"));
+        assert_eq!(with(|c| c.average.identity = Identity::Uid), Some("average"));
+        assert_eq!(with(|c| c.average.forgets = true), Some("average"));
+        assert_eq!(with(|c| c.weights = WeightRule::RunMean { alpha: 0.3, rounds: 10 }), Some("average"));
     }
 }

@@ -4,7 +4,9 @@
 //! One file per idea, in the order of a round: `analysis` says what a prompt asks for, `tweet` and `summary` are the
 //! miner's side; `judge` and `preference` turn recorded model outputs into raw rewards, `normaliser` and `reward` make
 //! rewards of them, `criteria` and `penalty` take from them; `step` runs these for a round; `average` and `payout` turn
-//! rewards into weights. `links` and `later` hold the rules of upstream's later versions, `gate` a miner's admission.
+//! rewards into weights. `task` and `verdicts` say what miners and models are asked, `offline` answers without a model, and
+//! `evaluation`, `running` and `derivation` put it all behind the trait in `mechanism`. `links` and `later` hold the rules of
+//! upstream's later versions, `gate` a miner's admission.
 //! "Spec" in comments is the mechanism's specification that these files were written from.
 //!
 //! Numbers are generic over their precision: the rule sets compute in single precision, as upstream does; double precision
@@ -16,19 +18,26 @@ pub mod analysis;
 pub mod average;
 pub mod constants;
 pub mod criteria;
+mod derivation;
+mod evaluation;
 pub mod gate;
 pub mod judge;
 pub mod later;
 pub mod links;
+pub mod mechanism;
 pub mod normaliser;
 pub mod numbers;
+pub mod offline;
 pub mod payout;
 pub mod penalty;
 pub mod preference;
 pub mod reward;
+pub mod running;
 pub mod step;
 pub mod summary;
+pub mod task;
 pub mod tweet;
+pub mod verdicts;
 
 /// Why something given to the mechanism cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,440 @@
+//! Rounds and epochs from facts: what each rule set makes of the same answers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use super::*;
+use crate::events::{DrawnMiner, FailureReason, Neuron, SkipReason, ZeroReason};
+use crate::mechanism::{JudgementFact, ResponseFact};
+use crate::metagraph::Metagraph;
+use crate::twitter::constants::Remedies;
+use crate::twitter::numbers::Recorded;
+use crate::twitter::running;
+use crate::twitter::verdicts::{DPO, LogitReply, PROMPT, QUERY_ANALYSIS, RLHF};
+use crate::types::{BlockNumber, HexBytes, Position, Rao, Uid, sha256};
+use proptest::prelude::*;
+
+const ASKED: &str = "What are people saying about the SpaceX launch? #Starship";
+const GOOD: &str = "Two accounts report that the SpaceX launch moved to Friday because of wind; one of them shows #Starship \
+    on its pad, and a third asks whether tickets stay valid.";
+const OTHER: &str =
+    "The #Starship launch by SpaceX is on Friday, say three tweets. The weather on the coast is the reason.";
+const SPAM: &str = "Great question! Our premium garden furniture ships free this week.";
+
+fn twitter(version: &str) -> Twitter {
+    let name = format!("twitter/{version}");
+    Twitter::new(shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
+}
+
+fn all() -> [Twitter; 3] {
+    ["readme", "2.5.9", "assay-1"].map(twitter)
+}
+
+fn hotkey(n: u8) -> Hotkey {
+    Hotkey::from_public(&[n; 32])
+}
+
+fn miner(n: u8) -> DrawnMiner {
+    DrawnMiner { hotkey: hotkey(n), uid: Uid(n.into()), coldkey: hotkey(100), ip: "10.0.0.1".to_owned(), port: 1 }
+}
+
+/// Answers of miners 1, 2, … and failures of 90, 91, ….
+fn facts(answers: &[&str], failures: u8) -> RoundFacts {
+    let response = |(at, text): (usize, &&str)| {
+        let n = u8::try_from(at + 1).unwrap();
+        ResponseFact {
+            position: Position(n.into()),
+            miner: miner(n),
+            response_time_ms: 1000 + u32::from(n),
+            first_byte_ms: 100 + u32::from(n),
+            text: (*text).to_owned(),
+            text_hash: sha256(text.as_bytes()),
+        }
+    };
+    RoundFacts {
+        challenge_id: "c".to_owned(),
+        attempt: 1,
+        seed: Some(sha256(b"seed")),
+        task: Some(Task { prompt: ASKED.to_owned(), query_seed: 3 }.to_json().unwrap()),
+        responses: answers.iter().enumerate().map(response).collect(),
+        failures: (0..failures).map(|n| (miner(90 + n), FailureReason::TimedOut)).collect(),
+        ..RoundFacts::default()
+    }
+}
+
+/// Records what the mechanism asks for, as it says itself without a model, but for the replies given.
+fn record(twitter: &Twitter, facts: &mut RoundFacts, replies: &[(&str, Option<u8>, &str)]) {
+    for stage in [Stage::BeforeIssue, Stage::AfterAnswers] {
+        for want in twitter.wants(stage, facts) {
+            let Want::Judgement(request) = want else { panic!("{want:?}") };
+            let told = replies
+                .iter()
+                .find(|(purpose, about, _)| *purpose == request.purpose && about.map(hotkey) == request.hotkey);
+            let reply = told.map_or_else(|| twitter.offline(&request).unwrap(), |(_, _, reply)| (*reply).to_owned());
+            facts.judgements.push(JudgementFact {
+                purpose: request.purpose,
+                hotkey: request.hotkey,
+                reply: reply.into_bytes(),
+            });
+        }
+        assert!(twitter.wants(stage, facts).is_empty());
+    }
+}
+
+fn evaluated(twitter: &Twitter, mut facts: RoundFacts, replies: &[(&str, Option<u8>, &str)]) -> Evaluation {
+    record(twitter, &mut facts, replies);
+    twitter.evaluate(&facts).unwrap()
+}
+
+fn rewards(evaluation: &Evaluation) -> Vec<f64> {
+    evaluation.scores.iter().map(|scored| scored.score).collect()
+}
+
+fn reasons(evaluation: &Evaluation) -> Vec<Option<ZeroReason>> {
+    evaluation.scores.iter().map(|scored| scored.reason).collect()
+}
+
+fn of_round(evaluation: &Evaluation, name: &str) -> f64 {
+    evaluation.round.components.iter().find(|part| part.name == name).expect(name).value
+}
+
+fn part(evaluation: &Evaluation, at: usize, name: &str) -> Option<f64> {
+    evaluation.scores[at].components.iter().find(|part| part.name == name).map(|part| part.value)
+}
+
+#[test]
+fn rule_sets_have_these_hashes() {
+    let found: Vec<(String, String)> = shipped().iter().map(|set| (set.name(), set.hash().to_string())).collect();
+    let expected = [
+        ("twitter/readme", "ae3333a415c6691ff73bcd6e6d30e2795ee871bf08b85ecbc05b57518d589a15"),
+        ("twitter/2.5.9", "88a0b713fd8ca1041f665e08d208064c188936666322390a251edc07bc8a6729"),
+        ("twitter/assay-1", "a4b4fdb9951331b1e45c21068d17e7c7ff7334d56755085f60c2e74a6da9d297"),
+    ];
+    assert_eq!(found, expected.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
+}
+
+#[test]
+fn a_round_pays_summaries_by_upstreams_parts() {
+    for (twitter, models) in all().into_iter().zip([3, 1, 1]) {
+        let name = twitter.rule_set().name();
+        let found = evaluated(&twitter, facts(&[GOOD, OTHER, SPAM], 1), &[]);
+        let scores = rewards(&found);
+        assert!(scores[0] > scores[2] && scores[1] > scores[2] && scores[3] == 0.0, "{name} {scores:?}");
+        assert_eq!(found.scores[3].reason, Some(ZeroReason::TimedOut));
+        assert!(found.scores.iter().all(|scored| scored.counted));
+        assert_eq!(found.round.best, Some(hotkey(if scores[0] > scores[1] { 1 } else { 2 })), "{name}");
+        let raw = running::MODELS.iter().filter(|model| part(&found, 0, model).is_some()).count();
+        assert_eq!(raw, models, "{name}");
+        assert_eq!(part(&found, 1, "first_token_ms"), Some(102.0));
+        assert_eq!(part(&found, 0, "accuracy_match_penalty_applied"), Some(1.0));
+        assert_eq!((of_round(&found, "answers"), of_round(&found, "hashtags")), (3.0, 1.0));
+        assert!(found.round.consensus_achieved && found.round.similarity == crate::types::Block::default());
+    }
+}
+
+#[test]
+fn verdicts_are_asked_for_once_and_one_by_one() {
+    for (twitter, models) in all().into_iter().zip([&[RLHF, PROMPT, DPO][..], &[RLHF], &[RLHF]]) {
+        let mut facts = facts(&[GOOD, "  ", "tiny"], 1);
+        let asked = |facts: &RoundFacts, stage| -> Vec<(String, Option<Hotkey>)> {
+            let wants = twitter.wants(stage, facts).into_iter();
+            wants
+                .map(|want| match want {
+                    Want::Judgement(request) => (request.purpose, request.hotkey),
+                    Want::Vectors { .. } => panic!("vectors"),
+                })
+                .collect()
+        };
+        assert_eq!(asked(&facts, Stage::BeforeIssue), [(QUERY_ANALYSIS.to_owned(), None)]);
+        let after = asked(&facts, Stage::AfterAnswers);
+        let of = |n: u8| {
+            after.iter().filter(move |(_, about)| *about == Some(hotkey(n))).map(|(purpose, _)| purpose.as_str())
+        };
+        assert_eq!(of(1).collect::<Vec<_>>(), models);
+        // What the preference reward cannot measure has its floor without a model.
+        assert_eq!(of(3).collect::<Vec<_>>(), models.iter().copied().filter(|one| *one != DPO).collect::<Vec<_>>());
+        let blank_fails = twitter.constants().remedies.blank_answers_fail;
+        assert_eq!(of(2).count() == 0, blank_fails);
+        let missing = twitter.evaluate(&facts).unwrap_err();
+        assert!(
+            matches!(missing, EvaluationError::MissingJudgement { ref purpose, about: None } if purpose == QUERY_ANALYSIS)
+        );
+        record(&twitter, &mut facts, &[]);
+        facts.judgements.truncate(1);
+        let missing = twitter.evaluate(&facts).unwrap_err();
+        assert!(
+            matches!(missing, EvaluationError::MissingJudgement { ref purpose, about: Some(_) } if purpose == RLHF)
+        );
+    }
+}
+
+#[test]
+fn tasks_are_the_mechanisms_or_a_clients_prompt() {
+    for twitter in all() {
+        let without = RoundFacts { task: None, prompt: ASKED.to_owned(), ..facts(&[GOOD], 0) };
+        assert!(twitter.wants(Stage::BeforeIssue, &without) == twitter.wants(Stage::BeforeIssue, &facts(&[GOOD], 0)));
+        let wrong = RoundFacts { task: Some("{}".to_owned()), ..facts(&[GOOD], 0) };
+        assert!(twitter.wants(Stage::BeforeIssue, &wrong).is_empty());
+        assert!(matches!(twitter.evaluate(&wrong), Err(EvaluationError::MalformedTask { .. })));
+    }
+}
+
+#[test]
+fn blank_answers_spam_and_copies_earn_upstream_and_not_under_ours() {
+    let answers = [GOOD, GOOD, SPAM, " "];
+    let upstream = evaluated(&twitter("2.5.9"), facts(&answers, 0), &[]);
+    assert!(rewards(&upstream).iter().all(|reward| *reward > 0.0), "{upstream:?}");
+    let ours = evaluated(&twitter("assay-1"), facts(&answers, 0), &[]);
+    assert_eq!(reasons(&ours), [None, None, Some(ZeroReason::Penalised), Some(ZeroReason::EmptyAnswer)]);
+    // Both rule sets report what they saw.
+    for found in [&upstream, &ours] {
+        assert_eq!((of_round(found, "blank_answers"), of_round(found, "equal_answers")), (1.0, 2.0));
+        assert_eq!(part(found, 0, "equal_answers"), Some(2.0));
+    }
+    assert_eq!((part(&upstream, 0, "shared_by"), part(&ours, 0, "shared_by")), (Some(1.0), Some(2.0)));
+    let weighted = part(&ours, 0, "weighted_reward").unwrap();
+    assert!((rewards(&ours)[0] - weighted / 2.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_verdict_that_is_no_number_zeroes_all_upstream_and_one_under_ours() {
+    let replies = [(RLHF, Some(1), r#"{"logit":"NaN"}"#)];
+    let upstream = evaluated(&twitter("2.5.9"), facts(&[GOOD, OTHER], 0), &replies);
+    assert_eq!(reasons(&upstream), [Some(ZeroReason::NoJudgement); 2]);
+    assert!(upstream.round.best.is_none() && !upstream.round.consensus_achieved);
+    let ours = evaluated(&twitter("assay-1"), facts(&[GOOD, OTHER], 0), &replies);
+    assert_eq!(reasons(&ours), [Some(ZeroReason::NoJudgement), None]);
+    for found in [&upstream, &ours] {
+        assert_eq!(of_round(found, "not_finite_rewards"), 1.0);
+        assert_eq!(part(found, 0, "rlhf_reward_model_not_finite"), Some(1.0));
+        assert_eq!(part(found, 0, "rlhf_reward_model"), None);
+    }
+}
+
+#[test]
+fn one_answer_alone_poisons_the_statistics_upstream_and_not_under_ours() {
+    for (twitter, poisoned) in all().into_iter().zip([true, true, false]) {
+        let mut statistics = Vec::new();
+        for logit in [1.0, 2.0, 4.0] {
+            let reply = serde_json::to_string(&LogitReply { logit: Recorded(logit) }).unwrap();
+            let round = RoundFacts { statistics, ..facts(&[GOOD], 0) };
+            let found = evaluated(&twitter, round, &[(RLHF, Some(1), &reply)]);
+            // The first answer of all stands in the middle of itself, so that nothing scales it yet.
+            assert!(logit == 1.0 || (of_round(&found, "unscaled_models") > 0.0) == poisoned);
+            statistics = found.round.statistics;
+        }
+        let variance = running::models(&statistics).rlhf.variance.0;
+        assert_eq!(variance.is_nan(), poisoned, "{}", twitter.rule_set().name());
+        assert_eq!(running::models(&statistics).rlhf.count, 3);
+    }
+}
+
+#[test]
+fn an_unusable_analysis_costs_the_round_upstream_and_not_under_ours() {
+    for (twitter, survives) in all().into_iter().zip([false, false, true]) {
+        let mut round = facts(&[GOOD, SPAM], 0);
+        record(&twitter, &mut round, &[(QUERY_ANALYSIS, None, "I cannot do that.")]);
+        match twitter.evaluate(&round) {
+            Ok(found) => assert!(survives && found.scores[1].reason == Some(ZeroReason::Penalised)),
+            Err(error) => {
+                assert!(
+                    !survives && matches!(error, EvaluationError::UnusableJudgement { about: None, .. }),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn signs_of_an_analysis_are_doubled_upstream_and_not_under_ours() {
+    // A model writes hashtags with their sign, as upstream's own example does.
+    for (twitter, charged) in all().into_iter().zip([true, true, false]) {
+        let key = if twitter.rule_set().name() == "twitter/readme" { "query_string" } else { "api_params" };
+        let reply = format!(r##"{{"{key}":"x","keywords":["SpaceX"],"hashtags":["#Starship"],"user_mentions":[]}}"##);
+        let found = evaluated(&twitter, facts(&[GOOD, OTHER], 0), &[(QUERY_ANALYSIS, None, &reply)]);
+        let applied = part(&found, 0, "accuracy_match_penalty_applied").unwrap();
+        assert_eq!(applied < 1.0, charged, "{} {applied}", twitter.rule_set().name());
+    }
+}
+
+#[test]
+fn a_miners_own_analysis_has_no_say() {
+    for twitter in all() {
+        let body =
+            format!(r#"{{"messages":"q","completion":"{SPAM}","prompt_analysis":{{"keywords":["furniture"]}}}}"#);
+        let text = twitter.parse_response(body.as_bytes()).unwrap();
+        let bare = evaluated(&twitter, facts(&[GOOD, SPAM], 0), &[]);
+        assert_eq!(evaluated(&twitter, facts(&[GOOD, &text], 0), &[]), bare);
+    }
+}
+
+fn neuron(n: u16, key: u8) -> Neuron {
+    Neuron {
+        uid: Uid(n),
+        hotkey: hotkey(key),
+        coldkey: hotkey(100),
+        ip: "10.0.0.1".to_owned(),
+        port: 1,
+        stake: Rao(0),
+        validator_permit: n == 0,
+        last_update: BlockNumber(0),
+    }
+}
+
+fn metagraph(neurons: &[Neuron]) -> Metagraph {
+    let mut metagraph = Metagraph::default();
+    metagraph.observe(&Metagraph::full(BlockNumber(1), HexBytes([0; 32]), None, neurons));
+    metagraph
+}
+
+/// Plays rounds of the same answers and gives the state that they leave.
+fn played(
+    twitter: &Twitter,
+    rounds: usize,
+    round: impl Fn() -> RoundFacts,
+) -> (BTreeMap<Hotkey, MinerState>, Vec<crate::events::Statistic>) {
+    let (mut miners, mut statistics) = (BTreeMap::new(), Vec::new());
+    for _ in 0..rounds {
+        let found = evaluated(twitter, RoundFacts { statistics, ..round() }, &[]);
+        for scored in &found.scores {
+            miners.entry(scored.hotkey).or_insert_with(MinerState::default).drawn += 1;
+        }
+        twitter.absorb(&mut miners, &found.scores, Micros(1));
+        statistics = found.round.statistics;
+    }
+    (miners, statistics)
+}
+
+fn derived(
+    twitter: &Twitter,
+    metagraph: &Metagraph,
+    state: &(BTreeMap<Hotkey, MinerState>, Vec<crate::events::Statistic>),
+) -> Derivation {
+    let (miners, statistics) = state;
+    let facts = EpochFacts { now: Micros(9), own: hotkey(200), metagraph, miners, external: None, statistics };
+    twitter.derive(&facts)
+}
+
+#[test]
+fn weights_follow_the_averages() {
+    let mut idle = neuron(4, 4);
+    idle.port = 0;
+    let slots = [neuron(0, 200), neuron(1, 1), neuron(2, 2), neuron(3, 3), idle, neuron(5, 5)];
+    for (twitter, rounds) in all().into_iter().zip([2, 9, 2]) {
+        let name = twitter.rule_set().name();
+        let state = played(&twitter, rounds, || facts(&[GOOD, OTHER, " "], 0));
+        let found = derived(&twitter, &metagraph(&slots), &state);
+        assert_eq!((found.skip, found.window_start), (None, Micros(9)), "{name}");
+        assert_eq!(found.weights.iter().map(|one| one.weight).max(), Some(u16::MAX), "{name}");
+        assert!(found.weights.iter().all(|one| hotkey(u8::try_from(one.uid.0).unwrap()) == one.hotkey));
+        let zeros: Vec<(u16, ZeroReason)> = found.zeros.iter().map(|zero| (zero.uid.0, zero.reason)).collect();
+        let mut expected = vec![(0, ZeroReason::NotServing), (4, ZeroReason::NotServing), (5, ZeroReason::NotSampled)];
+        if twitter.constants().remedies.blank_answers_fail {
+            expected.insert(1, (3, ZeroReason::NoScore));
+        }
+        assert_eq!(zeros, expected, "{name}");
+        assert_eq!(found.weights.len() + found.zeros.len(), slots.len());
+        let stranger = derived(&twitter, &metagraph(&slots[1..]), &state);
+        assert_eq!((stranger.skip, stranger.weights.len()), (Some(SkipReason::NotRegistered), 0));
+        assert_eq!(derived(&twitter, &metagraph(&slots[..1]), &state).skip, Some(SkipReason::NobodyServing));
+        let nothing = (BTreeMap::new(), Vec::new());
+        assert_eq!(derived(&twitter, &metagraph(&slots), &nothing).skip, Some(SkipReason::NoScores));
+    }
+}
+
+#[test]
+fn the_mean_of_a_run_is_paid_when_it_is_due() {
+    let twitter = twitter("2.5.9");
+    let slots = metagraph(&[neuron(0, 200), neuron(1, 1), neuron(2, 2)]);
+    let round = || facts(&[GOOD, OTHER], 0);
+    assert_eq!(derived(&twitter, &slots, &played(&twitter, 8, round)).skip, Some(SkipReason::NoScores));
+    let ninth = derived(&twitter, &slots, &played(&twitter, 9, round));
+    assert_eq!(ninth.skip, None);
+    let tenth = derived(&twitter, &slots, &played(&twitter, 10, round));
+    assert_eq!((tenth.weights, tenth.averages), (ninth.weights, ninth.averages));
+}
+
+#[test]
+fn a_slot_inherits_upstream_and_a_hotkey_does_not_elsewhere() {
+    // Miner 1's slot goes to hotkey 77, which never answered anything.
+    let after = metagraph(&[neuron(0, 200), neuron(1, 77), neuron(2, 2)]);
+    for (twitter, inherits) in all().into_iter().zip([false, true, false]) {
+        let state = played(&twitter, 9, || facts(&[GOOD, OTHER], 0));
+        let found = derived(&twitter, &after, &state);
+        let paid = found.weights.iter().any(|weight| weight.hotkey == hotkey(77));
+        assert_eq!(paid, inherits, "{}", twitter.rule_set().name());
+        if !inherits {
+            assert!(found.zeros.iter().any(|zero| zero.uid == Uid(1) && zero.reason == ZeroReason::NotSampled));
+        }
+    }
+}
+
+#[test]
+fn who_is_away_keeps_its_credit_upstream_and_loses_it_under_ours() {
+    for (twitter, keeps) in all().into_iter().zip([true, true, false]) {
+        let (mut miners, _) = played(&twitter, 3, || facts(&[GOOD, OTHER], 0));
+        let before = miners[&hotkey(2)].average;
+        let found = evaluated(&twitter, facts(&[GOOD], 0), &[]);
+        twitter.absorb(&mut miners, &found.scores, Micros(2));
+        assert_eq!(miners[&hotkey(2)].average == before, keeps, "{}", twitter.rule_set().name());
+        assert!(miners[&hotkey(2)].average <= before);
+        // Who failed was asked, and counts as 0 everywhere.
+        let mut failed = facts(&[GOOD], 0);
+        failed.failures.push((miner(2), FailureReason::Unreachable));
+        let (one, _) = played(&twitter, 1, || failed.clone());
+        let by_hotkey = twitter.rule_set().name() != "twitter/2.5.9";
+        assert_eq!(one[&hotkey(2)].average, by_hotkey.then_some(0.0));
+    }
+}
+
+#[test]
+fn averages_are_numbers_of_single_precision() {
+    let twitter = twitter("readme");
+    let (miners, _) = played(&twitter, 5, || facts(&[GOOD, OTHER, SPAM], 1));
+    for state in miners.values() {
+        let average = state.average.unwrap();
+        assert_eq!(f64::from(average as f32), average);
+        assert!((0.0..=1.0).contains(&average) && state.window.is_empty());
+    }
+}
+
+#[test]
+fn remedies_are_all_off_upstream_and_all_on_under_ours() {
+    let all_of = |on: bool| Remedies {
+        blank_answers_fail: on,
+        only_finite_rewards: on,
+        equal_answers_share: on,
+        absent_miners_count: on,
+        own_words_replace_unusable_analysis: on,
+    };
+    for (twitter, on) in all().into_iter().zip([false, false, true]) {
+        assert_eq!(twitter.constants().remedies, all_of(on));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn scores_are_bounded_and_follow_their_miners(
+        texts in prop::collection::vec("(SpaceX|launch|#Starship|coin| |rain){0,6}", 1..7),
+        failures in 0u8..3,
+        turn in 0usize..7,
+    ) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        for twitter in all() {
+            let straight = evaluated(&twitter, facts(&texts, failures), &[]);
+            prop_assert!(crate::finite::check(&straight.scores).is_ok() && crate::finite::check(&straight.round).is_ok());
+            for scored in &straight.scores {
+                prop_assert!((0.0..=1.0).contains(&scored.score));
+                prop_assert_eq!(scored.reason.is_some(), scored.score == 0.0);
+            }
+            let mut turned = facts(&texts, failures);
+            turned.responses.rotate_left(turn % texts.len());
+            turned.failures.reverse();
+            let turned = evaluated(&twitter, turned, &[]);
+            for scored in &turned.scores {
+                prop_assert!(straight.scores.contains(scored));
+            }
+            prop_assert_eq!(turned.round, straight.round);
+        }
+    }
+}

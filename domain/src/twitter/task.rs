@@ -1,0 +1,184 @@
+//! The task of a round, what miners are sent for it, and the text that is read from what they answer (spec 1.1).
+//!
+//! An answer is the synapse's own object. Only its `completion` is read: whatever else a miner writes into it, such as an
+//! analysis of its own, has no say in its score.
+
+use serde::{Deserialize, Serialize};
+
+use super::constants::Collection;
+use crate::text::strip;
+
+/// The longest task, in bytes.
+pub const MAX_TASK: usize = 64 * 1024;
+
+/// The longest prompt, in bytes.
+pub const MAX_PROMPT: usize = 16 * 1024;
+
+/// The longest completion that is an answer, in bytes.
+pub const MAX_COMPLETION: usize = 64 * 1024;
+
+/// The synapse's name, which is upstream's path as well.
+pub const SYNAPSE: &str = "TwitterScraper";
+
+/// What upstream calls the kind of task; the judge's template goes by it.
+pub const TASK_NAME: &str = "augment";
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// The user's prompt.
+    pub prompt: String,
+    /// The number from which the source drew the prompt, so that anybody can repeat the choice. Nothing else follows from it.
+    pub query_seed: u64,
+}
+
+impl Task {
+    /// Reads a task.
+    ///
+    /// # Errors
+    /// A text that is too long, no such object, or a prompt that is blank or too long.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_TASK {
+            return Err(format!("a task of {} bytes is over the limit of {MAX_TASK}", text.len()));
+        }
+        let task: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        task.checked()
+    }
+
+    /// The task of a challenge: its own, or the prompt of a client that has none.
+    ///
+    /// # Errors
+    /// As [`Task::parse`].
+    pub fn of(task: Option<&str>, prompt: &str) -> Result<Self, String> {
+        match task {
+            Some(task) => Self::parse(task),
+            None => Self { prompt: prompt.to_owned(), query_seed: 0 }.checked(),
+        }
+    }
+
+    fn checked(self) -> Result<Self, String> {
+        match self.prompt.len() {
+            _ if strip(&self.prompt).is_empty() => Err("the prompt is blank".to_owned()),
+            0..=MAX_PROMPT => Ok(self),
+            more => Err(format!("a prompt of {more} bytes is over the limit of {MAX_PROMPT}")),
+        }
+    }
+
+    /// As canonical JSON.
+    ///
+    /// # Errors
+    /// None: texts and whole numbers always serialise.
+    pub fn to_json(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|error| error.to_string())
+    }
+}
+
+/// The fields of the synapse, in upstream's order.
+#[derive(Debug, Serialize)]
+struct TwitterScraper<'a> {
+    messages: &'a str,
+    completion: &'a str,
+    required_hash_fields: [&'a str; 1],
+    seed: i64,
+    model: &'a str,
+}
+
+/// The body of a request: the prompt, and the model and seed that the rule set names.
+///
+/// # Errors
+/// None: texts and whole numbers always serialise.
+pub fn synapse(task: &Task, rule: &Collection) -> Result<String, String> {
+    let body = TwitterScraper {
+        messages: &task.prompt,
+        completion: "",
+        required_hash_fields: ["messages"],
+        seed: rule.seed,
+        model: &rule.model,
+    };
+    serde_json::to_string(&body).map_err(|error| error.to_string())
+}
+
+/// The completion of an answer's body. A blank one is an answer: what it earns is for the rule set to say.
+///
+/// # Errors
+/// A body that is no JSON object with a text `completion`, a NUL character in it, or more of it than an answer may have.
+pub fn completion(body: &[u8]) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        completion: String,
+    }
+    let Answer { completion } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    match completion.len() {
+        _ if completion.contains('\0') => Err("completion contains a NUL character".to_owned()),
+        0..=MAX_COMPLETION => Ok(completion),
+        more => Err(format!("a completion of {more} bytes is over the limit of {MAX_COMPLETION}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::twitter::constants::Constants;
+    use proptest::prelude::*;
+
+    #[test]
+    fn tasks_are_read_strictly() {
+        let task = Task { prompt: "What about SpaceX?".to_owned(), query_seed: 7 };
+        assert_eq!(task.to_json().unwrap(), r#"{"prompt":"What about SpaceX?","query_seed":7}"#);
+        assert_eq!(Task::parse(&task.to_json().unwrap()), Ok(task));
+        assert_eq!(Task::of(None, "rain").unwrap().query_seed, 0);
+        let long = format!(r#"{{"prompt":"{}","query_seed":1}}"#, "x".repeat(MAX_PROMPT + 1));
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"prompt":" \n","query_seed":1}"#,
+            r#"{"prompt":"a","query_seed":-1}"#,
+            r#"{"prompt":"a","query_seed":1,"more":2}"#,
+            &long,
+            &" ".repeat(MAX_TASK + 1),
+        ] {
+            assert!(Task::parse(bad).is_err(), "{}", bad.get(..40).unwrap_or(bad));
+        }
+        assert!(Task::of(None, " ").is_err());
+    }
+
+    #[test]
+    fn requests_are_upstreams_synapse() {
+        let task = Task { prompt: "a \"b\"".to_owned(), query_seed: 7 };
+        let expected = r#"{"messages":"a \"b\"","completion":"","required_hash_fields":["messages"],"seed":1234,"model":"gpt-4-1106-preview"}"#;
+        assert_eq!(synapse(&task, &Constants::readme().collection).unwrap(), expected);
+    }
+
+    #[test]
+    fn answers_are_hostile() {
+        let with = r#"{"messages":"q","completion":" ans ","prompt_analysis":{"keywords":["ans"]}}"#;
+        assert_eq!(completion(with.as_bytes()).unwrap(), " ans ");
+        assert_eq!(completion(br#"{"completion":""}"#).unwrap(), "");
+        let long = format!(r#"{{"completion":"{}"}}"#, "x".repeat(MAX_COMPLETION + 1));
+        for bad in [
+            b"".as_slice(),
+            b"[]",
+            b"text",
+            br#"{"completion":null}"#,
+            br#"{"completion":["a"]}"#,
+            br#"{"messages":"q"}"#,
+            br#"{"completion":"a","completion":"b"}"#,
+            br#"{"completion":"a\u0000"}"#,
+            b"{\"completion\":\"\xff\"}",
+            long.as_bytes(),
+        ] {
+            assert!(completion(bad).is_err(), "{}", String::from_utf8_lossy(&bad[..bad.len().min(40)]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(text in "\\PC{0,60}") {
+            let body = serde_json::to_vec(&serde_json::json!({"messages": "q", "completion": text})).unwrap();
+            prop_assert_eq!(completion(&body).unwrap(), text);
+        }
+    }
+}
