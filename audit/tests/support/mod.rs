@@ -88,6 +88,10 @@ pub struct World {
     pub dimensions: u16,
     pub epoch: u64,
     pub previous: Option<WeightsDerived>,
+    /// Running statistics as the round evaluated last left them.
+    pub statistics: Vec<Statistic>,
+    /// Scores follow from a label.
+    labelled: bool,
     pub derived_at: Position,
     pub nonce: u64,
 }
@@ -136,6 +140,8 @@ impl World {
             dimensions,
             epoch: 0,
             previous: None,
+            statistics: Vec::new(),
+            labelled: false,
             derived_at: Position(0),
             nonce: 0,
         }
@@ -162,6 +168,7 @@ impl World {
 
     fn stream(&self, event: &Event) -> (String, String) {
         let round = |id: &str, attempt| (round::STREAM_TYPE.to_owned(), round::stream_id(id, attempt));
+        let label = |id: &str, attempt| (round::LABEL_STREAM_TYPE.to_owned(), round::stream_id(id, attempt));
         match event {
             Event::ChallengeAccepted(event) => ("challenge".to_owned(), event.challenge.id.clone()),
             Event::LabelRevealed(event) => {
@@ -173,6 +180,8 @@ impl World {
             Event::ResponseFailed(event) => round(&event.challenge_id, event.attempt),
             Event::EmbeddingComputed(event) => round(&event.challenge_id, event.attempt),
             Event::JudgementRecorded(event) => round(&event.challenge_id, event.attempt),
+            Event::ResponseScored(event) if self.labelled => label(&event.challenge_id, event.attempt),
+            Event::RoundEvaluated(event) if self.labelled => label(&event.challenge_id, event.attempt),
             Event::ResponseScored(event) => round(&event.challenge_id, event.attempt),
             Event::RoundEvaluated(event) => round(&event.challenge_id, event.attempt),
             Event::RoundAbandoned(event) => round(&event.challenge_id, event.attempt),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::Aggregate;
 use domain::events::*;
 use domain::loosh::constants::Constants;
+use domain::mechanism::{Evaluation, JudgementRequest, LabelFacts, OFFLINE, Stage, Want};
 use domain::round::{self, Round};
 use domain::selection::{self, SelectionInput};
 use domain::types::*;
@@ -16,6 +17,8 @@ use super::{World, digest, keypair, sign};
 #[derive(Debug, Clone)]
 pub enum Answer {
     Text(String),
+    /// A body as it is, signed.
+    Body(Vec<u8>),
     /// The same without a signature.
     Unsigned(String),
     Fails(FailureReason),
@@ -53,7 +56,7 @@ impl World {
     }
 
     /// Draws and issues an attempt.
-    pub fn issue(&mut self, id: &str, attempt: u32) -> Attempt {
+    pub fn issue(&mut self, id: &str, number: u32) -> Attempt {
         let (accepted_at, accepted) = self.accepted(id);
         let sweep = match &self.drafts[self.sweep_at.0 as usize].event {
             Event::AvailabilitySwept(swept) => swept.clone(),
@@ -62,7 +65,7 @@ impl World {
         let external = self.external();
         let selected = selection::select(&SelectionInput {
             challenge_id: id,
-            attempt,
+            attempt: number,
             accepted: accepted_at,
             block_hash: accepted.block_hash,
             commitment: accepted.commitment,
@@ -77,16 +80,22 @@ impl World {
         let selected_at = self.push_caused(selected.clone(), Some(accepted_at));
         let mut round = Round::default();
         round.apply(&Event::MinersSelected(selected.clone()));
+        let deadline = Micros(0);
+        let mut attempt = Attempt { accepted_at, accepted, selected_at, selected, round, deadline };
+        if !attempt.selected.drawn.is_empty() {
+            self.gather(&mut attempt, Stage::BeforeIssue);
+        }
+        let Attempt { accepted, selected, mut round, .. } = attempt;
         let deadline = Micros(self.now + u64::from(self.mechanism.deadline_ms()) * 1000);
         for miner in &selected.drawn {
             let mut issued = ChallengeIssued {
                 challenge_id: id.to_owned(),
-                attempt,
+                attempt: number,
                 hotkey: miner.hotkey,
                 address: format!("http://{}:{}", miner.ip, miner.port),
                 dialect: wire::DIALECT_HTTP.to_owned(),
                 request_hash: digest(""),
-                nonce: hex::encode(&digest(&format!("{id}/{attempt}/{}", miner.hotkey)).0[..16]),
+                nonce: hex::encode(&digest(&format!("{id}/{number}/{}", miner.hotkey)).0[..16]),
                 deadline,
                 receipt: HexBytes([0; 64]),
             };
@@ -103,7 +112,7 @@ impl World {
             round.apply(&Event::ChallengeIssued(issued.clone()));
             self.push_caused(issued, Some(selected_at));
         }
-        Attempt { accepted_at, accepted, selected_at, selected, round, deadline, sources: BTreeMap::new() }
+        Attempt { accepted_at, accepted, selected_at, selected, round, deadline }
     }
 
     /// What the drawn miners do, in order of the draw.
@@ -112,8 +121,9 @@ impl World {
             let sent_at = self.now;
             self.now += 150_000 + 4_077 * index as u64;
             match answer {
-                Answer::Text(text) => self.received(attempt, miner, text, true, sent_at),
-                Answer::Unsigned(text) => self.received(attempt, miner, text, false, sent_at),
+                Answer::Text(text) => self.received(attempt, miner, inference_response(text), true, sent_at),
+                Answer::Unsigned(text) => self.received(attempt, miner, inference_response(text), false, sent_at),
+                Answer::Body(body) => self.received(attempt, miner, body.clone(), true, sent_at),
                 Answer::Fails(reason) => self.failed(attempt, miner, *reason, false, sent_at),
                 Answer::SignedMalformed => self.failed(attempt, miner, FailureReason::Malformed, true, sent_at),
                 Answer::Silent => {}
@@ -121,9 +131,8 @@ impl World {
         }
     }
 
-    fn received(&mut self, attempt: &mut Attempt, miner: &DrawnMiner, text: &str, signed: bool, sent_at: u64) {
+    fn received(&mut self, attempt: &mut Attempt, miner: &DrawnMiner, body: Vec<u8>, signed: bool, sent_at: u64) {
         let issued = attempt.round.issued(&miner.hotkey).unwrap().clone();
-        let body = serde_json::to_vec(&serde_json::json!({ "response_text": text })).unwrap();
         let message = wire::response_message(&issued.request_hash.0, &sha256(&body).0);
         let response = ResponseReceived {
             challenge_id: issued.challenge_id,
@@ -142,7 +151,7 @@ impl World {
         };
         attempt.round.apply(&Event::ResponseReceived(response.clone()));
         let position = self.push(response);
-        attempt.sources.entry(digest(text)).or_insert_with(|| (text.to_owned(), Vec::new())).1.push(position);
+        attempt.round.place(miner.hotkey, position);
     }
 
     fn failed(&mut self, attempt: &mut Attempt, miner: &DrawnMiner, reason: FailureReason, signed: bool, sent_at: u64) {
@@ -220,18 +229,94 @@ impl World {
     }
 
     pub fn evidence(&mut self, attempt: &mut Attempt) {
-        let prompt = wire::evaluation_prompt(&attempt.accepted.challenge);
-        self.embed(attempt, TextRole::Prompt, &prompt, vec![attempt.accepted_at]);
-        for (text, sources) in attempt.sources.clone().into_values() {
-            self.embed(attempt, TextRole::Answer, &text, sources);
+        self.gather(attempt, Stage::AfterAnswers);
+    }
+
+    /// Records what the mechanism asks for, until it asks for nothing more. Verdicts are the mechanism's own.
+    fn gather(&mut self, attempt: &mut Attempt, stage: Stage) {
+        let mechanism = std::sync::Arc::clone(&self.mechanism);
+        loop {
+            let facts = attempt.round.facts(&attempt.accepted.challenge, mechanism.as_ref(), &self.statistics).unwrap();
+            let wants = mechanism.wants(stage, &facts);
+            if wants.is_empty() {
+                return;
+            }
+            for want in wants {
+                match want {
+                    Want::Vectors { role, text, sources } => self.embed(attempt, role, &text, sources),
+                    Want::Judgement(request) => self.judge(attempt, &request),
+                }
+            }
         }
     }
 
-    pub fn evaluate(&mut self, attempt: &Attempt) {
-        let events = attempt.round.evaluate(&attempt.accepted.challenge, self.mechanism.as_ref(), &[]).unwrap();
+    fn judge(&mut self, attempt: &mut Attempt, request: &JudgementRequest) {
+        let reply = self.mechanism.offline(request).unwrap_or_else(|| panic!("no verdict {}", request.purpose));
+        let judgement = JudgementRecorded {
+            challenge_id: attempt.selected.challenge_id.clone(),
+            attempt: attempt.selected.attempt,
+            hotkey: request.hotkey,
+            purpose: request.purpose.clone(),
+            model: OFFLINE.to_owned(),
+            request_hash: request.hash(),
+            parameters: "{}".into(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            latency_ms: 0,
+            reply: Block::new(reply.into_bytes()),
+        };
+        attempt.round.apply(&Event::JudgementRecorded(judgement.clone()));
+        self.push_caused(judgement, Some(attempt.selected_at));
+    }
+
+    pub fn evaluate(&mut self, attempt: &Attempt) -> Position {
+        let challenge = &attempt.accepted.challenge;
+        let events = attempt.round.evaluate(challenge, self.mechanism.as_ref(), &self.statistics).unwrap();
+        self.scores(events, attempt.selected_at)
+    }
+
+    fn scores(&mut self, events: Vec<Event>, cause: Position) -> Position {
+        let mut last = cause;
         for event in events {
-            self.push_caused(event, Some(attempt.selected_at));
+            if let Event::RoundEvaluated(evaluated) = &event {
+                self.statistics.clone_from(&evaluated.statistics);
+            }
+            last = self.push_caused(event, Some(cause));
         }
+        last
+    }
+
+    /// Reveals the label of a round that was evaluated at a position, and the scores that follow.
+    pub fn reveal(&mut self, evaluated: Position, source: &str, label: &str) {
+        let at = |position: Position| &self.drafts[position.0 as usize];
+        let Event::RoundEvaluated(round) = at(evaluated).event.clone() else { panic!("no evaluation at {evaluated}") };
+        let id = round::stream_id(&round.challenge_id, round.attempt);
+        let scores = self.drafts[..evaluated.0 as usize].iter().filter(|draft| draft.stream_id == id);
+        let scores = scores.filter_map(|draft| match &draft.event {
+            Event::ResponseScored(scored) => Some(scored.clone()),
+            _ => None,
+        });
+        let (scores, evaluated_at) = (scores.collect(), Micros(at(evaluated).recorded_at));
+        let position = self.push(LabelRevealed {
+            challenge_id: round.challenge_id.clone(),
+            attempt: round.attempt,
+            evaluated,
+            source: source.into(),
+            label: label.into(),
+        });
+        let facts = LabelFacts {
+            position,
+            source: source.into(),
+            label: label.into(),
+            revealed: Micros(self.now),
+            evaluated: evaluated_at,
+            round: Evaluation { scores, round },
+            statistics: self.statistics.clone(),
+        };
+        let evaluation = self.mechanism.evaluate_label(&facts).unwrap();
+        self.labelled = true;
+        self.scores(round::events(evaluation), position);
+        self.labelled = false;
     }
 
     pub fn round(&mut self, id: &str, number: u32, answers: &[Answer]) {
@@ -256,7 +341,10 @@ pub struct Attempt {
     pub selected: MinersSelected,
     pub round: Round,
     pub deadline: Micros,
-    sources: BTreeMap<Digest, (String, Vec<Position>)>,
+}
+
+fn inference_response(text: &str) -> Vec<u8> {
+    serde_json::to_vec(&serde_json::json!({ "response_text": text })).unwrap()
 }
 
 /// A vector near that of its topic, by the hash of the text. One hash gives 16 numbers.
