@@ -154,7 +154,7 @@ fn engagement(lines: &[Line]) -> f64 {
     (evenness + turns + (asking / FULL_QUESTIONS).min(1.0)) / 3.0
 }
 
-fn fluency(lines: &[Line]) -> f64 {
+pub(super) fn fluency(lines: &[Line]) -> f64 {
     let (mut all, mut fillers, mut repeated, mut letters) = (0usize, 0usize, 0usize, 0usize);
     for line in lines {
         let text = words(line.text());

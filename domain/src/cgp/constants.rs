@@ -53,10 +53,22 @@ pub struct Collection {
     pub deadline_ms: u32,
     /// Statuses after which a miner is asked once more.
     pub retried: Vec<u16>,
-    /// Whether miners are told which conversation and window it is.
+    /// Whether miners are told which conversation and window it is: not when masked.
     pub masked: bool,
+    /// The shape in which a window is sent.
+    pub form: Form,
     /// Neurons with a validator permit and more than this stake are not asked, in whole tokens.
     pub validator_stake: u64,
+}
+
+/// The shape in which a window is sent (spec 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Guid, index and lines alone (until 2025).
+    Window,
+    /// A task with its prompts (2.30.65).
+    Task,
 }
 
 /// What is sent together (spec 1.2).
@@ -105,6 +117,8 @@ pub struct Tags {
     pub minimum_truth: u64,
     /// Whether ground-truth tags are cleaned like the miners' before they are compared. Upstream cleans only the latter.
     pub clean_truth: bool,
+    /// Whether lines are escaped in prompts. Upstream's are not, so that a line can forge speakers and instructions.
+    pub escape_lines: bool,
     /// Cleaning and validation of the miners' tags; `null`: they count as sent.
     pub validation: Option<Validation>,
 }
@@ -155,6 +169,9 @@ pub struct Evaluator {
     pub penalties: Option<Penalties>,
     /// Whether answers of a round with the same set of tags share one score.
     pub share_duplicates: bool,
+    /// Whether an answer whose tags clean to nothing costs nobody else anything. Upstream's 2.30.65 fails on it and gives the
+    /// round up for everybody, so that one miner can keep all others from being scored.
+    pub isolate_empty: bool,
 }
 
 /// Who scores participant profiles: a statement of the document, recorded so that a reader of the rule set finds it.
@@ -179,8 +196,22 @@ pub struct Payout {
     pub minimum_average: f64,
     /// Whether negative scores are ranked and paid, as upstream does.
     pub pay_negative: bool,
+    /// Whether everybody gets an even score when the averages do not sum to something positive, as upstream has it.
+    pub even_without_scores: bool,
     /// What the subnet owner's slot gets and burns.
     pub burn: Option<Burn>,
+    /// The chain's limits, which upstream asks the chain for and here are constants: the defaults of a new subnet.
+    pub limits: ChainLimits,
+}
+
+/// The chain's limits on weights, applied before they are sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainLimits {
+    /// How many weights the chain asks for.
+    pub minimum_weights: u64,
+    /// The largest share of one miner, 0 to 1.
+    pub maximum_share: f64,
 }
 
 /// Burned emission.
@@ -250,6 +281,12 @@ impl Constants {
                 self.payout.curve.as_ref().is_none_or(|c| c.least > 0.0 && c.most >= c.least),
             ),
             ("payout.burn.rate", shares, burn.is_none_or(|burn| within(burn.rate))),
+            ("payout.limits.minimum_weights", "must be at most 65535", self.payout.limits.minimum_weights <= 65_535),
+            (
+                "payout.limits.maximum_share",
+                "must be above 0 and at most 1",
+                self.payout.limits.maximum_share > 0.0 && within(self.payout.limits.maximum_share),
+            ),
         ];
         checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
     }

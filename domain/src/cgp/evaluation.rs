@@ -92,12 +92,20 @@ fn own_stream(seed: &Digest, distinct: &BTreeSet<&str>) -> Stream {
     Stream::new(*seed, &format!("cgp/scored/1/{}", sha256(tags.as_bytes())))
 }
 
+impl Evaluator {
+    /// Whether an answer has too few tags to be scored.
+    pub(super) fn too_few(&self, tags: &[String]) -> bool {
+        let distinct = || tags.iter().collect::<BTreeSet<_>>().len();
+        let count = if self.minimum_distinct { distinct() } else { tags.len() };
+        (count as u64) < self.minimum_tags
+    }
+}
+
 fn evaluate_one(truth: &Truth<'_>, answer: Option<&Answer<'_>>, rule: &Evaluator, seed: &Digest) -> Outcome {
     let answer = answer.ok_or(NotScored::NoOutput)?;
     let tags = answer.tags.ok_or(NotScored::TooFewTags)?;
     let distinct: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
-    let count = if rule.minimum_distinct { distinct.len() } else { tags.len() };
-    if (count as u64) < rule.minimum_tags {
+    if rule.too_few(tags) {
         return Err(NotScored::TooFewTags);
     }
     let vectors = answer.vectors.as_ref().ok_or(NotScored::NoVectors)?;

@@ -6,6 +6,9 @@
 //! `bell` as the document's own generation does, `average` and `rank_curve` turn scores into weights. `tagger` is the tagger
 //! without a model, `profile` describes participants, `boring` rates a conversation; neither of the last two is ever paid for.
 //!
+//! `mechanism` is the door: `task` and `synapse` are what a round is and what is sent, `batch` which windows go out in which
+//! order, `requests` what models are asked, `evidence` what they said, `outcome` and `derivation` the events that follow.
+//!
 //! **Profiles.** The document lets the conversation server score a miner's participant profiles. No conversation server has
 //! a route for it, no revision of the code makes or reads a profile, and no formula is stated: nobody scores them, and
 //! nobody can. Profiles are recorded and weigh nothing; `cgp/readme` says so in its own constants.
@@ -16,21 +19,29 @@
 
 pub mod answer;
 pub mod average;
+pub mod batch;
 pub mod bell;
 pub mod boring;
 pub mod constants;
 pub mod conversation;
+pub mod derivation;
 pub mod evaluation;
+mod evidence;
+pub mod mechanism;
 pub mod mock;
+mod outcome;
 pub mod overlap;
 pub mod penalties;
 pub mod profile;
 pub mod rank_curve;
+pub mod requests;
 pub mod reserved;
 pub mod rules;
 pub mod similarity;
 pub mod statistics;
+pub mod synapse;
 pub mod tagger;
 pub mod tags;
+pub mod task;
 pub mod windows;
 mod words;

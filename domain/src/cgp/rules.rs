@@ -3,7 +3,8 @@
 
 use super::average::Average;
 use super::constants::{
-    Batch, Burn, Collection, Constants, Evaluator, Membership, Payout, Profiles, QualityGate, Tags, Validation, Windows,
+    Batch, Burn, ChainLimits, Collection, Constants, Evaluator, Form, Membership, Payout, Profiles, QualityGate, Tags,
+    Validation, Windows,
 };
 use super::overlap::OverlapScore;
 use super::penalties::Penalties;
@@ -24,12 +25,13 @@ impl Constants {
                 deadline_ms: 12_000,
                 retried: Vec::new(),
                 masked: false,
+                form: Form::Window,
                 validator_stake: 4096,
             },
             batch: Batch { conversations: 1, windows: None, minimum_pieces: 1, shuffle: false },
             windows: Windows { size: 10, overlap: 2, fallback_size: 5, maximum_lines: None, minimum: 1 },
             quality: None,
-            tags: Tags { minimum_truth: 10, clean_truth: false, validation: None },
+            tags: Tags { minimum_truth: 10, clean_truth: false, escape_lines: false, validation: None },
             overlap: Some(OverlapScore {
                 identical: 0.1,
                 own_share: 0.5,
@@ -42,7 +44,14 @@ impl Constants {
             profiles: Some(Profiles { stated_scorer: "conversation server".to_owned(), scorable: false, weight: 0.0 }),
             bell_curve: true,
             average: Average { alpha: 0.1, halve_for_zero: false, power: None },
-            payout: Payout { curve: None, minimum_average: 0.0, pay_negative: false, burn: None },
+            payout: Payout {
+                curve: None,
+                minimum_average: 0.0,
+                pay_negative: false,
+                even_without_scores: false,
+                burn: None,
+                limits: CHAIN_LIMITS,
+            },
         }
     }
 
@@ -55,6 +64,7 @@ impl Constants {
                 deadline_ms: 12_000,
                 retried: vec![408, 422],
                 masked: true,
+                form: Form::Task,
                 validator_stake: 4096,
             },
             batch: Batch { conversations: 10, windows: Some(5), minimum_pieces: 10, shuffle: true },
@@ -63,6 +73,7 @@ impl Constants {
             tags: Tags {
                 minimum_truth: 0,
                 clean_truth: false,
+                escape_lines: false,
                 validation: Some(Validation {
                     sample: 20,
                     longest_tag: 50,
@@ -88,6 +99,7 @@ impl Constants {
                     few_unique: [0.85, 0.9, 0.95],
                 }),
                 share_duplicates: false,
+                isolate_empty: false,
             }),
             profiles: None,
             bell_curve: false,
@@ -96,7 +108,9 @@ impl Constants {
                 curve: Some(Curve { least: 0.001, most: 0.003 }),
                 minimum_average: 0.0,
                 pay_negative: true,
+                even_without_scores: true,
                 burn: Some(Burn { rate: 0.9, whole_when_alone: false }),
+                limits: CHAIN_LIMITS,
             },
         }
     }
@@ -115,6 +129,9 @@ impl Constants {
     /// - Answers of a round with the same set of tags share one score (`share_duplicates`).
     /// - An average under 0.02 is not paid: upstream's rank curve gives anybody who ever scored a third of the best, for
     ///   ever (`minimum_average`).
+    /// - Nobody is paid when no average counts; upstream then pays everybody alike (`even_without_scores`).
+    /// - An answer whose tags clean to nothing costs nobody else anything (`isolate_empty`).
+    /// - Lines are escaped in prompts (`escape_lines`).
     /// - Weights sum to 1 when only the burning slot is left (`whole_when_alone`).
     ///
     /// Averages are keyed by hotkey under every rule set: a uid that is reused inherits nothing.
@@ -123,6 +140,7 @@ impl Constants {
         rules.models = LooshConstants::readme().models;
         rules.windows.fallback_size = 5;
         rules.tags.clean_truth = true;
+        rules.tags.escape_lines = true;
         rules.tags.validation =
             Some(Validation { sample: 20, longest_tag: 50, membership: Membership::Clean, keep_unmarked: true });
         if let Some(evaluator) = &mut rules.evaluator {
@@ -131,6 +149,7 @@ impl Constants {
             evaluator.isolate_not_finite = true;
             evaluator.hold_at_zero = true;
             evaluator.share_duplicates = true;
+            evaluator.isolate_empty = true;
             if let Some(penalties) = &mut evaluator.penalties {
                 penalties.junk = 0.0;
                 penalties.junk_below = JUNK_BELOW;
@@ -139,10 +158,14 @@ impl Constants {
         }
         rules.payout.minimum_average = 0.02;
         rules.payout.pay_negative = false;
+        rules.payout.even_without_scores = false;
         rules.payout.burn = Some(Burn { rate: 0.9, whole_when_alone: true });
         rules
     }
 }
+
+/// Limits of a subnet that nobody changed: one weight is enough, and one miner may have all of it.
+const CHAIN_LIMITS: ChainLimits = ChainLimits { minimum_weights: 1, maximum_share: 1.0 };
 
 /// Similarity of its best tag below which `cgp/assay-1` calls an answer off topic that shares a tag with the ground truth.
 ///

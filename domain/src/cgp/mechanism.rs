@@ -1,0 +1,129 @@
+//! Conversation Genome behind the [`Mechanism`] trait: rule sets in, scores and weights out. Translation only; no formula lives here.
+//!
+//! A round is one window of a conversation ([`Task`]). Before it is sent, models judge the transcript (where the rule set has a
+//! gate) and tag the whole conversation; afterwards they validate each answer's tags. Where no model is configured, the rules of
+//! `requests` stand in, and an audit repeats them.
+
+use std::collections::BTreeMap;
+
+use super::answer;
+use super::constants::Constants;
+use super::evidence::{Canonical, Evidence};
+use super::task::Task;
+use super::{derivation, outcome, requests, synapse};
+use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextPart, TextRole};
+use crate::mechanism::{
+    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, MAX_PARTS, Mechanism, MinerState,
+    RoundFacts, Stage, Synapse, TextParts, Want,
+};
+use crate::ruleset::{RuleSet, RuleSetError};
+use crate::types::{Hotkey, Micros};
+
+pub use super::rules::shipped;
+
+/// The mechanism under one rule set.
+#[derive(Debug, Clone)]
+pub struct Cgp {
+    rule_set: RuleSet,
+    constants: Constants,
+}
+
+impl Cgp {
+    /// Reads the rule set's constants.
+    ///
+    /// # Errors
+    /// Constants that are missing, unknown, mistyped or outside of their domain, and bytes that are not canonical.
+    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
+        let constants: Constants = rule_set.constants()?;
+        if let Some((constant, problem)) = constants.problem() {
+            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
+        }
+        Ok(Self { rule_set, constants })
+    }
+
+    /// Its constants.
+    #[must_use]
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+}
+
+impl Mechanism for Cgp {
+    fn rule_set(&self) -> &RuleSet {
+        &self.rule_set
+    }
+
+    fn miners_per_round(&self) -> u16 {
+        self.constants.collection.miners
+    }
+
+    fn deadline_ms(&self) -> u32 {
+        self.constants.collection.deadline_ms
+    }
+
+    fn accepts(&self, model: &EmbeddingModel) -> bool {
+        self.constants.models.iter().any(|listed| {
+            listed.weights == model.weights
+                && listed.dimensions == model.dimensions
+                && listed.tokenizer.is_none_or(|tokenizer| tokenizer == model.tokenizer)
+        })
+    }
+
+    fn parse_response(&self, body: &[u8]) -> Result<String, String> {
+        let found = answer::parse(body).map_err(|error| error.to_string())?;
+        let canonical = Canonical { tags: found.tags, profiles: found.profiles };
+        serde_json::to_string(&canonical).map_err(|error| error.to_string())
+    }
+
+    /// One part per line of the text: a tag, or what somebody said.
+    fn text_parts(&self, _: TextRole, text: &str) -> TextParts {
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let mut start = 0;
+        let mut out = TextParts::default();
+        for line in text.split('\n') {
+            let end = start + line.len();
+            if out.parts.len() < MAX_PARTS {
+                out.parts.push(TextPart { start: number(start), end: number(end), suffix: String::new() });
+            } else {
+                out.cut = out.cut.saturating_add(1);
+            }
+            start = end + 1;
+        }
+        out
+    }
+
+    fn wants(&self, stage: Stage, facts: &RoundFacts) -> Vec<Want> {
+        // A task that is none is told when the window is to be sent.
+        let Ok(task) = Task::parse(facts.task.as_deref()) else { return Vec::new() };
+        let evidence = Evidence { constants: &self.constants, facts, task: &task };
+        match stage {
+            Stage::BeforeIssue => evidence.before_issue(),
+            Stage::AfterAnswers => evidence.after_answers(),
+        }
+    }
+
+    fn offline(&self, request: &JudgementRequest) -> Option<String> {
+        requests::offline(request)
+    }
+
+    fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
+        let task = Task::parse(challenge.task.as_deref())?;
+        synapse::of(&task, &self.constants.collection).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {
+        outcome::of(&self.rule_set, &self.constants, facts)
+    }
+
+    fn absorb(&self, miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored], _: Micros) {
+        derivation::absorb(&self.constants, miners, scores);
+    }
+
+    fn derive(&self, facts: &EpochFacts<'_>) -> Derivation {
+        derivation::derive(&self.constants, facts)
+    }
+}
+
+#[cfg(test)]
+#[path = "mechanism_tests.rs"]
+mod tests;
