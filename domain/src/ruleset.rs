@@ -33,7 +33,7 @@ pub enum RuleSetError {
         found: String,
     },
     /// An algorithm that this program does not have.
-    #[error("no mechanism {0:?} in this program; known: loosh, twitter")]
+    #[error("no mechanism {0:?} in this program; known: loosh, cgp, conversion, twitter, bettertherapy")]
     UnknownAlgorithm(String),
     /// A shipped rule set that does not exist.
     #[error("no shipped rule set {name:?}; shipped: {known}")]

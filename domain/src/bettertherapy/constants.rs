@@ -4,8 +4,8 @@
 //! only under a new rule set, and a shipped value must never change.
 //!
 //! - `bettertherapy/readme`: what the document states. Its quality weight is applied twice, so that 79 is the maximum.
-//!   What it does not state is taken from the running upstream, except what it does not know: the burn, the 24 hours and
-//!   files of a batch, and the verdict −1.
+//!   What it does not state is taken from the running upstream, except what it does not know: the burn, the 24 hours,
+//!   lines and files of a batch (it speaks of the assessment of a response, so each is judged by itself), and the verdict −1.
 //! - `bettertherapy/1.2.2`: the running upstream, its weaknesses included. Everything is paid to uid 0.
 //! - `bettertherapy/assay-1`: the running upstream's scoring with its weaknesses closed, one constant each:
 //!   1. `judge.answers_per_line` 1: an answer that manipulates the judge reaches its own score only.
@@ -189,6 +189,12 @@ pub struct Payout {
     pub burn: Burn,
     /// Blocks between two submissions of weights at least.
     pub interval_blocks: u64,
+    /// Weights that the chain asks for: with fewer, everybody gets a little. The chain's own value for a new subnet.
+    pub minimum_weights: u16,
+    /// The largest share of one slot. The chain's own value for a new subnet.
+    pub maximum_share: f64,
+    /// Share of the lowest weights that is left out, of 65535.
+    pub exclude_quantile: u16,
 }
 
 /// What is kept from miners by paying the subnet owner's slot.
@@ -245,6 +251,7 @@ impl Constants {
         Self {
             judge: Judge {
                 rejection: None,
+                answers_per_line: Some(1),
                 lines_per_file: None,
                 upstream_collection: false,
                 ready_after_seconds: 0,
@@ -288,7 +295,13 @@ impl Constants {
             },
             duplicates: None,
             average: Average { alpha: 0.1, combine: Combine::Sum, hold_unjudged: false },
-            payout: Payout { burn: Burn::All { uid: 0 }, interval_blocks: 100 },
+            payout: Payout {
+                burn: Burn::All { uid: 0 },
+                interval_blocks: 100,
+                minimum_weights: 1,
+                maximum_share: 1.0,
+                exclude_quantile: 0,
+            },
         }
     }
 
@@ -346,6 +359,7 @@ impl Constants {
             ("scoring.buckets", "must have points between 0 and 100", points),
             ("duplicates.similarity", shares, self.duplicates.as_ref().is_none_or(|rule| within(rule.similarity))),
             ("average.alpha", shares, within(self.average.alpha)),
+            ("payout.maximum_share", shares, within(self.payout.maximum_share)),
             ("payout.burn", "must have a factor of at least 0 and a total above 0", burnt),
         ];
         checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))

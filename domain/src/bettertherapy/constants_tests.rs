@@ -7,9 +7,9 @@ fn shipped_rule_sets_have_these_hashes() {
 }
 
 const GOLDEN: [&str; 3] = [
-    "bettertherapy/readme 9839a7e5bfcea2a3c0e7c2ba20c440f41e148e0be9500e396df32fbd52317d6d",
-    "bettertherapy/1.2.2 eaeed98ae6dc8a017b194c6ccd4c8cb9eda28fb6b5eb315adc1652d34f6ab315",
-    "bettertherapy/assay-1 b288421e7c1087e321d295f3e60adc37c4233e4b11b5e3bf94b5c6a0ba4c18c5",
+    "bettertherapy/readme 73bfa2747afb8dd541145db99040e6e5916cd0b2a344baecd9b4159596087b84",
+    "bettertherapy/1.2.2 07b8330ad1bdac7df4783a2029b561889d75a24af1b1e98654d386d23cbdd548",
+    "bettertherapy/assay-1 8773ec6dc92a74f7b9a7ce0aff2eb58f8811a0af4752aed3f35ac46165755f9b",
 ];
 
 #[test]

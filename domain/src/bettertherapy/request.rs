@@ -70,7 +70,7 @@ fn data(question: &str, base: &str, answers: &[&str]) -> String {
 }
 
 /// A JSON string of printable ASCII: no invisible, right-to-left or look-alike character reaches the judge as such.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {

@@ -178,8 +178,11 @@ fn texts(facts: &RoundFacts) -> Vec<Want> {
 /// An unknown algorithm, or constants that are missing, unknown, mistyped or out of their domain.
 pub fn open(rule_set: &RuleSet) -> Result<Arc<dyn Mechanism>, RuleSetError> {
     match rule_set.algorithm() {
+        "cgp" => Ok(Arc::new(crate::cgp::mechanism::Cgp::new(rule_set.clone())?)),
         "loosh" => Ok(Arc::new(crate::loosh::mechanism::Loosh::new(rule_set.clone())?)),
+        "conversion" => Ok(Arc::new(crate::conversion::mechanism::Conversion::new(rule_set.clone())?)),
         "twitter" => Ok(Arc::new(crate::twitter::mechanism::Twitter::new(rule_set.clone())?)),
+        "bettertherapy" => Ok(Arc::new(crate::bettertherapy::mechanism::BetterTherapy::new(rule_set.clone())?)),
         other => Err(RuleSetError::UnknownAlgorithm(other.to_owned())),
     }
 }
@@ -187,7 +190,14 @@ pub fn open(rule_set: &RuleSet) -> Result<Arc<dyn Mechanism>, RuleSetError> {
 /// The rule sets that this program ships.
 #[must_use]
 pub fn shipped() -> Vec<RuleSet> {
-    [crate::loosh::mechanism::shipped(), crate::twitter::mechanism::shipped()].concat()
+    [
+        crate::loosh::mechanism::shipped(),
+        crate::cgp::mechanism::shipped(),
+        crate::conversion::mechanism::shipped(),
+        crate::twitter::mechanism::shipped(),
+        crate::bettertherapy::mechanism::shipped(),
+    ]
+    .concat()
 }
 
 /// A shipped rule set by its name.

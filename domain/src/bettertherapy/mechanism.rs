@@ -1,0 +1,117 @@
+//! BetterTherapy behind the [`Mechanism`] trait: rule sets in, requests, scores and weights out.
+//!
+//! Translation only: facts become the arguments of this directory's functions, results become events' bodies. A rule set whose
+//! constants are outside of their domain is refused before anything is scored.
+
+use std::collections::BTreeMap;
+
+use super::constants::{ALGORITHM, Constants};
+use super::task::{Asked, output};
+use super::{derivation, evaluation, evidence};
+use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole};
+use crate::mechanism::{
+    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, LabelFacts, Mechanism, MinerState,
+    RoundFacts, Stage, Synapse, TextParts, Want,
+};
+use crate::ruleset::{RuleSet, RuleSetError};
+use crate::types::{Hotkey, Micros};
+use crate::wire;
+
+pub use super::constants::shipped;
+
+/// The mechanism under one rule set.
+#[derive(Debug, Clone)]
+pub struct BetterTherapy {
+    rule_set: RuleSet,
+    constants: Constants,
+}
+
+impl BetterTherapy {
+    /// Reads the rule set's constants.
+    ///
+    /// # Errors
+    /// Another algorithm's rule set, constants that are missing, unknown, mistyped or outside of their domain, and bytes that
+    /// are not canonical.
+    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
+        if rule_set.algorithm() != ALGORITHM {
+            return Err(RuleSetError::UnknownAlgorithm(rule_set.algorithm().to_owned()));
+        }
+        let constants: Constants = rule_set.constants()?;
+        if let Some((constant, problem)) = constants.problem() {
+            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
+        }
+        Ok(Self { rule_set, constants })
+    }
+
+    /// Its constants.
+    #[must_use]
+    pub fn constants(&self) -> &Constants {
+        &self.constants
+    }
+}
+
+impl Mechanism for BetterTherapy {
+    fn rule_set(&self) -> &RuleSet {
+        &self.rule_set
+    }
+
+    fn miners_per_round(&self) -> u16 {
+        self.constants.collection.miners
+    }
+
+    fn deadline_ms(&self) -> u32 {
+        self.constants.collection.deadline_ms
+    }
+
+    fn accepts(&self, _: &EmbeddingModel) -> bool {
+        false
+    }
+
+    fn parse_response(&self, body: &[u8]) -> Result<String, String> {
+        output(body)
+    }
+
+    fn text_parts(&self, _: TextRole, _: &str) -> TextParts {
+        TextParts::default()
+    }
+
+    fn wants(&self, stage: Stage, facts: &RoundFacts) -> Vec<Want> {
+        evidence::wants(stage, facts, &self.constants)
+    }
+
+    fn offline(&self, request: &JudgementRequest) -> Option<String> {
+        evidence::offline_reply(request, &self.constants)
+    }
+
+    fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
+        let prompt = wire::evaluation_prompt(challenge);
+        Asked::of(&challenge.id, challenge.task.as_deref(), &prompt)?.synapse().map(Some)
+    }
+
+    fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {
+        evaluation::evaluate(self, facts)
+    }
+
+    fn awaits_labels(&self) -> bool {
+        self.constants.judge.ready_after_seconds > 0
+    }
+
+    fn evaluate_label(&self, facts: &LabelFacts) -> Result<Evaluation, EvaluationError> {
+        if !self.awaits_labels() {
+            return Err(EvaluationError::Label(format!("rule set {} waits for none", self.rule_set.name())));
+        }
+        evaluation::of_label(self, facts)
+    }
+
+    fn absorb(&self, miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored], _: Micros) {
+        derivation::absorb(miners, scores, &self.constants);
+    }
+
+    fn derive(&self, facts: &EpochFacts<'_>) -> Derivation {
+        derivation::derive(&self.constants, facts)
+    }
+}
+
+#[cfg(test)]
+#[path = "mechanism_tests.rs"]
+mod tests;

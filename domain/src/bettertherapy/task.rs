@@ -1,0 +1,204 @@
+//! What a round is about: the task that stands in its challenge, and what miners are sent of it.
+//!
+//! Who makes a question, and when: the question has to be known when the challenge is accepted, because the request to miners
+//! is a function of the challenge alone. So a shipped pair stands in the task as it is, and where a model wrote the question,
+//! the task holds that model's raw reply, parsed here by everybody alike. The base answer is asked for after the draw and
+//! before any miner is asked, and recorded as a judgement ([`super::evidence`]); without a model the reply to that is the
+//! shipped pair.
+//!
+//! A client's own question has no task: its prompt is the question, and its base answer needs a model.
+
+use serde::{Deserialize, Serialize};
+
+use super::generator;
+use crate::mechanism::Synapse;
+use crate::text::strip;
+
+/// A longer task is not read, in bytes.
+pub const MAX_TASK_BYTES: usize = 128 * 1024;
+/// A longer answer is no answer, in bytes. The judge sees its beginning only.
+pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+/// Name of the request, as the subnet's own clients call it.
+pub const SYNAPSE: &str = "InferenceSynapse";
+
+/// The task of a challenge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// `btai_` and 26 characters.
+    pub request_id: String,
+    /// Where the question comes from.
+    pub question: Question,
+}
+
+/// Where a question comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Question {
+    /// A pair of a list.
+    Shipped {
+        /// Its name in the list.
+        id: String,
+        /// The question.
+        question: String,
+        /// The base answer.
+        answer: String,
+    },
+    /// A model's.
+    Generated {
+        /// Provider and model.
+        model: String,
+        /// Sampling and other parameters as JSON text.
+        parameters: String,
+        /// The raw reply to [`generator::question_request`].
+        reply: String,
+    },
+}
+
+/// A task as a round uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Names the request to miners.
+    pub request_id: String,
+    /// What miners are asked.
+    pub question: String,
+    /// A base answer that is at hand without a model.
+    pub base_answer: Option<String>,
+}
+
+impl Task {
+    /// Its canonical JSON.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        // A struct of texts always serialises.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads a task.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > MAX_TASK_BYTES {
+            return Err(format!("{} bytes are over the limit of {MAX_TASK_BYTES}", text.len()));
+        }
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Asked {
+    /// What a challenge asks: its task, or else its prompt.
+    ///
+    /// # Errors
+    /// A task that cannot be read, and one without a question.
+    pub fn of(challenge: &str, task: Option<&str>, prompt: &str) -> Result<Self, String> {
+        let asked = match task.map(Task::parse).transpose()? {
+            None => Self { request_id: challenge.to_owned(), question: prompt.to_owned(), base_answer: None },
+            Some(Task { request_id, question: Question::Shipped { question, answer, .. } }) => {
+                Self { request_id, question, base_answer: Some(answer) }
+            }
+            Some(Task { request_id, question: Question::Generated { reply, .. } }) => {
+                let question = generator::question(&reply).map_err(|error| error.to_string())?;
+                Self { request_id, question, base_answer: None }
+            }
+        };
+        if strip(&asked.question).is_empty() {
+            return Err("there is no question".to_owned());
+        }
+        Ok(asked)
+    }
+
+    /// What miners are sent.
+    ///
+    /// # Errors
+    /// None that a text can cause.
+    pub fn synapse(&self) -> Result<Synapse, String> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            prompt: &'a str,
+            request_id: &'a str,
+            output: Option<&'a str>,
+        }
+        let body = Body { prompt: &self.question, request_id: &self.request_id, output: None };
+        let body = serde_json::to_string(&body).map_err(|error| error.to_string())?;
+        Ok(Synapse { name: SYNAPSE, body })
+    }
+}
+
+/// The answer's text in a miner's body: `output` of the synapse that comes back, with whatever else stands there. A missing
+/// or null output is an empty answer.
+///
+/// # Errors
+/// Says what is wrong with the body.
+pub fn output(body: &[u8]) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Body {
+        output: Option<String>,
+    }
+    let Body { output } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let output = output.unwrap_or_default();
+    if output.len() > MAX_OUTPUT_BYTES {
+        return Err(format!("output of {} bytes is over the limit of {MAX_OUTPUT_BYTES}", output.len()));
+    }
+    if output.contains('\0') {
+        return Err("output contains a NUL byte".to_owned());
+    }
+    Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+
+    fn generated(reply: &str) -> String {
+        let text = |text: &str| text.to_owned();
+        let question = Question::Generated { model: text("m"), parameters: text("{}"), reply: text(reply) };
+        Task { request_id: text("btai_1"), question }.to_text()
+    }
+
+    #[test]
+    fn tasks_come_back_and_are_bounded() {
+        let question = Question::Shipped { id: "t1".to_owned(), question: "Why?".to_owned(), answer: "So.".to_owned() };
+        let task = Task { request_id: "btai_1".to_owned(), question };
+        let text = r#"{"request_id":"btai_1","question":{"shipped":{"id":"t1","question":"Why?","answer":"So."}}}"#;
+        assert_eq!(task.to_text(), text);
+        assert_eq!(Task::parse(text), Ok(task));
+        let asked = Asked::of("c", Some(text), "").unwrap();
+        assert_eq!((asked.question.as_str(), asked.base_answer.as_deref()), ("Why?", Some("So.")));
+        for wrong in ["", "{}", &text.replace("\"id\"", "\"identity\""), &text.replace("\"request_id\"", "\"x\"")] {
+            assert!(Task::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Task::parse(&" ".repeat(MAX_TASK_BYTES + 1)).unwrap_err().contains("limit"));
+    }
+
+    #[test]
+    fn questions_of_a_model_and_of_a_client() {
+        let asked = Asked::of("c", Some(&generated("\"question\": \"Why?\"")), "").unwrap();
+        assert_eq!(asked, Asked { request_id: "btai_1".into(), question: "Why?".into(), base_answer: None });
+        for reply in ["", "no", "{\"question\":3}", "{\"question\":\" \"}"] {
+            assert!(Asked::of("c", Some(&generated(reply)), "").is_err(), "{reply}");
+        }
+        let pushed = Asked::of("c", None, "Help?").unwrap();
+        assert_eq!((pushed.request_id.as_str(), pushed.base_answer), ("c", None));
+        assert!(Asked::of("c", None, " ").is_err());
+    }
+
+    #[test]
+    fn the_synapse_has_upstreams_fields() {
+        let asked = Asked { request_id: "btai_1".into(), question: "a \"b\"\n".into(), base_answer: Some("x".into()) };
+        let synapse = asked.synapse().unwrap();
+        assert_eq!(synapse.name, "InferenceSynapse");
+        assert_eq!(synapse.body, r#"{"prompt":"a \"b\"\n","request_id":"btai_1","output":null}"#);
+    }
+
+    #[test]
+    fn bodies_are_read_with_care() {
+        assert_eq!(output(br#"{"prompt":"p","request_id":"r","output":"hi","axon":{}}"#), Ok("hi".to_owned()));
+        assert_eq!((output(b"{}"), output(br#"{"output":null}"#)), (Ok(String::new()), Ok(String::new())));
+        let long = format!("{{\"output\":\"{}\"}}", "x".repeat(MAX_OUTPUT_BYTES + 1));
+        for body in [&b""[..], b"[]", b"\xff", br#"{"output":3}"#, br#"{"output":"a\u0000"}"#, long.as_bytes()] {
+            assert!(output(body).is_err());
+        }
+    }
+}
