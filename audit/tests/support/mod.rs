@@ -10,6 +10,7 @@ pub mod load;
 pub mod mutate;
 pub mod rounds;
 pub mod seal;
+pub mod subnets;
 
 pub use rounds::Answer;
 
