@@ -42,8 +42,50 @@ pub struct MinerChange {
 pub struct EpochChange {
     /// The epoch.
     pub epoch: u64,
+    /// Kendall's tau-a of the two rankings: 1 when they are the same, -1 when one is the other turned round. None for fewer
+    /// than two miners.
+    pub kendall_tau: Option<f64>,
+    /// The share of all weight that goes to somebody else: half the sum of the differences of shares, 0 to 1.
+    pub weight_moved: f64,
     /// Every miner known in it, by its rank under the other rule set.
     pub miners: Vec<MinerChange>,
+}
+
+impl EpochChange {
+    fn of(epoch: u64, miners: Vec<MinerChange>) -> Self {
+        Self { epoch, kendall_tau: kendall_tau(&miners), weight_moved: weight_moved(&miners), miners }
+    }
+}
+
+impl MinerChange {
+    /// Shares of all weight, as decided and under the other rule set.
+    #[must_use]
+    pub fn shares(&self, miners: &[Self]) -> [f64; 2] {
+        let share = |weight: u16, total: u64| if total == 0 { 0.0 } else { f64::from(weight) / total as f64 };
+        let sum = |of: fn(&Self) -> u16| miners.iter().map(|miner| u64::from(of(miner))).sum();
+        [share(self.weight, sum(|m| m.weight)), share(self.weight_after, sum(|m| m.weight_after))]
+    }
+}
+
+/// `(concordant - discordant) / pairs`. Ranks have no ties: equal standings are ranked by hotkey.
+fn kendall_tau(miners: &[MinerChange]) -> Option<f64> {
+    let pairs = miners.len() * miners.len().saturating_sub(1) / 2;
+    let mut balance = 0i64;
+    for (at, left) in miners.iter().enumerate() {
+        for right in &miners[at + 1..] {
+            let same = (left.rank < right.rank) == (left.rank_after < right.rank_after);
+            balance += if same { 1 } else { -1 };
+        }
+    }
+    (pairs > 0).then(|| balance as f64 / pairs as f64)
+}
+
+fn weight_moved(miners: &[MinerChange]) -> f64 {
+    let moved = miners.iter().map(|miner| {
+        let [before, after] = miner.shares(miners);
+        (after - before).abs()
+    });
+    moved.fold(0.0, |total, share| total + share) / 2.0
 }
 
 /// What another rule set would have made of the same facts.
@@ -132,8 +174,7 @@ impl Alternative {
     pub(crate) fn derived(&mut self, decided: &WeightsDerived) {
         let Some(fold) = &mut self.fold else { return };
         let (other, _) = fold.derive();
-        let change = EpochChange { epoch: decided.epoch, miners: changes(decided, &other) };
-        self.what_if.epochs.push(change);
+        self.what_if.epochs.push(EpochChange::of(decided.epoch, changes(decided, &other)));
         if fold.advance(&other).is_err() {
             self.fold = None;
         }
@@ -183,4 +224,37 @@ fn changes(decided: &WeightsDerived, other: &WeightsDerived) -> Vec<MinerChange>
         .collect();
     miners.sort_by_key(|miner| (miner.rank_after, miner.rank));
     miners
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Miners by rank as decided, with their ranks and weights under the other rules.
+    fn change(after: &[(u32, u16)], weights: &[u16]) -> EpochChange {
+        let miners =
+            after.iter().zip(weights).zip(1..).map(|(((rank_after, weight_after), weight), rank)| MinerChange {
+                hotkey: Hotkey::from_public(&[u8::try_from(rank).unwrap_or_default(); 32]),
+                rank,
+                rank_after: *rank_after,
+                average: None,
+                average_after: None,
+                weight: *weight,
+                weight_after: *weight_after,
+            });
+        EpochChange::of(0, miners.collect())
+    }
+
+    #[test]
+    fn rankings_and_shares_are_compared() {
+        let same = change(&[(1, 65535), (2, 100), (3, 0)], &[65535, 100, 0]);
+        assert_eq!((same.kendall_tau, same.weight_moved), (Some(1.0), 0.0));
+        let turned = change(&[(3, 0), (2, 100), (1, 100)], &[100, 100, 0]);
+        assert_eq!((turned.kendall_tau, turned.weight_moved), (Some(-1.0), 0.5));
+        let one_pair = change(&[(2, 1), (1, 1), (3, 1)], &[1, 1, 1]);
+        assert_eq!(one_pair.kendall_tau, Some(1.0 / 3.0));
+        let nobody = change(&[], &[]);
+        assert_eq!((nobody.kendall_tau, nobody.weight_moved), (None, 0.0));
+        assert_eq!(change(&[(1, 0)], &[0]).weight_moved, 0.0);
+    }
 }

@@ -66,7 +66,12 @@ fn print(what_if: &WhatIf) {
     ));
     what_if.reasons.iter().for_each(|reason| output::line(format!("  {reason}")));
     for epoch in &what_if.epochs {
-        output::line(output::bold(&format!("epoch {}", epoch.epoch)));
+        let tau = epoch.kendall_tau.map_or_else(|| "-".to_owned(), |tau| format!("{tau:.4}"));
+        let moved = 100.0 * epoch.weight_moved;
+        output::line(format!(
+            "{}  Kendall's tau {tau}, {moved:.2} % of the weight moves",
+            output::bold(&format!("epoch {}", epoch.epoch))
+        ));
         let columns = [
             ("hotkey", Align::Left),
             ("rank", Align::Right),
@@ -75,12 +80,15 @@ fn print(what_if: &WhatIf) {
             ("then", Align::Right),
             ("weight", Align::Right),
             ("then", Align::Right),
+            ("share", Align::Right),
+            ("then", Align::Right),
         ];
-        output::table(&columns, &epoch.miners.iter().map(row).collect::<Vec<_>>());
+        output::table(&columns, &epoch.miners.iter().map(|miner| row(miner, &epoch.miners)).collect::<Vec<_>>());
     }
 }
 
-fn row(miner: &MinerChange) -> Vec<String> {
+fn row(miner: &MinerChange, all: &[MinerChange]) -> Vec<String> {
+    let [share, share_after] = miner.shares(all).map(|share| format!("{:.2} %", 100.0 * share));
     let average = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.6}"));
     vec![
         miner.hotkey.to_string(),
@@ -90,5 +98,7 @@ fn row(miner: &MinerChange) -> Vec<String> {
         average(miner.average_after),
         miner.weight.to_string(),
         miner.weight_after.to_string(),
+        share,
+        share_after,
     ]
 }
