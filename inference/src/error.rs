@@ -21,6 +21,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A model's file that was named cannot be read.
+    #[error("cannot read the model {}: {reason}", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// No library of ONNX Runtime could be loaded.
     #[error("no usable ONNX Runtime library: {tried}")]
     LibraryUnusable {

@@ -13,12 +13,14 @@ mod model;
 mod onnx_runtime;
 mod pure_rust;
 mod service;
+mod tabular;
 mod word_pieces;
 
 pub use config::{DEFAULT_MODEL, EmbeddingConfig, Limits, Provider, Runtime, find_home};
 pub use error::Error;
 pub use model::Manifest;
 pub use service::{EmbeddingService, ServiceLimits};
+pub use tabular::{MAX_MODEL_BYTES, Tabular};
 
 use model::ModelFiles;
 use word_pieces::WordPieces;

@@ -3,6 +3,8 @@
 //! A request names its synapse and carries that as JSON. Each subnet answers from what it is sent and from what it ships, the
 //! same way each time: an honest answer without a model of a provider.
 
+pub mod conversion;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -35,8 +37,12 @@ pub const NAMES: &[&str] = &["cgp", "twitter", "conversion", "bettertherapy"];
 ///
 /// # Errors
 /// A model or data that cannot be opened.
-pub fn open(name: &str, _variant: u16) -> Result<Option<Arc<dyn Subnet>>, Error> {
+pub fn open(name: &str, variant: u16) -> Result<Option<Arc<dyn Subnet>>, Error> {
     match name {
+        "conversion" => {
+            let timing = conversion::Timing::of_variant(variant);
+            Ok(Some(Arc::new(conversion::Conversion::open(None, timing)?)))
+        }
         _ => Ok(None),
     }
 }

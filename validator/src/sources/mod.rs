@@ -3,6 +3,8 @@
 //! A source is a function of a running number, so that a restart goes on where the log ends. What it gives is accepted like a
 //! challenge of any client: it counts once it is in the log.
 
+pub mod conversion;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -31,6 +33,9 @@ pub trait LabelSource: Send + Sync {
     /// Where the label comes from and the label, canonical JSON text; none while it is not known.
     async fn label(&self, challenge: &Challenge, evaluated: Micros, now: Micros) -> Option<(String, String)>;
 }
+
+/// Between two looks whether labels are known.
+const LABEL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Rounds looked at in one go.
 const LABELS_AT_ONCE: usize = 256;
@@ -74,8 +79,16 @@ async fn label(
 
 /// Starts what makes the tasks, and tells the labels, of a mechanism that needs such. Ends with the validator.
 #[must_use]
-pub fn start(_handle: &Handle, algorithm: &str) -> Vec<JoinHandle<()>> {
+pub fn start(handle: &Handle, algorithm: &str) -> Vec<JoinHandle<()>> {
     match algorithm {
+        "conversion" => {
+            let tasks = conversion::Conversations::of_ledger(handle.origin());
+            let labels = conversion::RuleLabels::default();
+            vec![
+                tokio::spawn(feed(handle.clone(), tasks, Pace::default())),
+                tokio::spawn(reveal(handle.clone(), labels, LABEL_PAUSE)),
+            ]
+        }
         // Loosh's challenges are pushed by clients.
         _ => Vec::new(),
     }
