@@ -74,6 +74,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Print the shipped rule sets and their hashes.
     Rules(RulesArgs),
+    /// Look at every piece that a validator needs and report all that is missing or wrong.
+    Check(CheckArgs),
 }
 
 /// Which database.
@@ -146,6 +148,12 @@ pub struct ValidatorArgs {
     /// Which database.
     #[command(flatten)]
     pub database: DatabaseArgs,
+    /// Configuration file. Default: assay.toml in the working directory, if there is one.
+    #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Ask no language model, whatever is configured: mechanisms judge by their own rules.
+    #[arg(long)]
+    pub offline: bool,
     /// The subnet; several ones run side by side: --netuid 78 --netuid 79.
     #[arg(long, required = true, value_name = "N")]
     pub netuid: Vec<u16>,
@@ -186,6 +194,44 @@ pub struct ValidatorArgs {
     /// Milliseconds until the collector gives up, when shorter than the rule set's.
     #[arg(long, value_name = "MS")]
     pub deadline_ms: Option<u32>,
+}
+
+/// Arguments of `assay check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay check
+  assay check --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
+  assay check --config assay.toml --json
+
+Each configured language model is asked for one tiny completion. Exit codes: 0 nothing is wrong, 1 something is.")]
+pub struct CheckArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Configuration file. Default: assay.toml in the working directory, if there is one.
+    #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The subnet; several ones: --netuid 78 --netuid 79.
+    #[arg(long, value_name = "N")]
+    pub netuid: Vec<u16>,
+    /// URL of the chain.
+    #[arg(long, env = "ASSAY_CHAIN", default_value = "http://127.0.0.1:9944")]
+    pub chain: String,
+    /// Hotkey file.
+    #[arg(long, value_name = "FILE")]
+    pub hotkey: Option<PathBuf>,
+    /// File of the Ed25519 key that signs checkpoints.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint_key: Option<PathBuf>,
+    /// Folder outside of the database for checkpoints.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: Option<PathBuf>,
+    /// Address of the push routes.
+    #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `assay miner`.

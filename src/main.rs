@@ -5,9 +5,11 @@
 mod chain_answers;
 mod cli;
 mod commands;
+mod configuration;
 mod database;
 mod demo;
 mod home;
+mod judges;
 mod ledgers;
 mod output;
 mod shutdown;
@@ -66,5 +68,6 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Epochs(args) => commands::tables::epochs_command(&args).await,
         Command::Explain(args) => commands::tables::explain_command(&args).await,
         Command::Rules(args) => commands::rules::run(&args),
+        Command::Check(args) => commands::check::run(&args).await,
     }
 }

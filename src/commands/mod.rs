@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod audit;
+pub mod check;
 pub mod export;
 pub mod localnet;
 pub mod migrate;

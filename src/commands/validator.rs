@@ -1,7 +1,9 @@
 //! `assay validator`: one process, any number of subnets, each with its own ledger, loops and routes.
 
 use crate::cli::ValidatorArgs;
+use crate::configuration::Configuration;
 use crate::database::Database;
+use crate::judges;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result, bail, ensure};
 use chain::Chain;
@@ -20,8 +22,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use validator::api::{self, ApiConfig, ChallengeDefaults, Token};
 use validator::faults::Faults;
+use validator::judge::{Judge, Offline};
 use validator::transport::HttpTransport;
-use validator::{Validator, ValidatorConfig, open_ledger};
+use validator::{Models, Validator, ValidatorConfig, open_ledger};
 
 /// How long the first connection to chain and database may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,7 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 struct Common {
     database: String,
     chain: Arc<dyn Chain>,
-    embeddings: EmbeddingService,
+    models: Models,
 }
 
 /// Runs until it is told to end, or until one subnet cannot go on.
@@ -40,6 +43,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     // Mistakes of the command line first: the chain and the database may be long in coming.
     let rule_sets = rule_sets(&args)?;
     distinct(&args.netuid)?;
+    let judge = judge(&args)?;
     let database = Database::open(args.database.database.as_deref()).await?;
     for (netuid, rule_set) in args.netuid.iter().zip(&rule_sets) {
         api_config(&args, rule_set)?.check(args.listen)?;
@@ -51,7 +55,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
             chain = chain(&args.chain) => Arc::new(chain?),
             () = stop.wait() => return Ok(ExitCode::SUCCESS),
         },
-        embeddings: embeddings()?,
+        models: Models { embeddings: embeddings()?, judge },
     };
     let subnets: Vec<(NetUid, RuleSet)> = args.netuid.iter().copied().map(NetUid).zip(rule_sets).collect();
     for (netuid, rule_set) in &subnets {
@@ -87,6 +91,11 @@ fn rule_sets(args: &ValidatorArgs) -> Result<Vec<RuleSet>> {
     let name =
         |at: usize| args.rules.get(at).or(args.rules.first().filter(|_| given == 1)).map_or(default, String::as_str);
     (0..wanted).map(|at| Ok(mechanism::shipped_by_name(name(at))?)).collect()
+}
+
+/// Whoever gives verdicts: the configured language models, unless none is to be asked.
+fn judge(args: &ValidatorArgs) -> Result<Arc<dyn Judge>> {
+    if args.offline { Ok(Arc::new(Offline)) } else { judges::open(&Configuration::load(args.config.as_deref())?) }
 }
 
 /// A ledger has one validator; the second one of this process would wait for the first for ever.
@@ -145,7 +154,7 @@ async fn subnet(
     let holder = format!("pid {} on {}", std::process::id(), host());
     let ledger = open_ledger(&common.database, &holder, &config, common.chain.as_ref()).await?;
     let transport = Arc::new(HttpTransport::new(config.network_is_local)?);
-    let started = Validator::start(config, ledger, common.chain.clone(), common.embeddings.clone().into(), transport);
+    let started = Validator::start(config, ledger, common.chain.clone(), common.models.clone(), transport);
     let (handle, mut ended) = started.await?;
     tracing::info!(origin = handle.origin(), %listen, "validator is up");
     // They end by themselves when the validator stops.

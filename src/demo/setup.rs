@@ -220,6 +220,8 @@ async fn validator(subnets: &[Season], state: &DemoState, logs: &Path, keys: &Pa
     output::line(format!("demo: starting the validator under {}", rules.join(", ")));
     let mut arguments = vec![
         "validator".to_owned(),
+        // The demo is the same on every machine, whatever keys its environment holds.
+        "--offline".to_owned(),
         format!("--chain={}", state.chain),
         "--network=local".to_owned(),
         format!("--hotkey={}", cast::key_file(keys, "validator").display()),

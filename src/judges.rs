@@ -1,0 +1,96 @@
+//! Verdicts of language models: a mechanism's request becomes a completion of the endpoint that the configuration names for its
+//! purpose. Requests that are no messages (values of reward models) and purposes without an endpoint stay with the mechanism's
+//! own rule.
+//!
+//! **Architecture invariant:** a reply is passed on as it came. What it means is decided by the mechanism from the recorded
+//! bytes.
+
+use crate::configuration::{Configuration, variable};
+use anyhow::Result;
+use async_trait::async_trait;
+use domain::mechanism::{JudgementRequest, Mechanism};
+use llm::{Client, LanguageModel, Request};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use validator::judge::{Judge, LONGEST_REPLY, Offline, Verdict};
+
+/// Every configured endpoint, open.
+pub fn open_all(configuration: &Configuration) -> Vec<(String, Result<Client, llm::Error>)> {
+    let open = |(name, endpoint): (&String, &llm::Endpoint)| (name.clone(), Client::open(name, endpoint, &variable));
+    configuration.llm.iter().map(open).collect()
+}
+
+/// Who gives the verdicts: the configured endpoints, or without any the mechanisms themselves.
+pub fn open(configuration: &Configuration) -> Result<Arc<dyn Judge>> {
+    let mut models: BTreeMap<String, Arc<dyn LanguageModel>> = BTreeMap::new();
+    for (name, client) in open_all(configuration) {
+        let client = client?;
+        tracing::info!(endpoint = name, model = client.model(), "a language model gives verdicts");
+        models.insert(name, Arc::new(client));
+    }
+    if models.is_empty() {
+        tracing::info!("no language model is configured: mechanisms judge by their own rules");
+        return Ok(Arc::new(Offline));
+    }
+    Ok(Arc::new(Judges { models, configuration: configuration.clone() }))
+}
+
+/// Endpoints and the purposes that they serve.
+#[derive(Debug)]
+pub struct Judges {
+    models: BTreeMap<String, Arc<dyn LanguageModel>>,
+    configuration: Configuration,
+}
+
+/// What is read of a request; further fields are the mechanism's.
+#[derive(Deserialize)]
+struct Messages {
+    #[serde(default)]
+    system: String,
+    user: Option<String>,
+    #[serde(default)]
+    maximum_tokens: u32,
+    /// JSON, or JSON as text.
+    #[serde(default)]
+    schema: Option<Value>,
+}
+
+/// The messages of a request; none if it is not one to a language model.
+fn messages(request: &JudgementRequest) -> Option<Request> {
+    let messages: Messages = serde_json::from_str(&request.request).ok()?;
+    let json_schema = match messages.schema {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        Some(schema) => Some(schema.to_string()),
+    };
+    let Messages { system, maximum_tokens, .. } = messages;
+    Some(Request { system, user: messages.user?, maximum_tokens, json_schema })
+}
+
+#[async_trait]
+impl Judge for Judges {
+    async fn judge(&self, request: &JudgementRequest, mechanism: &dyn Mechanism) -> Result<Verdict, String> {
+        let model = self.configuration.route(&request.purpose).and_then(|name| self.models.get(name));
+        let (Some(model), Some(messages)) = (model, messages(request)) else {
+            return Offline.judge(request, mechanism).await;
+        };
+        let completion = model.complete(&messages).await.map_err(|error| error.to_string())?;
+        if completion.text.len() > LONGEST_REPLY {
+            return Err(format!("the reply of {} is over {LONGEST_REPLY} bytes", completion.model));
+        }
+        Ok(Verdict {
+            model: completion.model,
+            parameters: completion.parameters_json,
+            prompt_tokens: completion.prompt_tokens,
+            completion_tokens: completion.completion_tokens,
+            latency_ms: completion.latency_ms,
+            reply: completion.text.into_bytes(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "judges_tests.rs"]
+mod tests;

@@ -1,0 +1,123 @@
+//! `assay check` reports everything in one run: what is right, what is wrong, and nothing that is secret.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_assay");
+const KEY: &str = "sk-test-2718281828459045";
+const COMPLETION: &str = r#"{"model":"served","choices":[{"message":{"role":"assistant","content":"OK"}}],"usage":{"prompt_tokens":9,"completion_tokens":1}}"#;
+
+/// An endpoint that accepts one key and otherwise echoes it in its refusal, as a careless one would. Ends with the process.
+fn endpoint() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut accepted, mut length, mut sent) = (false, 0, String::new());
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).unwrap();
+                let (name, value) = line.trim().split_once(": ").unwrap_or_default();
+                match name.to_lowercase().as_str() {
+                    "content-length" => length = value.parse().unwrap(),
+                    "authorization" => (accepted, sent) = (value == format!("Bearer {KEY}"), value.to_owned()),
+                    _ if line.trim().is_empty() => break,
+                    _ => {}
+                }
+            }
+            stream.read_exact(&mut vec![0; length]).unwrap();
+            let refusal = format!(r#"{{"error":{{"message":"bad key {sent}"}}}}"#);
+            let (status, body) = if accepted { ("200 OK", COMPLETION) } else { ("401 Unauthorized", refusal.as_str()) };
+            let answer =
+                format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+/// The exit code, the findings by piece, and everything that was printed.
+fn check(
+    home: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> (Option<i32>, Vec<(String, String, String)>, String) {
+    let mut command = Command::new(PROGRAM);
+    command.arg("check").args(arguments).arg("--json").current_dir(home).env("RUST_LOG", "trace");
+    command.env("DATABASE_URL", "postgres://somebody:correct-horse-battery@127.0.0.1:1/assay");
+    for name in
+        ["ASSAY_CHAIN", "ASSAY_CONFIG", "OPENAI_API_KEY", "OPENAI_API_URL", "OPENAI_MODEL", "ASSAY_VALIDATOR_LISTEN"]
+    {
+        command.env_remove(name);
+    }
+    let output = command.envs(environment.iter().copied()).output().unwrap();
+    let shown = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let found: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {shown}"));
+    let text = |finding: &serde_json::Value, field: &str| finding[field].as_str().unwrap().to_owned();
+    let triple = |finding| (text(finding, "piece"), text(finding, "state"), text(finding, "said"));
+    (output.status.code(), found.as_array().unwrap().iter().map(triple).collect(), shown)
+}
+
+fn finding<'a>(found: &'a [(String, String, String)], piece: &str) -> (&'a str, &'a str) {
+    let found = found.iter().find(|finding| finding.0 == piece).unwrap_or_else(|| panic!("no {piece} in {found:?}"));
+    (&found.1, &found.2)
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_in_one_run() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("--listen={}", taken.local_addr().unwrap());
+    let address = endpoint();
+    let endpoint = |name: &str, key: &str| {
+        format!(
+            "[llm.{name}]\nprovider = \"openai_compatible\"\nmodel = \"m\"\nbase = \"{address}\"\nkey = \"{key}\"\n"
+        )
+    };
+    let file =
+        format!("{}{}[judge]\ndefault = \"right\"\n", endpoint("right", KEY), endpoint("wrong", "sk-other-16180339"));
+    std::fs::write(home.path().join("assay.toml"), file).unwrap();
+    let chain = "--chain=http://127.0.0.1:1";
+    let arguments = [chain, listen.as_str(), "--hotkey=none.json", "--checkpoints=none", "--netuid=78"];
+    let (code, found, shown) = check(home.path(), &arguments, &[]);
+    assert_eq!(code, Some(1), "{found:?}");
+    assert_eq!(finding(&found, "configuration"), ("good", "language models: right, wrong"));
+    let (state, said) = finding(&found, "llm.right");
+    assert!(state == "good" && said.starts_with("openai_compatible/served answers in "), "{said}");
+    for (piece, said) in [
+        ("llm.wrong", "the key is refused with status 401: bad key Bearer [key]"),
+        ("database", "127.0.0.1:1 of DATABASE_URL"),
+        ("hotkey", "none.json does not exist"),
+        ("checkpoints", "none cannot be read"),
+        ("chain", "http://127.0.0.1:1 does not answer"),
+        ("port", "cannot be listened on"),
+    ] {
+        let found = finding(&found, piece);
+        assert!(found.0 == "wrong" && found.1.contains(said), "{piece}: {found:?}");
+    }
+    assert_eq!(finding(&found, "checkpoint key").0, "not_asked");
+    for secret in [KEY, "sk-other-16180339", "correct-horse-battery"] {
+        assert!(!shown.contains(secret), "a secret shows:\n{shown}");
+    }
+    assert!(!home.path().join("none.json").exists() && !home.path().join("none").exists(), "a check makes nothing");
+}
+
+#[test]
+fn the_environment_gives_an_endpoint_and_a_mistyped_file_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let pasted = format!("{}/chat/completions", endpoint());
+    let environment = [("OPENAI_API_URL", pasted.as_str()), ("OPENAI_API_KEY", KEY), ("OPENAI_MODEL", "m")];
+    let chain = "--chain=http://127.0.0.1:1";
+    let (_, found, shown) = check(home.path(), &[chain, "--listen=127.0.0.1:0"], &environment);
+    assert_eq!(finding(&found, "llm.environment").0, "good", "{found:?}");
+    assert!(!shown.contains(KEY), "the key shows:\n{shown}");
+    std::fs::write(home.path().join("mine.toml"), "[llm.a]\nprovider = \"openai\"\nmodle = \"m\"\n").unwrap();
+    let (code, found, _) = check(home.path(), &[chain, "--config=mine.toml"], &environment);
+    let (state, said) = finding(&found, "configuration");
+    assert!(code == Some(1) && state == "wrong" && said.contains("line 3") && said.contains("modle"), "{said}");
+}
