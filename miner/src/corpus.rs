@@ -54,7 +54,7 @@ impl Corpus {
         Self::parse(&std::fs::read_to_string(path).map_err(unreadable)?)
     }
 
-    fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let mut passages = Vec::new();
         let mut ids = BTreeSet::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

@@ -3,7 +3,10 @@
 //! A request names its synapse and carries that as JSON. Each subnet answers from what it is sent and from what it ships, the
 //! same way each time: an honest answer without a model of a provider.
 
+pub mod bettertherapy;
+pub mod cgp;
 pub mod conversion;
+pub mod twitter;
 
 use std::sync::Arc;
 

@@ -3,7 +3,10 @@
 //! A source is a function of a running number, so that a restart goes on where the log ends. What it gives is accepted like a
 //! challenge of any client: it counts once it is in the log.
 
+pub mod bettertherapy;
+pub mod cgp;
 pub mod conversion;
+pub mod twitter;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,0 +1,232 @@
+//! Questions for BetterTherapy, and the end of its batches.
+//!
+//! Without a model a round's question and base answer are a shipped pair, each once before any comes again. With one
+//! ([`Questions::written_by`]) that model writes the question, and its raw reply stands in the task; the base answer follows
+//! as a judgement before any miner is asked. A question that cannot be read is no challenge: the next try asks again.
+//!
+//! Upstream collects a batch 24 hours after its answers. The judge here replies at once, so that what remains of the batch is
+//! its age: [`label`] says when.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::bettertherapy::evaluation::{BATCH, BatchLabel, BatchStatus};
+use domain::bettertherapy::evidence::question_request;
+use domain::bettertherapy::generator::drawn;
+use domain::bettertherapy::task::{Asked, Question, Task};
+use domain::events::Challenge;
+use domain::mechanism::Mechanism;
+use domain::types::{Digest, Micros, sha256_parts};
+use serde::Deserialize;
+
+use super::{LabelSource, TaskSource};
+use crate::judge::Judge;
+
+const SHIPPED: &str = include_str!("../../../demo/therapy.jsonl");
+
+/// The alphabet of upstream's identifiers (Crockford's base 32, as in a ULID).
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Characters of an identifier behind `btai_`.
+const IDENTIFIER: usize = 26;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    id: String,
+    question: String,
+    answer: String,
+}
+
+/// A round's questions, by number.
+#[derive(Clone)]
+pub struct Questions {
+    seed: Digest,
+    pairs: Vec<Pair>,
+    writer: Option<(Arc<dyn Judge>, Arc<dyn Mechanism>)>,
+}
+
+impl fmt::Debug for Questions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pairs, writer, .. } = self;
+        formatter.debug_struct("Questions").field("pairs", &pairs.len()).field("model", &writer.is_some()).finish()
+    }
+}
+
+impl Questions {
+    /// The shipped questions in the order of a ledger: each has its own, and after a restart the same.
+    ///
+    /// # Errors
+    /// None unless the program was built from a damaged file.
+    pub fn of_ledger(origin: &str) -> Result<Self, String> {
+        let parse = |(at, line): (usize, &str)| {
+            serde_json::from_str(line).map_err(|error| format!("shipped question {}: {error}", at + 1))
+        };
+        let pairs = SHIPPED.lines().enumerate().map(parse).collect::<Result<Vec<Pair>, String>>()?;
+        let seed = sha256_parts(&[b"assay/bettertherapy/questions/1\0", origin.as_bytes()]);
+        Ok(Self { seed, pairs, writer: None })
+    }
+
+    /// Questions of the model that the judge has for the purpose "question". Without one there is no question.
+    #[must_use]
+    pub fn written_by(self, judge: Arc<dyn Judge>, mechanism: Arc<dyn Mechanism>) -> Self {
+        Self { writer: Some((judge, mechanism)), ..self }
+    }
+
+    /// The shipped challenge with this number.
+    ///
+    /// # Errors
+    /// When nothing is shipped.
+    pub fn shipped(&self, number: u64) -> Result<Challenge, String> {
+        let place = drawn(self.seed, number, self.pairs.len()).ok_or("no question is shipped")?;
+        let Pair { id, question, answer } = self.pairs[place].clone();
+        self.challenge(number, Question::Shipped { id, question, answer })
+    }
+
+    async fn written(&self, number: u64, judge: &dyn Judge, mechanism: &dyn Mechanism) -> Result<Challenge, String> {
+        let request = question_request().map_err(|error| error.to_string())?;
+        let verdict = judge.judge(&request, mechanism).await?;
+        let reply = String::from_utf8(verdict.reply).map_err(|_| "the model's question is no UTF-8".to_owned())?;
+        self.challenge(number, Question::Generated { model: verdict.model, parameters: verdict.parameters, reply })
+    }
+
+    fn challenge(&self, number: u64, question: Question) -> Result<Challenge, String> {
+        let task = Task { request_id: self.identifier(number), question };
+        let text = task.to_text();
+        let asked = Asked::of(&task.request_id, Some(&text), "")?;
+        Ok(super::task(asked.request_id, asked.question, text))
+    }
+
+    /// `btai_` and 26 characters that follow from seed and number.
+    fn identifier(&self, number: u64) -> String {
+        let digest = sha256_parts(&[&self.seed.0, &number.to_be_bytes()]);
+        let characters = digest.0.iter().take(IDENTIFIER).map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+        format!("btai_{}", characters.collect::<String>())
+    }
+}
+
+#[async_trait]
+impl TaskSource for Questions {
+    async fn next(&self, number: u64) -> Result<Challenge, String> {
+        match &self.writer {
+            None => self.shipped(number),
+            Some((judge, mechanism)) => self.written(number, judge.as_ref(), mechanism.as_ref()).await,
+        }
+    }
+}
+
+/// The label of a round that waits for its batch, once the batch is old enough: its source and itself. None for rounds that
+/// are not this subnet's, and where nothing waits.
+#[must_use]
+pub fn label(
+    challenge: &Challenge,
+    evaluated: Micros,
+    now: Micros,
+    ready_after_seconds: u64,
+) -> Option<(String, String)> {
+    Asked::of(&challenge.id, challenge.task.as_deref(), challenge.prompt.as_deref().unwrap_or_default()).ok()?;
+    let ready = ready_after_seconds.saturating_mul(1_000_000);
+    if ready == 0 || now.0.saturating_sub(evaluated.0) <= ready {
+        return None;
+    }
+    let label = serde_json::to_string(&BatchLabel { status: BatchStatus::Completed }).ok()?;
+    Some((BATCH.to_owned(), label))
+}
+
+/// Completes batches by their age.
+#[derive(Debug, Clone, Copy)]
+pub struct Batches {
+    /// Seconds from a round's evaluation to the end of its batch: the rule set's `judge.ready_after_seconds`.
+    pub ready_after_seconds: u64,
+}
+
+#[async_trait]
+impl LabelSource for Batches {
+    async fn label(&self, challenge: &Challenge, evaluated: Micros, now: Micros) -> Option<(String, String)> {
+        label(challenge, evaluated, now, self.ready_after_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::judge::{Offline, Verdict};
+    use domain::bettertherapy::mechanism::{BetterTherapy, shipped};
+    use domain::mechanism::{JudgementRequest, RoundFacts, Stage, Want};
+    use std::collections::BTreeSet;
+
+    fn mechanism() -> Arc<dyn Mechanism> {
+        Arc::new(BetterTherapy::new(shipped().remove(0)).unwrap())
+    }
+
+    #[tokio::test]
+    async fn shipped_questions_come_once_each_and_can_be_issued() {
+        let questions = Questions::of_ledger("assay/x/1/y").unwrap();
+        let (mut prompts, mut ids) = (BTreeSet::new(), BTreeSet::new());
+        let count = questions.pairs.len() as u64;
+        for number in 0..count {
+            let challenge = questions.next(number).await.unwrap();
+            assert_eq!(challenge, questions.next(number).await.unwrap());
+            let synapse = mechanism().synapse(&challenge).unwrap().unwrap();
+            let sent: serde_json::Value = serde_json::from_str(&synapse.body).unwrap();
+            assert_eq!(
+                (sent["prompt"].as_str(), sent["request_id"].as_str()),
+                (challenge.prompt.as_deref(), Some(&*challenge.id))
+            );
+            assert!(challenge.id.starts_with("btai_") && challenge.id.len() == 31, "{}", challenge.id);
+            prompts.insert(challenge.prompt);
+            ids.insert(challenge.id);
+        }
+        assert_eq!((prompts.len() as u64, ids.len() as u64), (count, count));
+        assert_ne!(Questions::of_ledger("other").unwrap().next(0).await.unwrap(), questions.next(0).await.unwrap());
+    }
+
+    #[derive(Debug)]
+    struct Scripted(&'static str);
+
+    #[async_trait]
+    impl Judge for Scripted {
+        async fn judge(&self, request: &JudgementRequest, _: &dyn Mechanism) -> Result<Verdict, String> {
+            assert_eq!(request.purpose, "question");
+            Ok(Verdict {
+                model: "m".to_owned(),
+                parameters: "{}".to_owned(),
+                prompt_tokens: 1,
+                completion_tokens: 1,
+                latency_ms: 1,
+                reply: self.0.as_bytes().to_vec(),
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_models_question_is_parsed_from_its_recorded_reply() {
+        let written = |judge: Arc<dyn Judge>| Questions::of_ledger("o").unwrap().written_by(judge, mechanism());
+        let questions = written(Arc::new(Scripted("\"question\": \"How do I rest?\"")));
+        let challenge = questions.next(3).await.unwrap();
+        assert_eq!(challenge.prompt.as_deref(), Some("How do I rest?"));
+        assert!(challenge.task.as_deref().unwrap().contains(r#""reply":"\"question\": \"How do I rest?\"""#));
+        assert!(mechanism().synapse(&challenge).unwrap().unwrap().body.contains("How do I rest?"));
+        let facts = RoundFacts { challenge_id: challenge.id, task: challenge.task, ..RoundFacts::default() };
+        let wants = mechanism().wants(Stage::BeforeIssue, &facts);
+        let [Want::Judgement(request)] = &wants[..] else { panic!("{wants:?}") };
+        assert!(request.request.contains("How do I rest?") && mechanism().offline(request).is_none());
+        for reply in ["", "no", "{\"question\":\" \"}"] {
+            assert!(written(Arc::new(Scripted(reply))).next(3).await.is_err(), "{reply}");
+        }
+        assert!(written(Arc::new(Offline)).next(3).await.unwrap_err().contains("question"));
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_complete_when_it_is_old_enough() {
+        let challenge = Questions::of_ledger("o").unwrap().next(0).await.unwrap();
+        let of = |age: u64, ready: u64| label(&challenge, Micros(7), Micros(7 + age), ready);
+        let complete = Some(("batch".to_owned(), r#"{"status":"completed"}"#.to_owned()));
+        assert_eq!((of(3_000_000, 3), of(3_000_001, 3), of(3_000_001, 0)), (None, complete.clone(), None));
+        let source = Batches { ready_after_seconds: 3 };
+        assert_eq!(source.label(&challenge, Micros(7), Micros(4_000_007)).await, complete);
+        let foreign = Challenge { task: Some("{}".to_owned()), ..challenge };
+        assert_eq!(label(&foreign, Micros(7), Micros(u64::MAX), 3), None);
+    }
+}
