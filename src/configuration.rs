@@ -121,6 +121,18 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_file_is_understood() {
+        let document = include_str!("../docs/language-models.md");
+        let block = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let found = read(block).unwrap();
+        assert_eq!(found.llm.keys().collect::<Vec<_>>(), ["local", "strict"]);
+        assert_eq!(
+            ["quality", "base", "tags"].map(|purpose| found.route(purpose)),
+            [Some("strict"), None, Some("local")]
+        );
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, named) in [
             (TWO.to_owned(), "[judge] default"),
