@@ -183,7 +183,7 @@ fn check_model(mechanism: &dyn mechanism::Mechanism, embeddings: &EmbeddingServi
         weights: identity.weights_sha256.clone(),
     };
     let model = rounds::evidence::recorded_model(identity).map_err(|_| refused())?;
-    if mechanism.accepts(&model) { Ok(()) } else { Err(refused()) }
+    if !mechanism.needs_vectors() || mechanism.accepts(&model) { Ok(()) } else { Err(refused()) }
 }
 
 /// The rule set of an epoch that is open and not derived, when it is not the configured one.

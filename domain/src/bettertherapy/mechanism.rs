@@ -63,6 +63,10 @@ impl Mechanism for BetterTherapy {
         self.constants.collection.deadline_ms
     }
 
+    fn needs_vectors(&self) -> bool {
+        false
+    }
+
     fn accepts(&self, _: &EmbeddingModel) -> bool {
         false
     }

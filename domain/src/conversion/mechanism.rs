@@ -69,6 +69,10 @@ impl Mechanism for Conversion {
         self.constants.collection.deadline_ms
     }
 
+    fn needs_vectors(&self) -> bool {
+        false
+    }
+
     fn accepts(&self, _: &EmbeddingModel) -> bool {
         false
     }

@@ -84,6 +84,11 @@ pub trait Mechanism: Send + Sync + Debug {
     /// Milliseconds until the collector gives up.
     fn deadline_ms(&self) -> u32;
 
+    /// Whether its rounds need vectors at all.
+    fn needs_vectors(&self) -> bool {
+        true
+    }
+
     /// Whether evidence of the model may be used.
     fn accepts(&self, model: &EmbeddingModel) -> bool;
 

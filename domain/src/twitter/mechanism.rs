@@ -59,6 +59,10 @@ impl Mechanism for Twitter {
         self.constants.collection.deadline_ms
     }
 
+    fn needs_vectors(&self) -> bool {
+        false
+    }
+
     fn accepts(&self, _: &EmbeddingModel) -> bool {
         false
     }
