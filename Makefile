@@ -71,3 +71,4 @@ bench: setup
 	@echo "bench: building in release mode (a first build takes about 5 minutes on two cores)"
 	@$(CARGO) bench --locked --quiet -p ledger --bench reading -- $(BENCH_ARGS) memory bytes
 	@$(CARGO) bench --locked --quiet -p inference --bench sentences
+	@$(CARGO) bench --locked --quiet -p inference --bench rewards

@@ -62,11 +62,14 @@ pub struct Limits {
     pub batch_texts: usize,
     /// Word pieces in one batch, padding included. Default 8,192 = 32 texts of 256.
     pub batch_word_pieces: usize,
+    /// Logits of a language model in one batch: word pieces with padding times its vocabulary. Default 2^29, which are
+    /// 2 GiB: 8,192 word pieces of GPT-2's vocabulary of 50,257 are three quarters of it.
+    pub logits: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { texts: 8_192, text_bytes: 1 << 20, batch_texts: 32, batch_word_pieces: 8_192 }
+        Self { texts: 8_192, text_bytes: 1 << 20, batch_texts: 32, batch_word_pieces: 8_192, logits: 1 << 29 }
     }
 }
 
@@ -77,6 +80,7 @@ impl Limits {
             ("text_bytes", self.text_bytes),
             ("batch_texts", self.batch_texts),
             ("batch_word_pieces", self.batch_word_pieces),
+            ("logits", self.logits),
         ];
         match fields.into_iter().find(|(_, value)| *value == 0) {
             Some((field, value)) => Err(Error::Limit { field, value }),
@@ -86,19 +90,29 @@ impl Limits {
 
     /// Refuses a call that is too large, naming the first text that is.
     pub(crate) fn admit(&self, texts: &[String]) -> Result<(), Error> {
-        if texts.len() > self.texts {
-            return Err(Error::TooManyTexts { count: texts.len(), limit: self.texts });
-        }
-        match texts.iter().enumerate().find(|(_, text)| text.len() > self.text_bytes) {
-            Some((index, text)) => Err(Error::TextTooLong { index, bytes: text.len(), limit: self.text_bytes }),
+        self.admit_bytes(texts.iter().map(String::len))
+    }
+
+    /// The same for anything that has a length in bytes.
+    pub(crate) fn admit_bytes(&self, mut lengths: impl ExactSizeIterator<Item = usize>) -> Result<(), Error> {
+        self.admit_count(lengths.len())?;
+        match lengths.by_ref().enumerate().find(|(_, bytes)| *bytes > self.text_bytes) {
+            Some((index, bytes)) => Err(Error::TextTooLong { index, bytes, limit: self.text_bytes }),
             None => Ok(()),
         }
+    }
+
+    pub(crate) fn admit_count(&self, count: usize) -> Result<(), Error> {
+        if count > self.texts {
+            return Err(Error::TooManyTexts { count, limit: self.texts });
+        }
+        Ok(())
     }
 }
 
 /// Which model to open and how.
 #[derive(Clone, Debug)]
-pub struct EmbeddingConfig {
+pub struct ModelConfig {
     /// The folder that holds `manifest.json`, `model.onnx` and `tokenizer.json`.
     pub model: PathBuf,
     /// Which runtime computes.
@@ -113,7 +127,7 @@ pub struct EmbeddingConfig {
     pub limits: Limits,
 }
 
-impl EmbeddingConfig {
+impl ModelConfig {
     /// The default model below `home` (see [`find_home`]), on the first usable runtime, on the CPU.
     ///
     /// Libraries: `ORT_DYLIB_PATH` alone if it is set, since whoever names one wants that one; else
@@ -138,6 +152,12 @@ impl EmbeddingConfig {
     #[must_use]
     pub fn discover() -> Self {
         Self::in_home(&find_home())
+    }
+
+    /// The model in this folder, everything else as [`Self::discover`] has it.
+    #[must_use]
+    pub fn at(model: PathBuf) -> Self {
+        Self { model, ..Self::discover() }
     }
 
     /// Threads to compute one batch with.

@@ -1,12 +1,12 @@
-//! What can go wrong between a text and its vector.
+//! What can go wrong between a text and what a model says of it.
 
 use std::path::PathBuf;
 
-/// An embedding that could not be had.
+/// A model that could not be opened or run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The model's folder has no readable manifest, graph or tokenizer.
-    #[error("the embedding model is not at {}: {reason}; run `make setup`, or set ASSAY_HOME", path.display())]
+    #[error("the model is not at {}: {reason}; run `make setup` for the embedding model, or set ASSAY_HOME", path.display())]
     ModelMissing {
         /// The file that was looked for.
         path: PathBuf,
@@ -14,7 +14,7 @@ pub enum Error {
         reason: String,
     },
     /// A file of the model is not what the manifest says.
-    #[error("the embedding model is damaged: {} {reason}; remove its folder and run `make setup`", path.display())]
+    #[error("the model is damaged: {} {reason}; install it again, the embedding model by removing its folder and `make setup`", path.display())]
     ModelDamaged {
         /// The file.
         path: PathBuf,
@@ -28,6 +28,16 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         reason: String,
+    },
+    /// The folder holds a model for another purpose.
+    #[error("the model at {} is for {found}, not for {wanted}", path.display())]
+    OtherKind {
+        /// The folder.
+        path: PathBuf,
+        /// What its manifest says it is for.
+        found: &'static str,
+        /// What it was opened for.
+        wanted: &'static str,
     },
     /// No library of ONNX Runtime could be loaded.
     #[error("no usable ONNX Runtime library: {tried}")]
@@ -77,6 +87,36 @@ pub enum Error {
         /// Bytes allowed.
         limit: usize,
     },
+    /// A sequence of tokens is longer than the model, or the limit of logits, takes.
+    #[error("sequence {index} has {tokens} tokens; the limit is {limit}")]
+    SequenceTooLong {
+        /// Index of the sequence in the call.
+        index: usize,
+        /// Its tokens.
+        tokens: usize,
+        /// Tokens allowed.
+        limit: usize,
+    },
+    /// A token, read or watched, is not in the model's vocabulary.
+    #[error("sequence {index} names token {token}; the vocabulary has {vocabulary}")]
+    UnknownToken {
+        /// Index of the sequence in the call.
+        index: usize,
+        /// The token.
+        token: u32,
+        /// Tokens that there are.
+        vocabulary: usize,
+    },
+    /// More values of watched tokens were asked for than allowed.
+    #[error("sequence {index} asks for {values} values of watched tokens; the limit is {limit}")]
+    TooManyWatched {
+        /// Index of the sequence in the call.
+        index: usize,
+        /// Tokens to be read times tokens watched.
+        values: usize,
+        /// Values allowed.
+        limit: usize,
+    },
     /// The tokenizer refused a text.
     #[error("text {index} cannot be cut into word pieces: {reason}")]
     Tokenize {
@@ -93,27 +133,27 @@ pub enum Error {
         /// The runtime's own words.
         reason: String,
     },
-    /// The model ran and returned something that is no set of vectors.
+    /// The model ran and returned something of another shape or size than its manifest says.
     #[error("the model returned {what}")]
     Output {
         /// What it returned.
         what: String,
     },
     /// The queue of the service stayed full.
-    #[error("the embedding queue stayed full for {waited_ms} ms")]
+    #[error("the model's queue stayed full for {waited_ms} ms")]
     Overloaded {
         /// How long the caller waited for a place, in milliseconds.
         waited_ms: u64,
     },
     /// The model panicked. The service goes on with the next call.
-    #[error("the embedding model panicked: {reason}; other texts may work, and if none do, restart the program")]
+    #[error("the model panicked: {reason}; other texts may work, and if none do, restart the program")]
     Panicked {
         /// What the panic says.
         reason: String,
     },
-    /// The vectors did not come in time.
+    /// The answer did not come in time.
     #[error(
-        "no vectors for {texts} texts after {waited_ms} ms: the embedding model is overloaded or hangs; ask for fewer \
+        "no answer for {texts} texts after {waited_ms} ms: the model is overloaded or hangs; ask for fewer \
          texts at a time or allow a longer wait, and restart the program if no call is answered"
     )]
     Overdue {
@@ -123,6 +163,6 @@ pub enum Error {
         waited_ms: u64,
     },
     /// The service's thread is gone.
-    #[error("the embedding service has stopped")]
+    #[error("the model's service has stopped")]
     ServiceStopped,
 }

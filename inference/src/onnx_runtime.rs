@@ -11,10 +11,11 @@ use ort::environment::Environment;
 use ort::ep;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
-use ort::value::TensorRef;
+use ort::value::Tensor;
 
+use crate::graph::{Batch, Graph, Input, Reader};
 use crate::model::ModelFiles;
-use crate::{Batch, EmbeddingConfig, EncoderGraph, Error, Provider};
+use crate::{Error, ModelConfig, Provider};
 
 const RUNTIME: &str = "onnxruntime";
 
@@ -27,15 +28,17 @@ struct Library {
     version: String,
 }
 
-pub(crate) struct Graph {
+pub(crate) struct OnnxGraph {
     // `Session::run` needs the session for itself alone.
     session: Mutex<Session>,
+    inputs: Vec<(&'static str, Input)>,
+    output: &'static str,
     version: String,
     provider: &'static str,
 }
 
-impl Graph {
-    pub(crate) fn open(config: &EmbeddingConfig, files: &ModelFiles) -> Result<Self, Error> {
+impl OnnxGraph {
+    pub(crate) fn open(config: &ModelConfig, files: &ModelFiles) -> Result<Self, Error> {
         let library = load(&config.libraries)?;
         let open = |provider| session(config, files, &library.environment, provider);
         let (session, provider) = match (open(config.provider), config.provider) {
@@ -46,11 +49,17 @@ impl Graph {
                 return Err(Error::ProviderUnavailable { provider: "cuda", reason });
             }
             (Err(reason), Provider::Cuda { required: false, .. }) => {
-                tracing::warn!(reason, "cuda was asked for and cannot be used: embeddings run on the CPU");
+                tracing::warn!(reason, "cuda was asked for and cannot be used: the model runs on the CPU");
                 (open(Provider::Cpu).map_err(|reason| Error::Graph { runtime: RUNTIME, reason })?, "cpu")
             }
         };
-        Ok(Self { session: Mutex::new(session), version: library.version, provider })
+        let refused = |reason: String| Error::Graph { runtime: RUNTIME, reason };
+        let inputs = Input::named(session.inputs().iter().map(|input| input.name())).map_err(refused)?;
+        let output = files.manifest.output();
+        if !session.outputs().iter().any(|found| found.name() == output) {
+            return Err(refused(format!("it has no output named {output}")));
+        }
+        Ok(Self { session: Mutex::new(session), inputs, output, version: library.version, provider })
     }
 
     pub(crate) fn version(&self) -> &str {
@@ -62,26 +71,29 @@ impl Graph {
     }
 }
 
-impl EncoderGraph for Graph {
-    fn run(&self, batch: Batch) -> Result<Vec<f32>, Error> {
+impl Graph for OnnxGraph {
+    fn run(&self, batch: &Batch, read: &mut Reader<'_>) -> Result<(), Error> {
         let failed = |error: ort::Error| Error::Run { runtime: RUNTIME, reason: error.to_string() };
         let shape = [batch.rows, batch.columns];
-        let ids = TensorRef::from_array_view((shape, batch.ids.as_slice())).map_err(failed)?;
-        let mask = TensorRef::from_array_view((shape, batch.mask.as_slice())).map_err(failed)?;
+        let tensor = |(name, input): &(&'static str, Input)| {
+            Ok((*name, Tensor::from_array((shape, batch.values(*input))).map_err(failed)?))
+        };
+        let inputs: Vec<(&str, Tensor<i64>)> = self.inputs.iter().map(tensor).collect::<Result<_, Error>>()?;
         // A thread that panicked in here left nothing half-done: ONNX Runtime keeps no state between runs.
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let outputs = session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask]).map_err(failed)?;
-        let vectors = outputs
-            .get("sentence_embedding")
-            .ok_or_else(|| Error::Output { what: "no output named sentence_embedding".to_owned() })?;
-        let (_, numbers) = vectors.try_extract_tensor::<f32>().map_err(failed)?;
-        Ok(numbers.to_vec())
+        let outputs = session.run(inputs).map_err(failed)?;
+        let output = outputs
+            .get(self.output)
+            .ok_or_else(|| Error::Output { what: format!("no output named {}", self.output) })?;
+        let (shape, numbers) = output.try_extract_tensor::<f32>().map_err(failed)?;
+        let shape: Vec<usize> = shape.iter().map(|length| usize::try_from(*length).unwrap_or(0)).collect();
+        read(&shape, numbers)
     }
 }
 
 /// A session of the graph on one provider, or the runtime's own words why not.
 fn session(
-    config: &EmbeddingConfig,
+    config: &ModelConfig,
     files: &ModelFiles,
     environment: &Environment,
     provider: Provider,

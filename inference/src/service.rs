@@ -1,17 +1,10 @@
-//! Embeddings from async code: one thread owns the model, a bounded queue leads to it, and callers who wait at the same
-//! time share batches.
-//!
-//! A caller's failure is its own: if a shared batch fails, each caller is tried alone. A model that panics is an error of
-//! the call it panicked on, and the thread goes on. Nobody waits without a limit, not even for a model that hangs.
+//! Models from async code: each has a thread of its own behind a bounded queue, and every wait has a limit (see `worker`).
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-
-use crate::{Embedder, Error, Limits, ModelIdentity};
+use crate::worker::Worker;
+use crate::{Classifier, Embedder, Error, LanguageModel, Limits, ModelIdentity, Reading, Score, Sequence, TextPair};
 
 /// How much may wait. Every field must be at least 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +15,7 @@ pub struct ServiceLimits {
     pub gathered_texts: usize,
     /// Longest wait for a place in the queue. Default 30 s.
     pub queue_wait: Duration,
-    /// Longest wait for the vectors once there is a place: the calls in front and the own one. Default 600 s: 8,192 texts
+    /// Longest wait for the answer once there is a place: the calls in front and the own one. Default 600 s: 8,192 texts
     /// at 14 a second, a tenth of what two cores do.
     pub answer_wait: Duration,
 }
@@ -34,19 +27,12 @@ impl Default for ServiceLimits {
     }
 }
 
-struct Call {
-    texts: Vec<String>,
-    answer: oneshot::Sender<Result<Vec<Vec<f32>>, Error>>,
-}
-
 /// A handle on the embedding thread; clones share it. The thread ends when the last handle is dropped.
 #[derive(Clone)]
 pub struct EmbeddingService {
-    calls: mpsc::Sender<Call>,
+    worker: Worker<String, Vec<f32>>,
     identity: Arc<ModelIdentity>,
     limits: Limits,
-    queue_wait: Duration,
-    answer_wait: Duration,
 }
 
 impl EmbeddingService {
@@ -55,24 +41,9 @@ impl EmbeddingService {
     /// # Errors
     /// [`Error::Limit`] if a limit is zero; [`Error::ServiceStopped`] if the system gives no thread.
     pub fn start(embedder: Box<dyn Embedder>, limits: &ServiceLimits) -> Result<Self, Error> {
-        let answer_wait = usize::from(!limits.answer_wait.is_zero());
-        let fields = [("queue", limits.queue), ("gathered_texts", limits.gathered_texts), ("answer_wait", answer_wait)];
-        for (field, value) in fields {
-            if value == 0 {
-                return Err(Error::Limit { field, value });
-            }
-        }
-        let (calls, waiting) = mpsc::channel(limits.queue);
-        let identity = Arc::new(embedder.identity().clone());
-        let embedder_limits = embedder.limits().clone();
-        // A gathered call never holds more texts than one call may.
-        let gathered = limits.gathered_texts.min(embedder_limits.texts);
-        std::thread::Builder::new()
-            .name("embedding".to_owned())
-            .spawn(move || serve(embedder.as_ref(), waiting, gathered))
-            .map_err(|_| Error::ServiceStopped)?;
-        let (queue_wait, answer_wait) = (limits.queue_wait, limits.answer_wait);
-        Ok(Self { calls, identity, limits: embedder_limits, queue_wait, answer_wait })
+        let (identity, own) = (Arc::new(embedder.identity().clone()), embedder.limits().clone());
+        let run = Box::new(move |texts: &[String]| embedder.embed(texts));
+        Ok(Self { worker: Worker::start("embedding", limits, own.texts, run)?, identity, limits: own })
     }
 
     /// The model, the runtime and the provider.
@@ -88,89 +59,95 @@ impl EmbeddingService {
     /// stays full; [`Error::Overdue`] if the vectors do not come in time; [`Error::ServiceStopped`].
     pub async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>, Error> {
         self.limits.admit(&texts)?;
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let count = texts.len();
-        let (answer, answered) = oneshot::channel();
-        match self.calls.send_timeout(Call { texts, answer }, self.queue_wait).await {
-            Ok(()) => {}
-            Err(mpsc::error::SendTimeoutError::Closed(_)) => return Err(Error::ServiceStopped),
-            Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                return Err(Error::Overloaded { waited_ms: millis(self.queue_wait) });
-            }
-        }
-        // A receiver that is dropped here tells the thread that nobody wants the vectors any more.
-        match tokio::time::timeout(self.answer_wait, answered).await {
-            Ok(answer) => answer.map_err(|_| Error::ServiceStopped)?,
-            Err(_) => Err(Error::Overdue { texts: count, waited_ms: millis(self.answer_wait) }),
-        }
+        self.worker.ask(texts).await
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+/// A handle on a classifier's thread; clones share it. The thread ends when the last handle is dropped.
+#[derive(Clone)]
+pub struct ClassifierService {
+    worker: Worker<TextPair, Score>,
+    identity: Arc<ModelIdentity>,
+    limits: Limits,
 }
 
-fn serve(embedder: &dyn Embedder, mut waiting: mpsc::Receiver<Call>, gathered: usize) {
-    let mut held_over: Option<Call> = None;
-    while let Some(first) = held_over.take().or_else(|| waiting.blocking_recv()) {
-        let mut texts = first.texts.len();
-        let mut calls = vec![first];
-        while texts < gathered {
-            let Ok(call) = waiting.try_recv() else { break };
-            if texts + call.texts.len() > gathered {
-                held_over = Some(call);
-                break;
-            }
-            texts += call.texts.len();
-            calls.push(call);
-        }
-        // Nobody waits for the answer of a call that was given up.
-        calls.retain(|call| !call.answer.is_closed());
-        answer(embedder, calls);
+impl ClassifierService {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// As [`EmbeddingService::start`].
+    pub fn start(classifier: Box<dyn Classifier>, limits: &ServiceLimits) -> Result<Self, Error> {
+        let (identity, own) = (Arc::new(classifier.identity().clone()), classifier.limits().clone());
+        let run = Box::new(move |pairs: &[TextPair]| classifier.score(pairs));
+        Ok(Self { worker: Worker::start("classifier", limits, own.texts, run)?, identity, limits: own })
+    }
+
+    /// The model, the runtime and the provider.
+    #[must_use]
+    pub fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    /// One score per pair, as [`Classifier::score`].
+    ///
+    /// # Errors
+    /// Those of [`Classifier::score`], and of waiting as [`EmbeddingService::embed`] has them.
+    pub async fn score(&self, pairs: Vec<TextPair>) -> Result<Vec<Score>, Error> {
+        self.limits.admit_bytes(pairs.iter().map(TextPair::bytes))?;
+        self.worker.ask(pairs).await
     }
 }
 
-fn answer(embedder: &dyn Embedder, calls: Vec<Call>) {
-    if calls.len() > 1 {
-        let all: Vec<String> = calls.iter().flat_map(|call| call.texts.iter().cloned()).collect();
-        if let Ok(vectors) = embed_surviving(embedder, &all) {
-            let mut vectors = vectors.into_iter();
-            for call in calls {
-                let own = vectors.by_ref().take(call.texts.len()).collect();
-                // The receiver may have been dropped meanwhile; then nobody wants it.
-                let _ = call.answer.send(Ok(own));
-            }
-            return;
-        }
-    }
-    for call in calls.into_iter().filter(|call| !call.answer.is_closed()) {
-        let _ = call.answer.send(embed_surviving(embedder, &call.texts));
-    }
+/// A handle on a language model's two threads, one that cuts texts into tokens and one that reads them; clones share them.
+/// They end when the last handle is dropped.
+#[derive(Clone)]
+pub struct LanguageModelService {
+    tokenizer: Worker<String, Vec<u32>>,
+    reader: Worker<Sequence, Reading>,
+    identity: Arc<ModelIdentity>,
+    limits: Limits,
 }
 
-/// One run of the model. What it panics with is this run's error: a graph keeps nothing between two runs (see
-/// `onnx_runtime` and `pure_rust`), so the next one finds it as it was.
-fn embed_surviving(embedder: &dyn Embedder, texts: &[String]) -> Result<Vec<Vec<f32>>, Error> {
-    let vectors = catch_unwind(AssertUnwindSafe(|| embedder.embed(texts))).unwrap_or_else(|panic| {
-        let reason = words(panic.as_ref());
-        tracing::error!(
-            reason,
-            texts = texts.len(),
-            "the embedding model panicked; the next call is tried all the same"
-        );
-        Err(Error::Panicked { reason })
-    })?;
-    if vectors.len() == texts.len() {
-        return Ok(vectors);
+impl LanguageModelService {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// As [`EmbeddingService::start`].
+    pub fn start(model: Box<dyn LanguageModel>, limits: &ServiceLimits) -> Result<Self, Error> {
+        let (identity, own) = (Arc::new(model.identity().clone()), model.limits().clone());
+        let model: Arc<dyn LanguageModel> = Arc::from(model);
+        let tokenizer = Arc::clone(&model);
+        let cut = Box::new(move |texts: &[String]| tokenizer.tokens(texts));
+        let read = Box::new(move |sequences: &[Sequence]| model.read(sequences));
+        Ok(Self {
+            tokenizer: Worker::start("tokenizer", limits, own.texts, cut)?,
+            reader: Worker::start("language-model", limits, own.texts, read)?,
+            identity,
+            limits: own,
+        })
     }
-    // Shared out, they would be somebody else's.
-    Err(Error::Output { what: format!("{} vectors for {} texts", vectors.len(), texts.len()) })
-}
 
-/// What a panic says, at most 300 characters.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    said.unwrap_or("it did not say why").chars().take(300).collect()
+    /// The model, the runtime and the provider.
+    #[must_use]
+    pub fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    /// The tokens of each text, as [`LanguageModel::tokens`].
+    ///
+    /// # Errors
+    /// Those of [`LanguageModel::tokens`], and of waiting as [`EmbeddingService::embed`] has them.
+    pub async fn tokens(&self, texts: Vec<String>) -> Result<Vec<Vec<u32>>, Error> {
+        self.limits.admit(&texts)?;
+        self.tokenizer.ask(texts).await
+    }
+
+    /// One reading per sequence, as [`LanguageModel::read`].
+    ///
+    /// # Errors
+    /// Those of [`LanguageModel::read`], and of waiting as [`EmbeddingService::embed`] has them.
+    pub async fn read(&self, sequences: Vec<Sequence>) -> Result<Vec<Reading>, Error> {
+        self.limits.admit_count(sequences.len())?;
+        self.reader.ask(sequences).await
+    }
 }

@@ -4,12 +4,26 @@
 //! 256 (`sentence_bert_config.json`) and a fixed padding makes a short sentence cost ten times its work. Both are
 //! overridden here: cut at the manifest's length, pad to the longest text of the batch.
 
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{EncodeInput, Encoding, Tokenizer, TruncationParams};
 
-use crate::model::ModelFiles;
-use crate::{Batch, Error};
+use crate::graph::Batch;
+use crate::model::{ModelFiles, ModelKind};
+use crate::{Error, TextPair};
 
-/// The tokenizer with our truncation and without its own padding.
+/// What padding is called where `tokenizer.json` says nothing of it.
+const PADDING_TOKENS: [&str; 2] = ["[PAD]", "<pad>"];
+
+/// A text, or a pair of texts, as a model reads it.
+pub(crate) struct Pieces {
+    /// Token ids, those around the text included.
+    pub(crate) ids: Vec<i64>,
+    /// Which text of a pair each belongs to, as the tokenizer has it.
+    pub(crate) types: Vec<i64>,
+    /// Whether something was cut off.
+    pub(crate) truncated: bool,
+}
+
+/// The tokenizer with our truncation and without its own padding. Language models' texts are not truncated here.
 pub(crate) struct WordPieces {
     tokenizer: Tokenizer,
     padding: i64,
@@ -17,56 +31,97 @@ pub(crate) struct WordPieces {
 
 impl WordPieces {
     pub(crate) fn open(files: &ModelFiles) -> Result<Self, Error> {
-        let damaged = |error: tokenizers::Error| Error::ModelDamaged {
-            path: files.tokenizer_path.clone(),
-            reason: error.to_string(),
-        };
+        let refused = |reason: String| Error::ModelDamaged { path: files.tokenizer_path.clone(), reason };
+        let damaged = |error: tokenizers::Error| refused(error.to_string());
         let mut tokenizer = Tokenizer::from_bytes(&files.tokenizer).map_err(damaged)?;
-        let padding = tokenizer.get_padding().map(|padding| padding.pad_id).or_else(|| tokenizer.token_to_id("[PAD]"));
-        let truncation = TruncationParams { max_length: files.manifest.max_word_pieces, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(truncation)).map_err(damaged)?;
+        // MPNet counts positions by the padding's id: a wrong one would change vectors.
+        let named = || PADDING_TOKENS.iter().find_map(|token| tokenizer.token_to_id(token));
+        let padding = tokenizer.get_padding().map(|padding| padding.pad_id).or_else(named);
+        let causal = files.manifest.kind == ModelKind::CausalLanguageModel;
+        let longest = TruncationParams { max_length: files.manifest.max_word_pieces, ..TruncationParams::default() };
+        tokenizer.with_truncation((!causal).then_some(longest)).map_err(damaged)?;
         tokenizer.with_padding(None);
-        Ok(Self { tokenizer, padding: i64::from(padding.unwrap_or(0)) })
+        let opened = Self { tokenizer, padding: i64::from(padding.unwrap_or(0)) };
+        let empty = opened.of(&[String::new()])?;
+        if !causal && empty.iter().any(|text| text.ids.is_empty()) {
+            return Err(refused("puts nothing around a text, so that an empty one cannot be read".to_owned()));
+        }
+        Ok(opened)
     }
 
-    /// The token ids of each text, `[CLS]` and `[SEP]` included, never empty and never longer than the model reads.
-    pub(crate) fn of(&self, texts: &[String]) -> Result<Vec<Vec<i64>>, Error> {
-        let of_one = |(index, text): (usize, &String)| {
-            let encoding = self
-                .tokenizer
-                .encode_fast(text.as_str(), true)
-                .map_err(|error| Error::Tokenize { index, reason: error.to_string() })?;
-            Ok(encoding.get_ids().iter().map(|id| i64::from(*id)).collect())
-        };
-        texts.iter().enumerate().map(of_one).collect()
+    /// The word pieces of each text, `[CLS]` and `[SEP]` or their like included: never none, never more than the model
+    /// reads, except for language models, where a text is as long as it is.
+    pub(crate) fn of(&self, texts: &[String]) -> Result<Vec<Pieces>, Error> {
+        texts.iter().enumerate().map(|(index, text)| self.encode(index, text.as_str())).collect()
+    }
+
+    /// The word pieces of each pair. Of a pair that is too long, the longer text is cut first.
+    pub(crate) fn of_pairs(&self, pairs: &[TextPair]) -> Result<Vec<Pieces>, Error> {
+        let one = |(index, pair): (usize, &TextPair)| self.encode(index, (pair.first.as_str(), pair.second.as_str()));
+        pairs.iter().enumerate().map(one).collect()
+    }
+
+    /// The tokens of each text as the vocabulary numbers them.
+    pub(crate) fn tokens(&self, texts: &[String]) -> Result<Vec<Vec<u32>>, Error> {
+        let one = |(index, text): (usize, &String)| Ok(self.encoding(index, text.as_str())?.get_ids().to_vec());
+        texts.iter().enumerate().map(one).collect()
+    }
+
+    fn encoding<'s>(&self, index: usize, input: impl Into<EncodeInput<'s>>) -> Result<Encoding, Error> {
+        let refused = |error: tokenizers::Error| Error::Tokenize { index, reason: error.to_string() };
+        self.tokenizer.encode_fast(input, true).map_err(refused)
+    }
+
+    fn encode<'s>(&self, index: usize, input: impl Into<EncodeInput<'s>>) -> Result<Pieces, Error> {
+        let encoding = self.encoding(index, input)?;
+        let wide = |numbers: &[u32]| numbers.iter().map(|number| i64::from(*number)).collect();
+        let truncated = !encoding.get_overflowing().is_empty();
+        Ok(Pieces { ids: wide(encoding.get_ids()), types: wide(encoding.get_type_ids()), truncated })
     }
 
     /// The texts of one group side by side, padded at their ends to the longest.
-    pub(crate) fn batch(&self, tokens: &[Vec<i64>], group: &[usize]) -> Batch {
-        let columns = group.iter().map(|index| tokens[*index].len()).max().unwrap_or(0);
-        let size = group.len() * columns;
-        let (mut ids, mut mask) = (Vec::with_capacity(size), Vec::with_capacity(size));
-        for index in group {
-            let row = &tokens[*index];
-            ids.extend_from_slice(row);
-            ids.resize(ids.len() + columns - row.len(), self.padding);
-            mask.resize(mask.len() + row.len(), 1);
-            mask.resize(mask.len() + columns - row.len(), 0);
-        }
-        Batch { ids, mask, rows: group.len(), columns }
+    pub(crate) fn batch(&self, pieces: &[Pieces], group: &[usize]) -> Batch {
+        let rows: Vec<(&[i64], &[i64])> =
+            group.iter().map(|index| (pieces[*index].ids.as_slice(), pieces[*index].types.as_slice())).collect();
+        padded(&rows, self.padding)
     }
+
+    /// Sequences of tokens side by side, of type 0.
+    pub(crate) fn batch_of_tokens(&self, sequences: &[&[u32]]) -> Batch {
+        let ids: Vec<Vec<i64>> =
+            sequences.iter().map(|tokens| tokens.iter().map(|token| i64::from(*token)).collect()).collect();
+        let rows: Vec<(&[i64], &[i64])> = ids.iter().map(|ids| (ids.as_slice(), [].as_slice())).collect();
+        padded(&rows, self.padding)
+    }
+}
+
+/// Rows of ids and types, padded to the longest; missing types are 0.
+fn padded(rows: &[(&[i64], &[i64])], padding: i64) -> Batch {
+    let columns = rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0);
+    let size = rows.len() * columns;
+    let (mut ids, mut mask, mut types) = (Vec::with_capacity(size), Vec::with_capacity(size), Vec::with_capacity(size));
+    for (row, (own_ids, own_types)) in rows.iter().enumerate() {
+        let end = (row + 1) * columns;
+        ids.extend_from_slice(own_ids);
+        ids.resize(end, padding);
+        mask.resize(row * columns + own_ids.len(), 1);
+        mask.resize(end, 0);
+        types.extend_from_slice(own_types);
+        types.resize(end, 0);
+    }
+    Batch { ids, mask, types, rows: rows.len(), columns }
 }
 
 /// Groups texts of similar length, shortest first, so that little padding is computed.
 ///
 /// A group has at most `texts` texts and at most `word_pieces` word pieces counted with padding, but always one text.
-pub(crate) fn groups_by_length(tokens: &[Vec<i64>], texts: usize, word_pieces: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..tokens.len()).collect();
-    order.sort_by_key(|index| tokens[*index].len());
+pub(crate) fn groups_by_length(lengths: &[usize], texts: usize, word_pieces: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|index| lengths[*index]);
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for index in order {
         // Sorted: this text is the longest of the group so far.
-        let longest = tokens[index].len();
+        let longest = lengths[index];
         match groups.last_mut() {
             Some(group) if group.len() < texts && (group.len() + 1) * longest <= word_pieces => group.push(index),
             _ => groups.push(vec![index]),
@@ -77,11 +132,10 @@ pub(crate) fn groups_by_length(tokens: &[Vec<i64>], texts: usize, word_pieces: u
 
 #[cfg(test)]
 mod tests {
-    use super::groups_by_length;
+    use super::{groups_by_length, padded};
 
     fn check(lengths: &[usize], texts: usize, word_pieces: usize, expected: &[&[usize]]) {
-        let tokens: Vec<Vec<i64>> = lengths.iter().map(|length| vec![7; *length]).collect();
-        let groups = groups_by_length(&tokens, texts, word_pieces);
+        let groups = groups_by_length(lengths, texts, word_pieces);
         assert_eq!(groups, expected, "lengths {lengths:?}, at most {texts} texts and {word_pieces} word pieces");
     }
 
@@ -95,5 +149,14 @@ mod tests {
         // A text longer than the budget still goes, alone.
         check(&[50, 2], 4, 10, &[&[1], &[0]]);
         check(&[2, 2, 2, 2], 4, 8, &[&[0, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn shorter_rows_are_padded_at_their_ends() {
+        let batch = padded(&[(&[5, 6, 7], &[0, 1, 1]), (&[8], &[])], 9);
+        assert_eq!((batch.rows, batch.columns), (2, 3));
+        assert_eq!(batch.ids, [5, 6, 7, 8, 9, 9]);
+        assert_eq!(batch.mask, [1, 1, 1, 1, 0, 0]);
+        assert_eq!(batch.types, [0, 1, 1, 0, 0, 0]);
     }
 }
