@@ -35,6 +35,23 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// The file of tweets cannot be read.
+    #[error("cannot read the tweets {}", path.display())]
+    ReadTweets {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A line of the file is no tweet, or the file is too large or empty.
+    #[error("tweets, line {line}: {reason}")]
+    Tweets {
+        /// 1-based line; 0 when it is about the whole.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
     /// A field of the profile or of the limits cannot be as it is.
     #[error("{field} cannot be {value}: {reason}")]
     Setting {

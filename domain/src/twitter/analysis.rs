@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Error;
 use super::constants::QueryKey;
 use crate::loosh::words::{STOP, has};
-use crate::text::ignore_case::folded;
+use crate::text::ignore_case::{folded, literal_at};
 use crate::text::{is_space, is_upper, is_word, length, lower};
 
 /// The longest reply that is read, in bytes.
@@ -118,6 +118,20 @@ impl QueryAnalysis {
     }
 }
 
+/// Up to so many characters a term is a whole word, because so many longer words begin with it.
+const WHOLE_WORDS: usize = 3;
+
+/// Whether a text, [folded], speaks of a term: it stands where a word begins, and a term of up to three characters ends where
+/// one ends. Signs such as `#` begin and end words.
+pub fn mentions(folded_text: &[char], term: &str) -> bool {
+    let is_in_word = |at: Option<usize>| at.and_then(|at| folded_text.get(at)).is_some_and(|c| is_word(*c));
+    let (begins, whole) = (term.chars().next().is_some_and(is_word), length(term) <= WHOLE_WORDS);
+    (0..=folded_text.len()).any(|at| {
+        !(begins && is_in_word(at.checked_sub(1)))
+            && literal_at(folded_text, at, term).is_some_and(|end| !(whole && is_in_word(Some(end))))
+    })
+}
+
 /// What a model is asked: four things about the prompt, as a JSON object.
 pub fn instructions(prompt: &str, key: QueryKey) -> String {
     let query = match key {
@@ -222,6 +236,24 @@ mod tests {
         assert!(QueryAnalysis::from_reply(&many, QueryKey::QueryString).is_err());
         let long = format!(r#"{{"query_string":"{}"}}"#, "x".repeat(MAX_REPLY));
         assert!(QueryAnalysis::from_reply(&long, QueryKey::QueryString).is_err());
+    }
+
+    #[test]
+    fn terms_stand_where_words_begin() {
+        for (text, term, expected) in [
+            ("Two chairs", "AI", false),
+            ("AIs", "AI", false),
+            ("the ai, said", "AI", true),
+            ("Launches", "launch", true),
+            ("relaunch", "launch", false),
+            ("see #Starships", "#starship", true),
+            ("a#EV!", "#EV", true),
+            ("#EVs", "#EV", false),
+            ("climate change", "climate change", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(mentions(&folded(text), term), expected, "{text:?} {term:?}");
+        }
     }
 
     #[test]

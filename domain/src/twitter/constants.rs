@@ -8,8 +8,9 @@
 //!   any number but the penalties' maxima.
 //! * `twitter/2.5.9`: that commit's code, which reports a version of its ancestor. One reward model counts, averages run
 //!   over the whole process, and slots inherit from their predecessors.
-//! * `twitter/assay-1`: ours. The differences from the code are the fields of [`Remedies`], a lone reward's variance, the
-//!   least variance, and weights from the moving average.
+//! * `twitter/assay-1`: ours. It differs from the code in [`Remedies`], in the variance of a lone reward and the least one,
+//!   in the judge (nothing but a number, whole tags cleaned), in what the accuracy penalty takes for a hit and how much it
+//!   charges, and in weights from a moving average by hotkey.
 
 use serde::{Deserialize, Serialize};
 
@@ -171,6 +172,10 @@ pub struct Penalties {
     pub prefix_always: bool,
     /// An empty term is found in every answer; otherwise it is no term.
     pub empty_term_matches: bool,
+    /// A term is found inside of other words, so that chairs speak of AI; otherwise only where a word begins.
+    pub inside_words: bool,
+    /// How many keywords an answer has to have, but never more than half of them, rounded up.
+    pub keyword_hits: u64,
 }
 
 /// Into how many shares the accuracy penalty is divided.
@@ -307,6 +312,8 @@ impl Constants {
                 accuracy_shares: AccuracyShares::Three,
                 prefix_always: true,
                 empty_term_matches: true,
+                inside_words: true,
+                keyword_hits: 1,
             },
             remedies: Remedies {
                 blank_answers_fail: false,
@@ -335,6 +342,8 @@ impl Constants {
                 accuracy_shares: AccuracyShares::ListsWithTerms,
                 prefix_always: false,
                 empty_term_matches: false,
+                inside_words: false,
+                keyword_hits: 2,
                 ..code.penalties
             },
             remedies: Remedies {
@@ -385,6 +394,7 @@ impl Constants {
             ("preference.maximum_tokens", positive, self.preference.maximum_tokens > 0),
             ("penalties.task_validation", shares, within(self.penalties.task_validation)),
             ("penalties.accuracy", shares, within(self.penalties.accuracy)),
+            ("penalties.keyword_hits", positive, self.penalties.keyword_hits > 0),
             ("average.alpha", shares, within(self.average.alpha)),
             ("weights.alpha", shares, within(run_alpha)),
             ("weights.rounds", positive, run_rounds > 0),

@@ -1,16 +1,18 @@
-//! Rounds and epochs from facts: what each rule set makes of the same answers.
+//! Rounds from facts: what each rule set makes of the same answers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use super::*;
-use crate::events::{DrawnMiner, FailureReason, Neuron, SkipReason, ZeroReason};
+use crate::events::{DrawnMiner, FailureReason, ZeroReason};
 use crate::mechanism::{JudgementFact, ResponseFact};
-use crate::metagraph::Metagraph;
 use crate::twitter::constants::Remedies;
 use crate::twitter::numbers::Recorded;
 use crate::twitter::running;
 use crate::twitter::verdicts::{DPO, LogitReply, PROMPT, QUERY_ANALYSIS, RLHF};
-use crate::types::{BlockNumber, HexBytes, Position, Rao, Uid, sha256};
+use crate::types::{Position, Uid, sha256};
 use proptest::prelude::*;
+
+#[path = "derivation_tests.rs"]
+mod epochs;
 
 const ASKED: &str = "What are people saying about the SpaceX launch? #Starship";
 const GOOD: &str = "Two accounts report that the SpaceX launch moved to Friday because of wind; one of them shows #Starship \
@@ -104,9 +106,9 @@ fn part(evaluation: &Evaluation, at: usize, name: &str) -> Option<f64> {
 fn rule_sets_have_these_hashes() {
     let found: Vec<(String, String)> = shipped().iter().map(|set| (set.name(), set.hash().to_string())).collect();
     let expected = [
-        ("twitter/readme", "ae3333a415c6691ff73bcd6e6d30e2795ee871bf08b85ecbc05b57518d589a15"),
-        ("twitter/2.5.9", "88a0b713fd8ca1041f665e08d208064c188936666322390a251edc07bc8a6729"),
-        ("twitter/assay-1", "a4b4fdb9951331b1e45c21068d17e7c7ff7334d56755085f60c2e74a6da9d297"),
+        ("twitter/readme", "a6dfceb813f3f31a6c620587c16680b3e46650c5121710018fae59767842ebec"),
+        ("twitter/2.5.9", "a2c03bf5555ba393583df31c98be7471a840cedd591fc36fcc5ab0991fc6b3c1"),
+        ("twitter/assay-1", "725f4b6ab9386c6056b41f0fc50c02c2f583bd223a9247582f67cfaab47fdbdb"),
     ];
     assert_eq!(found, expected.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
 }
@@ -264,136 +266,6 @@ fn a_miners_own_analysis_has_no_say() {
         let text = twitter.parse_response(body.as_bytes()).unwrap();
         let bare = evaluated(&twitter, facts(&[GOOD, SPAM], 0), &[]);
         assert_eq!(evaluated(&twitter, facts(&[GOOD, &text], 0), &[]), bare);
-    }
-}
-
-fn neuron(n: u16, key: u8) -> Neuron {
-    Neuron {
-        uid: Uid(n),
-        hotkey: hotkey(key),
-        coldkey: hotkey(100),
-        ip: "10.0.0.1".to_owned(),
-        port: 1,
-        stake: Rao(0),
-        validator_permit: n == 0,
-        last_update: BlockNumber(0),
-    }
-}
-
-fn metagraph(neurons: &[Neuron]) -> Metagraph {
-    let mut metagraph = Metagraph::default();
-    metagraph.observe(&Metagraph::full(BlockNumber(1), HexBytes([0; 32]), None, neurons));
-    metagraph
-}
-
-/// Plays rounds of the same answers and gives the state that they leave.
-fn played(
-    twitter: &Twitter,
-    rounds: usize,
-    round: impl Fn() -> RoundFacts,
-) -> (BTreeMap<Hotkey, MinerState>, Vec<crate::events::Statistic>) {
-    let (mut miners, mut statistics) = (BTreeMap::new(), Vec::new());
-    for _ in 0..rounds {
-        let found = evaluated(twitter, RoundFacts { statistics, ..round() }, &[]);
-        for scored in &found.scores {
-            miners.entry(scored.hotkey).or_insert_with(MinerState::default).drawn += 1;
-        }
-        twitter.absorb(&mut miners, &found.scores, Micros(1));
-        statistics = found.round.statistics;
-    }
-    (miners, statistics)
-}
-
-fn derived(
-    twitter: &Twitter,
-    metagraph: &Metagraph,
-    state: &(BTreeMap<Hotkey, MinerState>, Vec<crate::events::Statistic>),
-) -> Derivation {
-    let (miners, statistics) = state;
-    let facts = EpochFacts { now: Micros(9), own: hotkey(200), metagraph, miners, external: None, statistics };
-    twitter.derive(&facts)
-}
-
-#[test]
-fn weights_follow_the_averages() {
-    let mut idle = neuron(4, 4);
-    idle.port = 0;
-    let slots = [neuron(0, 200), neuron(1, 1), neuron(2, 2), neuron(3, 3), idle, neuron(5, 5)];
-    for (twitter, rounds) in all().into_iter().zip([2, 9, 2]) {
-        let name = twitter.rule_set().name();
-        let state = played(&twitter, rounds, || facts(&[GOOD, OTHER, " "], 0));
-        let found = derived(&twitter, &metagraph(&slots), &state);
-        assert_eq!((found.skip, found.window_start), (None, Micros(9)), "{name}");
-        assert_eq!(found.weights.iter().map(|one| one.weight).max(), Some(u16::MAX), "{name}");
-        assert!(found.weights.iter().all(|one| hotkey(u8::try_from(one.uid.0).unwrap()) == one.hotkey));
-        let zeros: Vec<(u16, ZeroReason)> = found.zeros.iter().map(|zero| (zero.uid.0, zero.reason)).collect();
-        let mut expected = vec![(0, ZeroReason::NotServing), (4, ZeroReason::NotServing), (5, ZeroReason::NotSampled)];
-        if twitter.constants().remedies.blank_answers_fail {
-            expected.insert(1, (3, ZeroReason::NoScore));
-        }
-        assert_eq!(zeros, expected, "{name}");
-        assert_eq!(found.weights.len() + found.zeros.len(), slots.len());
-        let stranger = derived(&twitter, &metagraph(&slots[1..]), &state);
-        assert_eq!((stranger.skip, stranger.weights.len()), (Some(SkipReason::NotRegistered), 0));
-        assert_eq!(derived(&twitter, &metagraph(&slots[..1]), &state).skip, Some(SkipReason::NobodyServing));
-        let nothing = (BTreeMap::new(), Vec::new());
-        assert_eq!(derived(&twitter, &metagraph(&slots), &nothing).skip, Some(SkipReason::NoScores));
-    }
-}
-
-#[test]
-fn the_mean_of_a_run_is_paid_when_it_is_due() {
-    let twitter = twitter("2.5.9");
-    let slots = metagraph(&[neuron(0, 200), neuron(1, 1), neuron(2, 2)]);
-    let round = || facts(&[GOOD, OTHER], 0);
-    assert_eq!(derived(&twitter, &slots, &played(&twitter, 8, round)).skip, Some(SkipReason::NoScores));
-    let ninth = derived(&twitter, &slots, &played(&twitter, 9, round));
-    assert_eq!(ninth.skip, None);
-    let tenth = derived(&twitter, &slots, &played(&twitter, 10, round));
-    assert_eq!((tenth.weights, tenth.averages), (ninth.weights, ninth.averages));
-}
-
-#[test]
-fn a_slot_inherits_upstream_and_a_hotkey_does_not_elsewhere() {
-    // Miner 1's slot goes to hotkey 77, which never answered anything.
-    let after = metagraph(&[neuron(0, 200), neuron(1, 77), neuron(2, 2)]);
-    for (twitter, inherits) in all().into_iter().zip([false, true, false]) {
-        let state = played(&twitter, 9, || facts(&[GOOD, OTHER], 0));
-        let found = derived(&twitter, &after, &state);
-        let paid = found.weights.iter().any(|weight| weight.hotkey == hotkey(77));
-        assert_eq!(paid, inherits, "{}", twitter.rule_set().name());
-        if !inherits {
-            assert!(found.zeros.iter().any(|zero| zero.uid == Uid(1) && zero.reason == ZeroReason::NotSampled));
-        }
-    }
-}
-
-#[test]
-fn who_is_away_keeps_its_credit_upstream_and_loses_it_under_ours() {
-    for (twitter, keeps) in all().into_iter().zip([true, true, false]) {
-        let (mut miners, _) = played(&twitter, 3, || facts(&[GOOD, OTHER], 0));
-        let before = miners[&hotkey(2)].average;
-        let found = evaluated(&twitter, facts(&[GOOD], 0), &[]);
-        twitter.absorb(&mut miners, &found.scores, Micros(2));
-        assert_eq!(miners[&hotkey(2)].average == before, keeps, "{}", twitter.rule_set().name());
-        assert!(miners[&hotkey(2)].average <= before);
-        // Who failed was asked, and counts as 0 everywhere.
-        let mut failed = facts(&[GOOD], 0);
-        failed.failures.push((miner(2), FailureReason::Unreachable));
-        let (one, _) = played(&twitter, 1, || failed.clone());
-        let by_hotkey = twitter.rule_set().name() != "twitter/2.5.9";
-        assert_eq!(one[&hotkey(2)].average, by_hotkey.then_some(0.0));
-    }
-}
-
-#[test]
-fn averages_are_numbers_of_single_precision() {
-    let twitter = twitter("readme");
-    let (miners, _) = played(&twitter, 5, || facts(&[GOOD, OTHER, SPAM], 1));
-    for state in miners.values() {
-        let average = state.average.unwrap();
-        assert_eq!(f64::from(average as f32), average);
-        assert!((0.0..=1.0).contains(&average) && state.window.is_empty());
     }
 }
 

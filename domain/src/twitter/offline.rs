@@ -14,7 +14,7 @@
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-use super::analysis::{MAX_TERMS, QueryAnalysis};
+use super::analysis::{MAX_TERMS, QueryAnalysis, mentions};
 use super::constants::{Constants, Preference, QueryKey};
 use super::numbers::Recorded;
 use super::preference::{is_measurable, measure};
@@ -23,7 +23,7 @@ use super::verdicts::{
     QUERY_ANALYSIS, RLHF,
 };
 use crate::math;
-use crate::text::ignore_case::{contains, folded};
+use crate::text::ignore_case::folded;
 use crate::text::{is_space, lower, split};
 
 /// Words that are looked at for variety.
@@ -118,7 +118,7 @@ struct Counted {
 fn counted(prompt: &str, completion: &str) -> Counted {
     let terms = QueryAnalysis::of_words(prompt).terms();
     let text = folded(completion);
-    let hits = terms.iter().take(MAX_TERMS).filter(|term| contains(&text, term)).count();
+    let hits = terms.iter().take(MAX_TERMS).filter(|term| mentions(&text, term)).count();
     let coverage = hits as f64 / terms.len().clamp(1, MAX_TERMS) as f64;
     let lowered = lower(completion);
     let words: Vec<&str> = split(&lowered).collect();
@@ -163,7 +163,7 @@ pub fn log_probability(prompt: &str, completion: &str, rule: &Preference) -> f64
     let before = tokens.len();
     tokens.extend(symbols(completion));
     tokens.truncate(CONTEXT_SYMBOLS as usize);
-    let rows: Vec<Vec<f64>> = counts.iter().map(|row| logits(row)).collect();
+    let rows: Vec<Vec<f64>> = counts.iter().map(logits).collect();
     let logits: Vec<Vec<f64>> = tokens.iter().map(|symbol| rows[*symbol as usize].clone()).collect();
     let rule = Preference {
         maximum_tokens: CONTEXT_SYMBOLS,

@@ -4,7 +4,7 @@
 //! computed for all responses, failed ones too.
 
 use super::Error;
-use super::analysis::QueryAnalysis;
+use super::analysis::{QueryAnalysis, mentions};
 use super::constants::{AccuracyShares, Penalties};
 use super::criteria::{Criterion, total};
 use super::numbers::{self, Real};
@@ -41,21 +41,28 @@ pub fn task_validation<R: Real>(criteria: &[Criterion], answers: &[&str], maximu
 
 /// The penalty for missing what the query asks for: a share for each list with terms of which the answer has none.
 ///
-/// A keyword is looked for as it is, a hashtag behind `#`, a mention behind `@`, all as substrings and ignoring case. One hit
-/// per list is enough.
+/// A keyword is looked for as it is, a hashtag behind `#`, a mention behind `@`, all ignoring case, as substrings or where words
+/// begin. One hit is enough of hashtags and of mentions, and as many keywords as the rule asks for.
 pub fn accuracy<R: Real>(analysis: &QueryAnalysis, answers: &[&str], rule: &Penalties) -> Penalty<R> {
-    let lists: Vec<Vec<String>> = [(&analysis.keywords, ""), (&analysis.hashtags, "#"), (&analysis.user_mentions, "@")]
-        .into_iter()
-        .map(|(terms, prefix)| patterns(terms, prefix, rule))
-        .filter(|patterns| !patterns.is_empty())
-        .collect();
+    let lists =
+        [(&analysis.keywords, "", rule.keyword_hits), (&analysis.hashtags, "#", 1), (&analysis.user_mentions, "@", 1)]
+            .into_iter()
+            .map(|(terms, prefix, hits)| (patterns(terms, prefix, rule), hits))
+            .filter(|(patterns, _)| !patterns.is_empty());
+    let lists: Vec<(Vec<String>, u64)> = lists.collect();
     let shares = match rule.accuracy_shares {
         AccuracyShares::Three => 3.0,
         AccuracyShares::ListsWithTerms => lists.len().max(1) as f64,
     };
     let raw = |answer: &&str| {
         let text = folded(answer);
-        let missed = lists.iter().filter(|patterns| !patterns.iter().any(|pattern| contains(&text, pattern)));
+        let has = |pattern: &&String| {
+            if rule.inside_words { contains(&text, pattern) } else { mentions(&text, pattern) }
+        };
+        let missed = lists.iter().filter(|(patterns, hits)| {
+            let needed = usize::try_from(*hits).unwrap_or(usize::MAX).min(patterns.len().div_ceil(2));
+            patterns.iter().filter(has).take(needed).count() < needed
+        });
         let charged = missed.fold(0.0, |total, _| total + rule.accuracy / shares);
         R::near(charged)
     };

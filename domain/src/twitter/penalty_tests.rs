@@ -34,6 +34,22 @@ fn off_topic_answers_lose_everything_under_ours() {
 }
 
 #[test]
+fn a_term_inside_of_another_word_excuses_spam_upstream_only() {
+    let asked = analysis(&["AI"], &[], &[]);
+    let answers = ["Order two chairs and get a parasol", "AI is slow"];
+    assert_eq!(raw(&asked, &answers, &Constants::v2_5_9()), [0.0, 0.0]);
+    assert_eq!(raw(&asked, &answers, &Constants::assay_1()), [1.0, 0.0]);
+}
+
+#[test]
+fn one_common_word_of_many_excuses_spam_upstream_only() {
+    let asked = analysis(&["ticket", "prices", "football"], &[], &[]);
+    let answers = ["Comfort you can feel, prices you will love", "Football prices rise", ""];
+    assert_eq!(raw(&asked, &answers, &Constants::v2_5_9()), [0.0, 0.0, 1.0 / 3.0]);
+    assert_eq!(raw(&asked, &answers, &Constants::assay_1()), [1.0, 0.0, 1.0]);
+}
+
+#[test]
 fn an_empty_term_excuses_everybody_upstream_only() {
     let asked = analysis(&["", "SpaceX"], &["", "#"], &[]);
     let answers = ["anything with a #", "SpaceX"];
@@ -104,7 +120,8 @@ proptest! {
             let asked = QueryAnalysis {
                 query: String::new(), keywords: keywords.clone(), hashtags: hashtags.clone(), user_mentions: vec![],
             };
-            let longer = format!("{answer}{more}");
+            // Glued to a word, more text makes another word of it.
+            let longer = format!("{answer} {more}");
             let found = accuracy::<f32>(&asked, &[&answer, &longer], &constants.penalties);
             prop_assert!(found.applied.iter().all(|factor| (0.0..=1.0).contains(factor)));
             prop_assert!(found.applied[1] >= found.applied[0]);

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis::QueryAnalysis;
+use super::analysis::{QueryAnalysis, mentions};
 use super::tweet::Tweet;
-use crate::text::ignore_case::{contains, folded};
+use crate::text::ignore_case::folded;
 use crate::text::{is_space, is_word, split};
 
 /// Tweets that are quoted at most.
@@ -60,7 +60,7 @@ fn rank<'a>(found: &Found<'a>) -> (usize, u64, &'a str) {
 fn look<'a>(tweet: &'a Tweet, terms: &[String]) -> Option<Found<'a>> {
     let text = tweet.text.as_ref()?;
     let searched = folded(text);
-    let hits = terms.iter().filter(|term| contains(&searched, term)).count();
+    let hits = terms.iter().filter(|term| mentions(&searched, term)).count();
     (hits > 0).then(|| Found { tweet, text: excerpt(text), terms: hits })
 }
 

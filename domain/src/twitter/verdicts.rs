@@ -54,6 +54,8 @@ pub struct AnalysisRequest {
     pub prompt: String,
     /// Under which name the reply holds the query.
     pub query_key: QueryKey,
+    /// The JSON schema of the reply, for providers that take one.
+    pub schema: String,
 }
 
 impl AnalysisRequest {
@@ -68,8 +70,23 @@ impl AnalysisRequest {
             model: rule.model.clone(),
             prompt: prompt.to_owned(),
             query_key: rule.query_key,
+            schema: analysis_schema(rule.query_key),
         }
     }
+}
+
+fn analysis_schema(key: QueryKey) -> String {
+    let (name, query) = match key {
+        QueryKey::QueryString => ("query_string", r#"{"type":"string"}"#),
+        QueryKey::ApiParams => (
+            "api_params",
+            r#"{"type":"object","properties":{"query":{"type":"string"}},"required":["query"],"additionalProperties":false}"#,
+        ),
+    };
+    let list = r#"{"type":"array","items":{"type":"string"}}"#;
+    format!(
+        r#"{{"type":"object","properties":{{"{name}":{query},"keywords":{list},"hashtags":{list},"user_mentions":{list}}},"required":["{name}","keywords","hashtags","user_mentions"],"additionalProperties":false}}"#
+    )
 }
 
 /// Asks a sequence classifier for its logit.
@@ -221,6 +238,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::types::sha256;
+
+    #[test]
+    fn an_analysis_states_the_form_of_its_reply() {
+        for (constants, key) in [(Constants::readme(), "query_string"), (Constants::v2_5_9(), "api_params")] {
+            let request = AnalysisRequest::new("rain {in} \"Oslo\"", &constants.analysis);
+            let schema: serde_json::Value = serde_json::from_str(&request.schema).unwrap();
+            assert_eq!(schema["required"][0], key);
+            assert!(schema["properties"][key].is_object() && request.user.contains("rain {in} \"Oslo\""));
+        }
+    }
 
     #[test]
     fn replies_are_read_or_refused() {
