@@ -34,7 +34,7 @@ impl WordPieces {
         let refused = |reason: String| Error::ModelDamaged { path: files.tokenizer_path.clone(), reason };
         let damaged = |error: tokenizers::Error| refused(error.to_string());
         let mut tokenizer = Tokenizer::from_bytes(&files.tokenizer).map_err(damaged)?;
-        // MPNet counts positions by the padding's id: a wrong one would change vectors.
+        // The mask hides padding whatever its id; the model's own is taken since MPNet counts positions by it.
         let named = || PADDING_TOKENS.iter().find_map(|token| tokenizer.token_to_id(token));
         let padding = tokenizer.get_padding().map(|padding| padding.pad_id).or_else(named);
         let causal = files.manifest.kind == ModelKind::CausalLanguageModel;

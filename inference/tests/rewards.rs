@@ -96,7 +96,7 @@ fn embeddings_of_mpnets_shape_are_pythons() {
     let texts: Vec<String> = cases.iter().map(|case| case.text.clone()).collect();
     for embedder in on_each("tiny-mpnet", open) {
         let runtime = embedder.identity().runtime.clone();
-        // All in one batch, padded: had `<pad>` another id, positions would be counted otherwise.
+        // All in one batch, padded; Python had one at a time.
         for (case, vector) in cases.iter().zip(embedder.embed(&texts).unwrap()) {
             check(&format!("{runtime} {:?}", case.text), vector.iter().map(|x| f64::from(*x)), &case.vector);
         }
