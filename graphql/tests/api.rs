@@ -369,3 +369,23 @@ async fn a_request_that_takes_too_long_is_ended() {
     assert_eq!(error["extensions"]["code"], "TIMEOUT");
     assert!(!executed.request_error);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_is_told_by_rules_once_it_has_ended() {
+    let (served, _world) = served().await;
+    let query = "query ($id: String!, $attempt: Int) { round(challengeId: $id, attempt: $attempt) {
+        narrative { madeBy text topics { subject text } } } }";
+    let done = served.ask(query, json!({ "id": "e0-c1" })).await["round"]["narrative"].clone();
+    assert!(done["madeBy"].as_str().unwrap().contains("no language model"));
+    let subjects: Vec<&str> =
+        done["topics"].as_array().unwrap().iter().map(|topic| topic["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, ["PROMPT", "COMPARISON", "PROCESS", "FILTERING", "MINERS", "VERDICT"]);
+    let text = done["text"].as_str().unwrap();
+    for part in ["Round e0-c1/1", support::SECRET, "Under loosh/readme 4 of 6", "3 answered, 1 failed (1 timed out)"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let again = served.ask(query, json!({ "id": "e0-c0", "attempt": 1 })).await["round"]["narrative"].clone();
+    assert!(again["text"].as_str().unwrap().contains("The challenge is drawn again"));
+    let open = served.ask(query, json!({ "id": "open-c1" })).await["round"].clone();
+    assert_eq!(open["narrative"], Value::Null);
+}

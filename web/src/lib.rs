@@ -11,6 +11,7 @@ mod assets;
 mod graphiql;
 mod graphql_http;
 mod health;
+mod heatmaps;
 mod layers;
 mod pages;
 mod server;

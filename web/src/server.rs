@@ -11,7 +11,7 @@ use graphql::{Api, Limits};
 use projections::ReadModels;
 use tokio::net::TcpListener;
 
-use crate::{assets, graphiql, graphql_http, health, layers, pages};
+use crate::{assets, graphiql, graphql_http, health, heatmaps, layers, pages};
 
 /// What the server needs to know.
 #[derive(Debug, Clone)]
@@ -89,6 +89,8 @@ pub fn router(api: Api, config: &Config) -> Router {
         .route("/graphiql/tabs.json", get(graphiql::tabs))
         .route("/graphiql/{file}", get(assets::file))
         .route("/schema.graphql", get(graphiql::schema))
+        .route("/rounds/{challenge}/{attempt}/heatmap.svg", get(heatmaps::svg))
+        .route("/rounds/{challenge}/{attempt}/heatmap.png", get(heatmaps::png))
         .route("/readyz", get(health::ready))
         .with_state(app);
     let limited = layers::limit(limited, config);

@@ -340,3 +340,51 @@ async fn the_server_stops_when_it_is_told() {
     tokio::time::timeout(Duration::from_secs(15), &mut served.running).await.unwrap().unwrap().unwrap();
     assert!(served.get("/livez").send().await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_heatmap_of_an_evaluated_round_is_a_picture() {
+    let (served, _world) = Served::new().await;
+    let svg = served.get("/rounds/e0-c0/2/heatmap.svg").send().await.unwrap();
+    assert_eq!((svg.status(), media(&svg)), (StatusCode::OK, "image/svg+xml"));
+    assert_eq!(svg.headers()["cache-control"], "public, max-age=3600");
+    let tag = svg.headers()["etag"].to_str().unwrap().to_owned();
+    let text = svg.text().await.unwrap();
+    for part in ["e0-c0/2", ">0.75</text>", "cosines of the 3 of 3 answers"] {
+        assert!(text.contains(part), "{part}");
+    }
+    assert!(!text.contains(support::SECRET));
+    let again = served.get("/rounds/e0-c0/2/heatmap.svg").header("if-none-match", &tag).send().await.unwrap();
+    assert_eq!((again.status(), again.headers()["etag"].to_str().unwrap()), (StatusCode::NOT_MODIFIED, tag.as_str()));
+    assert_eq!(again.bytes().await.unwrap().len(), 0);
+    let png = served.get("/rounds/e0-c0/2/heatmap.png?netuid=78&rows=all").send().await.unwrap();
+    assert_eq!((png.status(), media(&png)), (StatusCode::OK, "image/png"));
+    assert_ne!(png.headers()["etag"], tag.as_str());
+    assert!(png.bytes().await.unwrap().starts_with(b"\x89PNG\r\n\x1a\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_heatmap_the_problem_is_named() {
+    let (served, world) = Served::new().await;
+    let far = format!("/rounds/e0-c0/2/heatmap.png?asOf={}", world.size());
+    for (path, status, detail) in [
+        ("/rounds/open-c1/1/heatmap.svg", 409, "round open-c1/1 has not ended yet"),
+        ("/rounds/e0-c0/1/heatmap.png", 409, "was not evaluated"),
+        ("/rounds/e0-c0/2/heatmap.png?asOf=18", 409, "has not ended yet"),
+        ("/rounds/e0-c0/2/heatmap.png?asOf=12", 404, "no such round"),
+        ("/rounds/e0-c0/3/heatmap.svg", 404, "no such round"),
+        ("/rounds/nothing/1/heatmap.svg", 404, "no such round"),
+        ("/rounds/e0-c0/x/heatmap.svg", 404, "no such round"),
+        ("/rounds/a%00b/1/heatmap.svg", 404, "no such round"),
+        ("/rounds/e0-c0/2/heatmap.svg?netuid=7", 404, "no ledger of netuid 7"),
+        (&far, 404, "is not in the read models yet"),
+        ("/rounds/e0-c0/2/heatmap.svg?rows=some", 400, "rows is survivors or all"),
+        ("/rounds/e0-c0/2/heatmap.svg?size=9", 400, "the query takes"),
+    ] {
+        let response = served.get(path).send().await.unwrap();
+        assert_eq!((response.status().as_u16(), media(&response)), (status, "application/problem+json"), "{path}");
+        assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
+        let body: Value = response.json().await.unwrap();
+        assert_eq!(body["status"], status, "{path}");
+        assert!(body["detail"].as_str().unwrap().contains(detail), "{path}: {body}");
+    }
+}

@@ -6,6 +6,7 @@ mod feed;
 mod leaderboard;
 mod meta;
 mod miners;
+mod narrative;
 mod rounds;
 mod scores;
 mod words;

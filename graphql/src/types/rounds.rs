@@ -6,6 +6,7 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use projections::{Frame, queries};
 
 use super::Meta;
+use super::narrative::RoundNarrative;
 use super::scores::{Component, Score, components};
 use super::words::{FailureReason, ResponseStatus, RoundState, word, word_if};
 use crate::context::{Request, RoundAt};
@@ -145,6 +146,21 @@ impl Round {
         let found = queries::similarity(&view, &self.0, &self.key().key).await;
         let found = found.map_err(|error| of_read_models(&error))?;
         Ok(found.map(|found| Similarity { size: found.labels.len(), labels: found.labels, rows: found.rows }))
+    }
+    /// The round told in sentences, by rules from its recorded facts; null while it is open.
+    #[graphql(complexity = "60 + child_complexity")]
+    async fn narrative(&self, context: &Context<'_>) -> Result<Option<RoundNarrative>> {
+        if self.1.ended_position.is_none() {
+            return Ok(None);
+        }
+        let request = Request::of(context)?;
+        let (responses, scores) = (request.responses(self.key()).await?, request.scores(self.key()).await?);
+        let view = request.view().await?;
+        let similarity = queries::similarity(&view, &self.0, &self.key().key).await;
+        let similarity = similarity.map_err(|error| of_read_models(&error))?;
+        let rules = queries::rules_of(&view, &self.0, &self.1).await.map_err(|error| of_read_models(&error))?;
+        let told = queries::narrate(&self.1, rules.as_deref(), &responses, &scores, similarity.as_ref());
+        Ok(told.map(RoundNarrative::from))
     }
 }
 
