@@ -72,6 +72,10 @@ pub enum Command {
     Epochs(TableArgs),
     /// Explain a miner's weight in an epoch, with every reason.
     Explain(ExplainArgs),
+    /// Draw how alike the answers of a round are, as SVG or PNG.
+    Heatmap(HeatmapArgs),
+    /// Tell a round in sentences, by rules from its recorded facts.
+    Narrative(NarrativeArgs),
     /// Print the shipped rule sets and their hashes.
     Rules(RulesArgs),
     /// Look at every piece that a validator needs and report all that is missing or wrong.
@@ -419,6 +423,49 @@ pub struct ExplainArgs {
     /// The epoch.
     #[arg(long, value_name = "E")]
     pub epoch: u64,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay heatmap`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay heatmap --challenge q-1 --out q-1.svg
+  assay heatmap --challenge q-1 --attempt 2 --all --out q-1.png")]
+pub struct HeatmapArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The challenge.
+    #[arg(long, value_name = "ID")]
+    pub challenge: String,
+    /// The attempt; the newest when none is given.
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+    /// Show answers that filters dropped, too.
+    #[arg(long)]
+    pub all: bool,
+    /// The file to write; its ending says whether SVG or PNG.
+    #[arg(long, short, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `assay narrative`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay narrative --challenge q-1
+  assay narrative --challenge q-1 --attempt 2 --json")]
+pub struct NarrativeArgs {
+    /// Which ledger.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+    /// The challenge.
+    #[arg(long, value_name = "ID")]
+    pub challenge: String,
+    /// The attempt; the newest when none is given.
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

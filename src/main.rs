@@ -67,6 +67,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Leaderboard(args) => commands::tables::leaderboard_command(&args).await,
         Command::Epochs(args) => commands::tables::epochs_command(&args).await,
         Command::Explain(args) => commands::tables::explain_command(&args).await,
+        Command::Heatmap(args) => commands::heatmap::run(&args).await,
+        Command::Narrative(args) => commands::heatmap::narrative_command(&args).await,
         Command::Rules(args) => commands::rules::run(&args),
         Command::Check(args) => commands::check::run(&args).await,
     }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod audit;
 pub mod check;
 pub mod export;
+pub mod heatmap;
 pub mod localnet;
 pub mod migrate;
 pub mod miner;

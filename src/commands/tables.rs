@@ -18,14 +18,14 @@ struct EpochList {
     epochs: Vec<Epoch>,
 }
 
-struct Look {
-    view: View,
-    frame: Frame,
+pub(super) struct Look {
+    pub(super) view: View,
+    pub(super) frame: Frame,
     _database: Database,
 }
 
 /// Brings the read models up to date and takes one consistent look.
-async fn look(args: &LedgerArgs, as_of: Option<u64>) -> Result<Look> {
+pub(super) async fn look(args: &LedgerArgs, as_of: Option<u64>) -> Result<Look> {
     let database = Database::open(args.database.database.as_deref()).await?;
     let projector = Projector::open(&database.url, Settings::default()).await.context("the read models")?;
     projector.catch_up().await.context("the read models cannot be brought up to date")?;
