@@ -196,7 +196,7 @@ def classifier(size, vocab, length):
     x = g.encoder_layers(g.normalised(g.op("Add", x, places), "norm_0"), size.layers, [g.absent()])
     first = g.op("Gather", x, g.integers("first", 0), axis=1)
     pooled = g.op("Tanh", g.dense(first, "pooler", size.hidden, size.hidden))
-    weight = g.normal("head.W", size.hidden, 1, deviation=8 / np.sqrt(size.hidden))
+    weight = g.normal("head.W", size.hidden, 1, deviation=2 / np.sqrt(size.hidden))
     g.op("Add", g.op("MatMul", pooled, weight), g.constant("head.b", np.array([0.25], F32)), output="logits")
     return g.model(["input_ids", "attention_mask", "token_type_ids"], "logits", ["batch", 1])
 
