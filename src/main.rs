@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(
         cli.log_format,
-        matches!(cli.command, Command::Validator(_) | Command::Miner(_) | Command::Localnet(_) | Command::Api(_)),
+        matches!(cli.command, Command::Validator(_) | Command::Miner(_) | Command::Localnet(_) | Command::Api(_) | Command::ConversationServer(_)),
     );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -69,6 +69,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => commands::tables::explain_command(&args).await,
         Command::Heatmap(args) => commands::heatmap::run(&args).await,
         Command::Narrative(args) => commands::heatmap::narrative_command(&args).await,
+        Command::Conversations(args) => commands::conversations::run(args).await,
+        Command::ConversationServer(args) => commands::conversations::serve(args, stop).await,
         Command::Rules(args) => commands::rules::run(&args),
         Command::Check(args) => commands::check::run(&args).await,
     }

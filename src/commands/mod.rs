@@ -3,6 +3,7 @@
 pub mod api;
 pub mod audit;
 pub mod check;
+pub mod conversations;
 pub mod export;
 pub mod heatmap;
 pub mod localnet;
