@@ -48,7 +48,9 @@ fn plain(line: &str) -> String {
     while let Some(at) = rest.find(['<', '{']) {
         let (before, after) = rest.split_at(at);
         text.push_str(before);
-        let place = after.strip_prefix("{\\").and_then(|inside| Some(inside.split_once('}')?.1));
+        // Only up to the next brace, so that no line takes longer than its length.
+        let place =
+            after.strip_prefix("{\\").and_then(|inside| inside.get(inside.find(['{', '}'])?..)?.strip_prefix('}'));
         if let Some(behind) = place.or_else(|| tag(after).map(|(_, behind)| behind)) {
             rest = behind;
         } else {
@@ -76,6 +78,10 @@ mod tests {
             ("I <3 you &amp; tea", "I <3 you & tea"),
         ] {
             assert_eq!(plain(line), expected);
+        }
+        for piece in ["{\\", "<1", "<a{\\"] {
+            let line = piece.repeat(1 << 20);
+            assert_eq!(plain(&line), line, "and in a time like its length");
         }
     }
 

@@ -95,7 +95,9 @@ pub(super) fn tag(text: &str) -> Option<(&str, &str)> {
     if !inside.starts_with(|first: char| first == '/' || first.is_ascii_alphanumeric()) {
         return None;
     }
-    let (tag, behind) = inside.split_once('>')?;
+    // Only up to the next tag, so that no line takes longer than its length.
+    let end = inside.find(['<', '>'])?;
+    let (tag, behind) = (inside.get(..end)?, inside.get(end..)?.strip_prefix('>')?);
     let is_time = tag.bytes().all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.') && tag.contains(':');
     (is_time || !tag.starts_with(|first: char| first.is_ascii_digit())).then_some((tag, behind))
 }
@@ -159,6 +161,15 @@ mod tests {
             assert_eq!(vtt("f", text.as_bytes(), Source::Youtube).unwrap_err().to_string(), expected, "{text}");
         }
         assert!(vtt("f", b"WEBVTT", Source::Youtube).unwrap().is_empty());
+    }
+
+    #[test]
+    fn tags_that_never_end_take_no_longer_than_others() {
+        for piece in ["<1", "<a", "<v "] {
+            let line = piece.repeat(1 << 20);
+            let expected = line.trim_end();
+            assert!(spoken(&line).iter().all(|(_, text)| text == expected));
+        }
     }
 
     proptest! {

@@ -49,7 +49,16 @@ impl Lines {
             tracing::warn!(file = %path.display(), bytes = found - bytes, "removing an incomplete last line");
             file.set_len(bytes).map_err(writing(&path))?;
         }
+        // The name of a new file must outlive a crash, too.
+        sync_folder(&path)?;
         Ok(Self { path, file, bytes, broken: false })
+    }
+
+    /// Puts the file in the place of another one.
+    pub(super) fn rename(&mut self, path: &Path) -> Result<(), Error> {
+        std::fs::rename(&self.path, path).map_err(writing(path))?;
+        path.clone_into(&mut self.path);
+        Ok(())
     }
 
     /// Its size.
@@ -71,6 +80,12 @@ impl Lines {
         self.bytes += line.len() as u64;
         Ok(())
     }
+}
+
+/// Waits until the names in a file's folder are on disk.
+pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(writing(folder))
 }
 
 /// Bytes up to the last line feed.

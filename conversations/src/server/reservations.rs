@@ -177,10 +177,12 @@ impl Journal {
         let fresh = self.path.with_extension("new");
         std::fs::write(&fresh, &text).map_err(&writing)?;
         std::fs::File::open(&fresh).and_then(|file| file.sync_all()).map_err(&writing)?;
-        std::fs::rename(&fresh, &self.path).map_err(&writing)?;
-        self.lines = Lines::open(self.path.clone())?;
+        let mut lines = Lines::open(fresh)?;
+        lines.rename(&self.path)?;
+        // From here on the old file has no name: what is added must go to the new one whatever happens.
+        self.lines = lines;
         self.written = self.reservations.until.len();
-        Ok(())
+        folder::sync_folder(&self.path)
     }
 }
 
