@@ -268,6 +268,12 @@ pub struct MinerArgs {
     /// The miner whose answers a copycat takes.
     #[arg(long, value_name = "URL")]
     pub peer: Option<String>,
+    /// Model that answers, as ONNX: for `--subnet conversion`, in place of the shipped one.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Tweets that answers are drawn from, one JSON object a line: for `--subnet twitter`, in place of the shipped sample.
+    #[arg(long, value_name = "FILE")]
+    pub tweets: Option<PathBuf>,
     /// Refuse requests without a validator's signature.
     #[arg(long)]
     pub require_signed: bool,

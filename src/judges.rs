@@ -89,6 +89,10 @@ impl Judge for Judges {
             reply: completion.text.into_bytes(),
         })
     }
+
+    fn has_model(&self, purpose: &str) -> bool {
+        self.configuration.route(purpose).is_some_and(|name| self.models.contains_key(name))
+    }
 }
 
 #[cfg(test)]

@@ -56,7 +56,9 @@ fn errors_and_help_pages_do_not_show_passwords_and_tokens() {
     let malformed =
         command(home.path(), &["verify"]).env("DATABASE_URL", format!("{PASSWORD}@nowhere")).output().unwrap();
     assert_hidden("a malformed URL", &text(&malformed), &secrets);
-    for name in ["demo", "validator", "miner", "localnet", "api", "audit", "replay", "verify", "export", "explain", "check"] {
+    for name in
+        ["demo", "validator", "miner", "localnet", "api", "audit", "replay", "verify", "export", "explain", "check"]
+    {
         let help = text(&command(home.path(), &[name, "--help"]).output().unwrap());
         assert!(help.contains("Examples:\n  "), "{name} --help has no examples:\n{help}");
         assert_hidden(&format!("{name} --help"), &help, &secrets);

@@ -35,9 +35,10 @@ pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
 /// The subnet whose requests it answers; none for Loosh's questions.
 fn subnet(args: &MinerArgs) -> Result<Option<Arc<dyn Subnet>>> {
     let variant = u16::try_from(args.variant).context("--variant is over 65535")?;
+    let data = subnets::Data { model: args.model.clone(), tweets: args.tweets.clone() };
     match args.subnet.as_str() {
         "loosh" => Ok(None),
-        name => match subnets::open(name, variant)? {
+        name => match subnets::open(name, variant, &data)? {
             Some(subnet) => Ok(Some(subnet)),
             None => bail!("--subnet {name:?} is unknown; one of loosh, {}", subnets::NAMES.join(", ")),
         },

@@ -158,7 +158,7 @@ async fn subnet(
     let (handle, mut ended) = started.await?;
     tracing::info!(origin = handle.origin(), %listen, "validator is up");
     // They end by themselves when the validator stops.
-    let _sources = validator::sources::start(&handle, rule_set.algorithm());
+    let _sources = validator::sources::start(&handle, rule_set, &common.models.judge).map_err(anyhow::Error::msg)?;
     let served = tokio::spawn(api::serve(listener, handle.clone(), api, {
         let stop = stop.clone();
         async move { stop.wait().await }

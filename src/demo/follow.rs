@@ -78,6 +78,8 @@ impl Follower {
                 self.answered.entry(response.challenge_id.clone()).or_default().0 += 1;
             }
             Event::ResponseFailed(failure) => self.answered.entry(failure.challenge_id.clone()).or_default().1 += 1,
+            // The label of a round that was shown already.
+            Event::RoundEvaluated(round) if round.label.is_some() => {}
             Event::RoundEvaluated(round) => {
                 let (answered, failed) = self.answered.remove(&round.challenge_id).unwrap_or_default();
                 let count = if self.count.end(&round.challenge_id) {

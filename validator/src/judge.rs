@@ -31,6 +31,9 @@ pub trait Judge: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Why there is none, in a few words.
     async fn judge(&self, request: &JudgementRequest, mechanism: &dyn Mechanism) -> Result<Verdict, String>;
+
+    /// Whether a model answers requests of the purpose.
+    fn has_model(&self, purpose: &str) -> bool;
 }
 
 /// No model: what the mechanism says itself.
@@ -52,5 +55,9 @@ impl Judge for Offline {
             latency_ms: 0,
             reply: reply.into_bytes(),
         })
+    }
+
+    fn has_model(&self, _: &str) -> bool {
+        false
     }
 }

@@ -8,6 +8,7 @@ pub mod cgp;
 pub mod conversion;
 pub mod twitter;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -36,18 +37,34 @@ pub trait Subnet: Send + Sync {
 /// The subnets besides Loosh.
 pub const NAMES: &[&str] = &["cgp", "twitter", "conversion", "bettertherapy"];
 
+/// Files in place of what is shipped.
+#[derive(Debug, Clone, Default)]
+pub struct Data {
+    /// Conversion's model, as ONNX.
+    pub model: Option<PathBuf>,
+    /// The Twitter scraper's tweets, one JSON object a line.
+    pub tweets: Option<PathBuf>,
+}
+
 /// The way of a subnet. Variants answer honestly in different ways. None for a subnet that is not known.
 ///
 /// # Errors
 /// A model or data that cannot be opened.
-pub fn open(name: &str, variant: u16) -> Result<Option<Arc<dyn Subnet>>, Error> {
-    match name {
+pub fn open(name: &str, variant: u16, data: &Data) -> Result<Option<Arc<dyn Subnet>>, Error> {
+    let subnet: Arc<dyn Subnet> = match name {
+        "cgp" => Arc::new(cgp::Tagger::of_variant(variant)),
+        "twitter" => match &data.tweets {
+            Some(file) => Arc::new(twitter::TwitterScraper::new(Arc::new(twitter::TweetFile::open(file)?))),
+            None => Arc::new(twitter::TwitterScraper::shipped(variant)?),
+        },
         "conversion" => {
             let timing = conversion::Timing::of_variant(variant);
-            Ok(Some(Arc::new(conversion::Conversion::open(None, timing)?)))
+            Arc::new(conversion::Conversion::open(data.model.as_deref(), timing)?)
         }
-        _ => Ok(None),
-    }
+        "bettertherapy" => Arc::new(bettertherapy::Supporter::of_variant(variant)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(subnet))
 }
 
 /// A request of a subnet with synapses of its own.

@@ -198,6 +198,10 @@ mod tests {
                 reply: self.0.as_bytes().to_vec(),
             })
         }
+
+        fn has_model(&self, _: &str) -> bool {
+            true
+        }
     }
 
     #[tokio::test]

@@ -9,15 +9,19 @@ pub mod conversion;
 pub mod twitter;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::events::{Challenge, Event};
+use domain::ruleset::{RuleSet, RuleSetError};
 use domain::types::{Micros, Position};
 use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::board::decode;
+use crate::judge::Judge;
 use crate::service::{AcceptError, Handle, WaitingRound};
 
 /// Makes challenges.
@@ -64,14 +68,14 @@ async fn label(
     round: &WaitingRound,
     known: &mut BTreeMap<Position, (Challenge, Micros)>,
 ) -> Result<(), Error> {
-    if !known.contains_key(&round.evaluated) {
+    if let Entry::Vacant(place) = known.entry(round.evaluated) {
         let reader = handle.reader();
         let accepted = reader.get(round.accepted.0).await?.map(|stored| decode(&stored)).transpose()?.flatten();
         let evaluated = reader.get(round.evaluated.0).await?;
         let (Some(Event::ChallengeAccepted(accepted)), Some(evaluated)) = (accepted, evaluated) else {
             return Err(Error::Refused("its challenge is not recorded".to_owned()));
         };
-        known.insert(round.evaluated, (accepted.challenge, Micros(evaluated.recorded_at)));
+        place.insert((accepted.challenge, Micros(evaluated.recorded_at)));
     }
     let Some((challenge, evaluated)) = known.get(&round.evaluated) else { return Ok(()) };
     if let Some((from, label)) = source.label(challenge, *evaluated, crate::clock::now()).await {
@@ -80,21 +84,39 @@ async fn label(
     Ok(())
 }
 
-/// Starts what makes the tasks, and tells the labels, of a mechanism that needs such. Ends with the validator.
-#[must_use]
-pub fn start(handle: &Handle, algorithm: &str) -> Vec<JoinHandle<()>> {
-    match algorithm {
+/// Starts what makes the tasks, and tells the labels, of a mechanism that needs such. They end with the validator.
+///
+/// # Errors
+/// Shipped data or a rule set that cannot be read.
+pub fn start(handle: &Handle, rule_set: &RuleSet, judge: &Arc<dyn Judge>) -> Result<Vec<JoinHandle<()>>, String> {
+    let words = |error: RuleSetError| error.to_string();
+    let mut tasks = Vec::new();
+    match rule_set.algorithm() {
+        "cgp" => tasks.push(fed(handle, cgp::Conversations::shipped(rule_set)?)),
+        "twitter" => tasks.push(fed(handle, twitter::SearchPrompts::shipped()?)),
         "conversion" => {
-            let tasks = conversion::Conversations::of_ledger(handle.origin());
-            let labels = conversion::RuleLabels::default();
-            vec![
-                tokio::spawn(feed(handle.clone(), tasks, Pace::default())),
-                tokio::spawn(reveal(handle.clone(), labels, LABEL_PAUSE)),
-            ]
+            let constants: domain::conversion::constants::Constants = rule_set.constants().map_err(words)?;
+            let labels = conversion::RuleLabels { rule: constants.label.rule, latency: conversion::LATENCY };
+            tasks.push(fed(handle, conversion::Conversations::of_ledger(handle.origin())));
+            tasks.push(tokio::spawn(reveal(handle.clone(), labels, LABEL_PAUSE)));
+        }
+        "bettertherapy" => {
+            let constants: domain::bettertherapy::constants::Constants = rule_set.constants().map_err(words)?;
+            let shipped = bettertherapy::Questions::of_ledger(handle.origin())?;
+            let mechanism = domain::mechanism::open(rule_set).map_err(words)?;
+            let written = judge.has_model("question");
+            tasks.push(fed(handle, if written { shipped.written_by(Arc::clone(judge), mechanism) } else { shipped }));
+            let batches = bettertherapy::Batches { ready_after_seconds: constants.judge.ready_after_seconds };
+            tasks.push(tokio::spawn(reveal(handle.clone(), batches, LABEL_PAUSE)));
         }
         // Loosh's challenges are pushed by clients.
-        _ => Vec::new(),
+        _ => {}
     }
+    Ok(tasks)
+}
+
+fn fed(handle: &Handle, source: impl TaskSource + 'static) -> JoinHandle<()> {
+    tokio::spawn(feed(handle.clone(), source, Pace::default()))
 }
 
 /// How many challenges are made.
