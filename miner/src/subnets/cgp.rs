@@ -15,8 +15,8 @@ use crate::request::{Refusal, invalid};
 /// Lines of a window at most; the rule sets send ten.
 const MAXIMUM_LINES: usize = 1000;
 
-/// How many tags miners give.
-const TAGS: [usize; 6] = [12, 8, 16, 10, 20, 6];
+/// How many tags miners give: enough that some are not in the ground truth, as the running upstream pays for three of those most.
+const TAGS: [usize; 6] = [18, 15, 20, 16, 19, 14];
 
 /// What a spammer sends: tags of another subject.
 const SPAM: [&str; 8] = [
@@ -165,7 +165,7 @@ mod tests {
         let classic = miner.answer(&request(&Constants::readme())).await.unwrap();
         assert_eq!(miner.answer(&request(&Constants::v2_30_65())).await.unwrap(), classic);
         let found = answer::parse(&classic).unwrap();
-        assert_eq!((found.tags.len(), found.profiles), (12, 0));
+        assert_eq!((found.tags.len(), found.profiles), (18, 0));
         assert!(found.tags.contains(&"copper tape".to_owned()), "{found:?}");
     }
 
