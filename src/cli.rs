@@ -546,7 +546,9 @@ pub struct ImportArgs {
 
 /// Arguments of `assay conversations list`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  assay conversations list store.jsonl\n  assay conversations list store.jsonl --json")]
+#[command(
+    after_help = "Examples:\n  assay conversations list store.jsonl\n  assay conversations list store.jsonl --json"
+)]
 pub struct ListArgs {
     /// The store.
     #[arg(value_name = "STORE")]

@@ -23,7 +23,14 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(
         cli.log_format,
-        matches!(cli.command, Command::Validator(_) | Command::Miner(_) | Command::Localnet(_) | Command::Api(_) | Command::ConversationServer(_)),
+        matches!(
+            cli.command,
+            Command::Validator(_)
+                | Command::Miner(_)
+                | Command::Localnet(_)
+                | Command::Api(_)
+                | Command::ConversationServer(_)
+        ),
     );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
