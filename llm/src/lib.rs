@@ -2,7 +2,7 @@
 //!
 //! A request is a system message and a user's message; a completion is the reply's text as it came, with the figures that the
 //! log records. `async-openai` builds the requests and reads the answers; everything between the two (attempts, waits, sizes)
-//! is [`transport`]'s. Every provider is asked through the chat completions interface of OpenAI, which all of them serve.
+//! is `transport`'s. Every provider is asked through the chat completions interface of OpenAI, which all of them serve.
 //!
 //! **Architecture invariant:** nothing here judges a reply. Whether its text has the wanted shape is decided by whoever
 //! asked, from the recorded bytes, so that an audit can repeat it. A key never shows: not in a log line, not in an error, not
