@@ -2,7 +2,7 @@
 //!
 //! Under rule sets with upstream's 24 hours the points are computed at once and wait: the scores do not count, a positive one
 //! stands as 0 with the reason that its label is awaited, and the components hold what is paid later. The label comes from the
-//! source [`BATCH`] and says what became of the batch; [`of_label`] pays from the recorded components alone.
+//! source [`BATCH`] and says what became of the batch; `of_label` pays from the recorded components alone.
 //!
 //! What upstream gets wrong is reported in the round's components under every rule set: answers that share a judgement, copies
 //! of other answers, replies that are not what was asked for, answers lost between files.
