@@ -1,0 +1,213 @@
+//! Arguments of the commands that run until they are told to end, and of those that prepare them.
+
+use super::DatabaseArgs;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Arguments of `assay demo`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Examples:\n  assay demo --once --questions 40\n  assay demo --subnet cgp --once\n  assay demo --subnet all\n  assay demo --tamper\n  assay demo --discard"
+)]
+pub struct DemoArgs {
+    /// Push the questions, close and audit one epoch, then end.
+    #[arg(long)]
+    pub once: bool,
+    /// Remove the demo's database, chain and keys at the end.
+    #[arg(long)]
+    pub discard: bool,
+    /// Change one payload and one score in copies of the log and show that both are caught. Ends by itself, as with --once.
+    #[arg(long)]
+    pub tamper: bool,
+    /// Which subnet: loosh, cgp, twitter, conversion, bettertherapy, or all side by side.
+    #[arg(long, default_value = "loosh", value_name = "NAME")]
+    pub subnet: String,
+    /// How many rounds to wait for at first: shipped questions that are pushed, or tasks that the validator makes.
+    #[arg(long, default_value_t = 40, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub questions: u32,
+    /// Rule set by name; the one of the subnet's document when none is given. `assay rules` lists them.
+    #[arg(long)]
+    pub rules: Option<String>,
+    /// Where bundles go.
+    #[arg(long, default_value = "demo-out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// PostgreSQL URL; without one a private server is started.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Seconds between two questions once the first ones are answered.
+    #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub pause: u64,
+}
+
+/// Arguments of `assay validator`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay validator --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
+  ASSAY_API_TOKEN=… assay validator --netuid 78 --listen 0.0.0.0:8000 … (clients elsewhere send the token)
+  assay validator --netuid 78 --rules loosh/readme --netuid 33 --rules cgp/readme …   (two subnets; routes on ports 8000
+  and 8001)
+
+DATABASE_URL names the database; `assay migrate` makes its schema.")]
+pub struct ValidatorArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Configuration file. Default: assay.toml in the working directory, if there is one.
+    #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Ask no language model, whatever is configured: mechanisms judge by their own rules.
+    #[arg(long)]
+    pub offline: bool,
+    /// The subnet; several ones run side by side: --netuid 78 --netuid 79.
+    #[arg(long, required = true, value_name = "N")]
+    pub netuid: Vec<u16>,
+    /// URL of the chain.
+    #[arg(long, env = "ASSAY_CHAIN", default_value = "http://127.0.0.1:9944")]
+    pub chain: String,
+    /// Name of the network; `local` allows private addresses.
+    #[arg(long, default_value = "local")]
+    pub network: String,
+    /// Hotkey file; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub hotkey: PathBuf,
+    /// File of the Ed25519 key that signs checkpoints; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint_key: PathBuf,
+    /// Folder outside of the database for checkpoints.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: PathBuf,
+    /// Rule set by name: one for all subnets, or one for each --netuid in order. Default: the rules of Loosh's document on a
+    /// local network, those of its running upstream elsewhere.
+    #[arg(long)]
+    pub rules: Vec<String>,
+    /// Address of the push routes. The routes of the second subnet listen on the next port, and so on.
+    #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Token for routes that change something; without one only loopback may use them.
+    #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Hotkeys whose signed requests may change something.
+    #[arg(long, value_name = "SS58")]
+    pub allow_hotkey: Vec<String>,
+    /// Blocks per epoch.
+    #[arg(long, default_value_t = 360, value_name = "BLOCKS")]
+    pub epoch_blocks: u64,
+    /// Seconds between availability sweeps.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    pub sweep: u64,
+    /// Milliseconds until the collector gives up, when shorter than the rule set's.
+    #[arg(long, value_name = "MS")]
+    pub deadline_ms: Option<u32>,
+}
+
+/// Arguments of `assay check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay check
+  assay check --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
+  assay check --config assay.toml --json
+
+Each configured language model is asked for one tiny completion. Exit codes: 0 nothing is wrong, 1 something is.")]
+pub struct CheckArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Configuration file. Default: assay.toml in the working directory, if there is one.
+    #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The subnet; several ones: --netuid 78 --netuid 79.
+    #[arg(long, value_name = "N")]
+    pub netuid: Vec<u16>,
+    /// URL of the chain.
+    #[arg(long, env = "ASSAY_CHAIN", default_value = "http://127.0.0.1:9944")]
+    pub chain: String,
+    /// Hotkey file.
+    #[arg(long, value_name = "FILE")]
+    pub hotkey: Option<PathBuf>,
+    /// File of the Ed25519 key that signs checkpoints.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint_key: Option<PathBuf>,
+    /// Folder outside of the database for checkpoints.
+    #[arg(long, value_name = "FOLDER")]
+    pub checkpoints: Option<PathBuf>,
+    /// Address of the push routes.
+    #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `assay miner`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay miner --hotkey keys/miner.json --listen 127.0.0.1:8091
+  assay miner --hotkey keys/copycat.json --listen 127.0.0.1:8092 --profile copycat --peer http://127.0.0.1:8091
+
+Profiles: honest, copycat, spammer, slow, dead, malformed.")]
+pub struct MinerArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1:8091")]
+    pub listen: SocketAddr,
+    /// Hotkey file; made when it does not exist.
+    #[arg(long, value_name = "FILE")]
+    pub hotkey: PathBuf,
+    /// Which subnet's requests it answers: loosh, cgp, twitter, conversion or bettertherapy.
+    #[arg(long, default_value = "loosh", value_name = "NAME")]
+    pub subnet: String,
+    /// How it behaves: honest, or one of the labelled misbehaving profiles of the demo.
+    #[arg(long, default_value = "honest")]
+    pub profile: String,
+    /// Which honest variant it is: how much and from which part of the corpus it answers.
+    #[arg(long, default_value_t = 0)]
+    pub variant: u32,
+    /// The miner whose answers a copycat takes.
+    #[arg(long, value_name = "URL")]
+    pub peer: Option<String>,
+    /// Model that answers, as ONNX: for `--subnet conversion`, in place of the shipped one.
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Tweets that answers are drawn from, one JSON object a line: for `--subnet twitter`, in place of the shipped sample.
+    #[arg(long, value_name = "FILE")]
+    pub tweets: Option<PathBuf>,
+    /// Refuse requests without a validator's signature.
+    #[arg(long)]
+    pub require_signed: bool,
+}
+
+/// Arguments of `assay localnet`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay localnet --data chain --genesis genesis.json
+  assay localnet --data chain --genesis genesis.json --block-time-ms 250
+
+`assay demo` leaves a genesis specification in $ASSAY_HOME/demo/genesis.json.")]
+pub struct LocalnetArgs {
+    /// Address to listen on; loopback only.
+    #[arg(long, default_value = "127.0.0.1:9944")]
+    pub listen: SocketAddr,
+    /// Folder of its blocks.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
+    /// File with the genesis specification as JSON; read when the folder is empty.
+    #[arg(long, value_name = "FILE")]
+    pub genesis: PathBuf,
+    /// Milliseconds between blocks.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
+    pub block_time_ms: u64,
+}
+
+/// Arguments of `assay api`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay api
+  DATABASE_URL=postgres://reader@db/assay assay api --listen 0.0.0.0:8080")]
+pub struct ApiArgs {
+    /// Which database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Address to listen on.
+    #[arg(long, env = "ASSAY_API_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+}
