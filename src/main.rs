@@ -12,6 +12,7 @@ mod home;
 mod judges;
 mod ledgers;
 mod output;
+mod process;
 mod shutdown;
 
 use clap::Parser;

@@ -121,3 +121,23 @@ fn the_environment_gives_an_endpoint_and_a_mistyped_file_is_named() {
     let (state, said) = finding(&found, "configuration");
     assert!(code == Some(1) && state == "wrong" && said.contains("line 3") && said.contains("modle"), "{said}");
 }
+
+/// One round of each subnet from its task to weights, with real miners on loopback and no chain, ledger or language model.
+#[test]
+fn a_round_of_every_subnet_is_played_outside_of_any_network() {
+    let home = tempfile::tempdir().unwrap();
+    let fetched = std::env::var_os("ASSAY_HOME")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".assay"), std::path::PathBuf::from);
+    let output = Command::new(env!("CARGO_BIN_EXE_assay"))
+        .args(["check", "--offline", "--process"])
+        .current_dir(home.path())
+        .env("ASSAY_HOME", fetched)
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    for subnet in ["loosh", "cgp", "conversion", "twitter", "bettertherapy"] {
+        assert!(printed.contains(&format!("One round under {subnet}/readme")), "{printed}");
+    }
+    assert_eq!(printed.matches("7. Weights after this one round").count(), 5, "{printed}");
+}

@@ -29,6 +29,9 @@ pub struct DemoArgs {
     /// Rule set by name; the one of the subnet's document when none is given. `assay rules` lists them.
     #[arg(long)]
     pub rules: Option<String>,
+    /// Tell one round step by step first, outside of any network.
+    #[arg(long)]
+    pub explain: bool,
     /// Where bundles go.
     #[arg(long, default_value = "demo-out", value_name = "FOLDER")]
     pub out: PathBuf,
@@ -110,6 +113,13 @@ pub struct ValidatorArgs {
 
 Each configured language model is asked for one tiny completion. Exit codes: 0 nothing is wrong, 1 something is.")]
 pub struct CheckArgs {
+    /// Instead, play one round outside of any network under each of these rule sets: real miners on loopback, evidence, scores.
+    /// Without a name under those of all five documents.
+    #[arg(long, value_name = "RULES", num_args = 0.., conflicts_with = "json")]
+    pub process: Option<Vec<String>>,
+    /// With --process: no language model gives verdicts, whatever is configured.
+    #[arg(long, requires = "process")]
+    pub offline: bool,
     /// Which database.
     #[command(flatten)]
     pub database: DatabaseArgs,

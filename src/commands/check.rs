@@ -3,6 +3,7 @@
 //! Nothing is made or changed, with one exception: each language model is asked for one tiny completion, which costs some tokens.
 
 use crate::cli::CheckArgs;
+use crate::commands::process;
 use crate::configuration::Configuration;
 use crate::database::{self, Database};
 use crate::judges;
@@ -10,6 +11,7 @@ use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use chain::Chain;
 use chain::development::Client;
+use domain::ruleset::RuleSet;
 use domain::types::NetUid;
 use inference::{EmbeddingConfig, EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
@@ -59,6 +61,15 @@ impl Finding {
 
 /// Looks at everything and prints what was found. The exit code is 0 if nothing is wrong, else 1.
 pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
+    if let Some(rules) = &args.process {
+        let documents = || {
+            domain::mechanism::shipped().iter().map(RuleSet::name).filter(|name| name.ends_with("/readme")).collect()
+        };
+        let rules = if rules.is_empty() { documents() } else { rules.clone() };
+        process::rounds(&rules, args.config.as_deref(), args.offline).await?;
+        output::line("check: every round went from its task to weights");
+        return Ok(ExitCode::SUCCESS);
+    }
     let configuration = Configuration::load(args.config.as_deref());
     let keypair = args.hotkey.as_deref().map(hotkey);
     let (database, embeddings, chain, models) =

@@ -11,6 +11,7 @@ pub mod state;
 mod tamper;
 
 use crate::cli::DemoArgs;
+use crate::commands::process;
 use crate::home::Home;
 use crate::output;
 use crate::shutdown::Shutdown;
@@ -28,12 +29,22 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// Id and text of the first shipped question.
+pub fn first_question() -> Result<(String, String)> {
+    let question = questions::shipped()?.into_iter().next().context("no question is shipped")?;
+    Ok((question.id, question.prompt))
+}
+
 /// Runs the demo.
 pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     args.once |= args.tamper;
     // What could only fail at the end is tried first.
     let seasons = seasons(&args)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make --out {}", args.out.display()))?;
+    if args.explain {
+        let rules: Vec<String> = seasons.iter().map(|season| season.rules.clone()).collect();
+        process::rounds(&rules, None, true).await?;
+    }
     let folder = Home::find()?.demo();
     let begun = Instant::now();
     let mut stage = tokio::select! {

@@ -12,7 +12,8 @@ pub fn now() -> Micros {
 }
 
 /// The moment `wait` from `start`.
-pub(crate) fn after(start: Micros, wait: Duration) -> Micros {
+#[must_use]
+pub fn after(start: Micros, wait: Duration) -> Micros {
     Micros(start.0.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)))
 }
 

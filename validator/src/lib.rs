@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod epochs;
 mod error;
+pub mod evidence;
 pub mod faults;
 mod journal;
 pub mod judge;

@@ -182,7 +182,7 @@ fn check_model(mechanism: &dyn mechanism::Mechanism, embeddings: &EmbeddingServi
         model: identity.name.clone(),
         weights: identity.weights_sha256.clone(),
     };
-    let model = rounds::evidence::recorded_model(identity).map_err(|_| refused())?;
+    let model = crate::evidence::recorded_model(identity).map_err(|_| refused())?;
     if !mechanism.needs_vectors() || mechanism.accepts(&model) { Ok(()) } else { Err(refused()) }
 }
 

@@ -4,7 +4,7 @@
 
 mod attempt;
 mod challenge;
-pub(crate) mod evidence;
+mod evidence;
 pub(crate) mod label;
 pub(crate) mod verdict;
 

@@ -1,0 +1,52 @@
+//! `assay check --process` and `assay demo --explain`: one round of a subnet, outside of any network, step by step.
+
+use crate::configuration::Configuration;
+use crate::demo::first_question;
+use crate::judges;
+use crate::output;
+use crate::process::{self, Tools};
+use anyhow::{Context, Result};
+use domain::events::Challenge;
+use domain::mechanism;
+use domain::ruleset::RuleSet;
+use inference::{EmbeddingConfig, EmbeddingService, ServiceLimits};
+use std::path::Path;
+use std::sync::Arc;
+use validator::judge::Offline;
+use validator::sources::{self, TaskSource};
+
+/// Plays one round under each rule set. Verdicts come from the configured language models unless `offline`.
+///
+/// # Errors
+/// The step that went wrong, with the rule set's name.
+pub async fn rounds(rules: &[String], config: Option<&Path>, offline: bool) -> Result<()> {
+    let embedder = inference::open(&EmbeddingConfig::discover()).context("the embedding model; run `make setup`")?;
+    let embeddings = EmbeddingService::start(embedder, &ServiceLimits::default()).context("the embedding service")?;
+    let judge = if offline { Arc::new(Offline) } else { judges::open(&Configuration::load(config)?)? };
+    let tools = Tools { embeddings, judge };
+    for name in rules {
+        let rule_set = mechanism::shipped_by_name(name)?;
+        output::line(output::bold(&format!("One round under {name}, outside of any network")));
+        let challenge = first_task(&rule_set).await.with_context(|| format!("the first task of {name}"))?;
+        process::round(&rule_set, challenge, &tools).await.with_context(|| format!("a round under {name}"))?;
+    }
+    Ok(())
+}
+
+async fn first_task(rule_set: &RuleSet) -> Result<Challenge> {
+    let first = match rule_set.algorithm() {
+        "cgp" => sources::cgp::Conversations::shipped(rule_set).and_then(|tasks| tasks.challenge(0)),
+        "twitter" => match sources::twitter::SearchPrompts::shipped() {
+            Ok(prompts) => prompts.next(0).await,
+            Err(problem) => Err(problem),
+        },
+        "conversion" => sources::conversion::Conversations::of_ledger("process").challenge(0),
+        "bettertherapy" => sources::bettertherapy::Questions::of_ledger("process").and_then(|tasks| tasks.shipped(0)),
+        _ => {
+            let (id, prompt) = first_question()?;
+            let challenge = sources::task(id, prompt, String::new());
+            return Ok(Challenge { task: None, max_tokens: 512, temperature: 0.7, top_p: 0.95, ..challenge });
+        }
+    };
+    first.map_err(anyhow::Error::msg)
+}
