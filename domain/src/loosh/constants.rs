@@ -1,4 +1,4 @@
-//! The constants of Loosh's rule sets, typed, and the two values that are shipped.
+//! The constants of Loosh's rule sets, typed, and the three values that are shipped.
 //!
 //! [`Constants`] in declared order is the canonical JSON of a rule set, whose hash a ledger adopts: a field may be added
 //! only under a new rule set, and a shipped value must never change. A stage that a generation does not have is `null`.
@@ -48,6 +48,9 @@ pub struct Constants {
     pub serving: Serving,
     /// Sybil detection (spec 3.11): a report beside the scores, which nothing is paid by.
     pub sybil_detection: Option<Limits>,
+    /// What our own rules close; left out where there is none, so that upstream's rule sets keep their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedies: Option<Remedies>,
 }
 
 /// An embedding model, identified by the bytes of its weights.
@@ -322,6 +325,18 @@ pub struct Serving {
     pub minimum: u64,
 }
 
+/// Ways to earn without working that `loosh/assay-1` closes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remedies {
+    /// Answers with fewer words are not evaluated, and count as 0.
+    pub minimum_words: u64,
+    /// Only those who formed the consensus are paid.
+    pub members_only: bool,
+    /// Answers of equal words share one vote and one emission.
+    pub equal_answers_share: bool,
+}
+
 fn minilm() -> Model {
     Model {
         name: "sentence-transformers/all-MiniLM-L6-v2".to_owned(),
@@ -426,6 +441,19 @@ impl Constants {
             }),
             serving: Serving { minimum: 1 },
             sybil_detection: Some(Limits::default()),
+            remedies: None,
+        }
+    }
+
+    /// `loosh/assay-1`: the running upstream with these changes. Whom a stage drops earns nothing; the consensus score
+    /// is the mean agreement, without a deviation added (λ = 0); copies of an answer earn and vote as one; an answer needs a
+    /// word.
+    pub fn assay_1() -> Self {
+        let upstream = Self::v1_2_8();
+        Self {
+            consensus: Consensus { lambda: 0.0, ..upstream.consensus },
+            remedies: Some(Remedies { minimum_words: 1, members_only: true, equal_answers_share: true }),
+            ..upstream
         }
     }
 }

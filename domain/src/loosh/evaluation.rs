@@ -4,12 +4,13 @@
 //! them out: a failure is not counted at all, a canned answer counts as 0, and a round whose times are all zero counts for
 //! nobody.
 
+use super::constants::Constants;
 use super::entity::{NodeOwner, vote_caps};
 use super::matrix::{SquareMatrix, similarity};
 use super::mechanism::Loosh;
 use super::quality::{Answer, Breakdown, Prompt};
-use super::report;
 use super::round::{Entry, Round, Stage, evaluate as evaluate_round, is_test_answer, single_answer};
+use super::{remedies, report};
 use crate::events::{Component, DrawnMiner, FilterStage, ResponseScored, RoundEvaluated, TextRole, ZeroReason};
 use crate::math;
 use crate::mechanism::{Evaluation, EvaluationError, Mechanism, ResponseFact, RoundFacts, TextVectors};
@@ -21,8 +22,8 @@ use crate::types::{Block, Digest, Hotkey, sha256};
 /// When vectors are missing or do not have the shape that the texts ask for.
 pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {
     let constants = loosh.constants();
-    let (canned, valid): (Vec<usize>, Vec<usize>) =
-        (0..facts.responses.len()).partition(|at| is_test_answer(&facts.responses[*at].text, constants));
+    let unfit: Vec<Option<ZeroReason>> = facts.responses.iter().map(|answer| unfit(&answer.text, constants)).collect();
+    let valid: Vec<usize> = (0..unfit.len()).filter(|at| unfit[*at].is_none()).collect();
     let vectors = Vectors::read(loosh, facts, &valid)?;
     let outcome = match (valid.as_slice(), &vectors.answers[..]) {
         ([], _) => Outcome::Nobody,
@@ -43,11 +44,11 @@ pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, 
                 score.components.extend(alike.iter().flat_map(|alike| alike.of_answer(place)));
                 score
             }
-            None => ResponseScored {
-                filtered: Some(FilterStage::TestMode),
-                counted: true,
-                ..zero(facts, &response.miner, ZeroReason::TestMode)
-            },
+            None => {
+                let reason = unfit[at].unwrap_or(ZeroReason::EmptyAnswer);
+                let filtered = (reason == ZeroReason::TestMode).then_some(FilterStage::TestMode);
+                ResponseScored { filtered, counted: true, ..zero(facts, &response.miner, reason) }
+            }
         });
     }
     scores.extend(facts.failures.iter().map(|(miner, reason)| zero(facts, miner, (*reason).into())));
@@ -55,8 +56,21 @@ pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, 
     let mut round = outcome.round(facts, loosh, &scores, labels);
     round.similarity = triangle(&matrix);
     round.components.extend(alike.iter().flat_map(report::Alike::of_round));
-    round.components.push(component("canned_answers", canned.len() as f64));
+    let count = |reason| unfit.iter().filter(|found| **found == Some(reason)).count() as f64;
+    round.components.push(component("canned_answers", count(ZeroReason::TestMode)));
+    if constants.remedies.is_some() {
+        round.components.push(component("empty_answers", count(ZeroReason::EmptyAnswer)));
+    }
     Ok(Evaluation { scores, round })
+}
+
+/// Why an answer is not evaluated at all, if so.
+fn unfit(text: &str, constants: &Constants) -> Option<ZeroReason> {
+    if is_test_answer(text, constants) {
+        Some(ZeroReason::TestMode)
+    } else {
+        remedies::is_empty(text, constants.remedies.as_ref()).then_some(ZeroReason::EmptyAnswer)
+    }
 }
 
 /// Recorded vectors, each scaled to length one.
@@ -255,6 +269,9 @@ fn component(name: &str, value: f64) -> Component {
 
 fn add_components(components: &mut Vec<Component>, round: &Round, place: usize) {
     let mut add = |name: &str, value: f64| components.push(component(name, value));
+    if let Some(copies) = &round.copies {
+        add("equal_answers", copies[place] as f64);
+    }
     if let Some(votes) = &round.votes {
         add("entity_weight", votes[place]);
     }

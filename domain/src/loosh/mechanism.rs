@@ -46,10 +46,10 @@ impl Loosh {
     }
 }
 
-/// `loosh/readme` and `loosh/1.2.8`.
+/// `loosh/readme`, `loosh/1.2.8` and `loosh/assay-1`.
 #[must_use]
 pub fn shipped() -> Vec<RuleSet> {
-    [("readme", Constants::readme()), ("1.2.8", Constants::v1_2_8())]
+    [("readme", Constants::readme()), ("1.2.8", Constants::v1_2_8()), ("assay-1", Constants::assay_1())]
         .into_iter()
         .filter_map(|(version, constants)| {
             let body = Body { algorithm: "loosh".to_owned(), version: version.to_owned(), constants };

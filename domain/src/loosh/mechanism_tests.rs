@@ -68,6 +68,7 @@ fn rule_sets_have_these_hashes() {
     let expected = [
         ("loosh/readme", "1565471732db18ddb3cbd545eeeee1d3ae63c1fa580f8a7f63a411ca4e2666b3"),
         ("loosh/1.2.8", "a9e50fa129f40455ed75452e127936cbcc761c823642b696948fd60845c896d5"),
+        ("loosh/assay-1", "f2e6c8fd4496268c442e69b64b3681f75c1d5dca73e6935ddacdfb9989264907"),
     ];
     assert_eq!(found, expected.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
 }
@@ -183,6 +184,60 @@ fn every_zero_has_its_reason() {
     assert_eq!(reasons(&found)[0], Some(ZeroReason::NoConsensus));
     let nobody = readme.evaluate(&facts(&readme, &[])).unwrap();
     assert_eq!((nobody.scores.len(), nobody.round.best), (1, None));
+}
+
+/// What each of three answers earns when the third says these words with this vector, after this time.
+fn earned(version: &str, third: (&str, [f64; 3], u32)) -> (Vec<f64>, Vec<Option<ZeroReason>>) {
+    let rules = loosh(version);
+    let honest = [(ANSWER, [1.0, 0.2, 0.1], 400), ("The Sun pulls too, but its pull is weaker.", [1.0, 0.3, 0.1], 500)];
+    let mut round = facts(&rules, &[honest[0], honest[1], third]);
+    if third.0 == honest[0].0 {
+        // A copy, word for word.
+        let original = round.responses[0].clone();
+        (round.responses[2].text, round.responses[2].text_hash) = (original.text, original.text_hash);
+    } else if third.0.is_empty() {
+        let text_hash = sha256(b"");
+        let vectors = TextVectors { document: third.1.to_vec(), parts: Vec::new() };
+        round.vectors.insert((TextRole::Answer, text_hash), Arc::new(vectors));
+        (round.responses[2].text, round.responses[2].text_hash) = (String::new(), text_hash);
+    }
+    let found = rules.evaluate(&round).unwrap();
+    (found.scores.iter().take(3).map(|score| score.score).collect(), reasons(&found))
+}
+
+#[test]
+fn our_own_rules_close_what_upstream_pays() {
+    let off_topic = ("Buy my wonderful tokens now, they only ever rise!", [0.1, 0.0, 1.0], 1);
+    assert!(earned("1.2.8", off_topic).0[2] > 0.3, "upstream pays instant spam");
+    let (ours, why) = earned("assay-1", off_topic);
+    assert_eq!((ours[2], why[2]), (0.0, Some(ZeroReason::FilteredByQuality)));
+    assert!(ours[0] > 0.0 && ours[1] > 0.0);
+
+    let empty = ("", [1.0, 0.2, 0.1], 1);
+    assert!(earned("1.2.8", empty).0[2] > 0.3, "upstream pays an empty answer, too");
+    let (ours, why) = earned("assay-1", empty);
+    assert_eq!((ours[2], why[2]), (0.0, Some(ZeroReason::EmptyAnswer)));
+    assert!(ours[0] > 0.0 && ours[1] > 0.0);
+
+    let copy = (ANSWER, [1.0, 0.2, 0.1], 400);
+    let (theirs, _) = earned("1.2.8", copy);
+    let (ours, why) = earned("assay-1", copy);
+    assert!(theirs[0] + theirs[2] > 1.8 * theirs[1], "{theirs:?}");
+    assert!(ours[0] + ours[2] < 1.4 * ours[1] && ours[2] > 0.0, "{ours:?}");
+    assert_eq!(why[..3], [None; 3]);
+}
+
+#[test]
+fn disagreement_costs_under_our_own_rules() {
+    let consensus = |version: &str, apart: f64| {
+        let rules = loosh(version);
+        let answers: Vec<(&str, [f64; 3], u32)> =
+            (0..4u8).map(|n| (ANSWER, [1.0, apart * f64::from(n), 0.1], 300)).collect();
+        rules.evaluate(&facts(&rules, &answers)).unwrap().round.consensus
+    };
+    let lost = |version| consensus(version, 0.1) - consensus(version, 0.25);
+    assert!(lost("assay-1") > 0.05, "disagreement costs");
+    assert!(lost("1.2.8") < 0.01, "upstream gives a standard deviation back");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::individual::{Filtered, Scores, scores};
 use super::matrix::{Embedding, SquareMatrix, cosines, select, similarity};
 use super::outlier;
 use super::quality::{self, Answer, Breakdown, Prompt};
+use super::remedies;
 use crate::math;
 use crate::text::{strip, word_count};
 
@@ -54,7 +55,9 @@ pub struct QualityStage {
 pub struct Round {
     /// Similarity of all answers, before any stage.
     pub similarity: SquareMatrix,
-    /// Vote caps that were used.
+    /// How many answers have the same words, where the rule set asks.
+    pub copies: Option<Vec<u64>>,
+    /// Votes that were used: the owners' caps and what copies leave of them.
     pub votes: Option<Vec<f64>>,
     /// Quality, where the rule set has it.
     pub quality: Option<QualityStage>,
@@ -129,6 +132,10 @@ impl Stages {
 /// has none.
 pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]>, constants: &Constants) -> Round {
     let count = entries.len();
+    let texts: Vec<&str> = entries.iter().map(|entry| entry.answer.text).collect();
+    let copies = constants.remedies.as_ref().map(|rule| remedies::copies(&texts, rule));
+    let shared = copies.as_ref().map(|copies| remedies::votes(votes, copies));
+    let votes = shared.as_deref().or(votes);
     let embeddings: Vec<Embedding> = entries.iter().map(|entry| entry.answer.embedding.to_vec()).collect();
     let all = similarity(&embeddings);
     let mut stages = Stages { kept: vec![true; count], after: Vec::new(), dropped: vec![None; count] };
@@ -144,7 +151,7 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
     let left = votes.map(|votes| select(votes, &stages.kept));
     let (cluster_labels, verdict) = clustering::filter(&all.select(&stages.kept), left.as_deref(), &constants.clusters);
     stages.apply(Stage::Cluster, &verdict);
-    let words: Vec<u64> = entries.iter().map(|entry| word_count(entry.answer.text) as u64).collect();
+    let words: Vec<u64> = texts.iter().map(|text| word_count(text) as u64).collect();
     if let Some(rule) = &constants.length {
         stages.apply(Stage::Length, &long_enough(&select(&words, &stages.kept), rule.sensitivity));
     }
@@ -167,6 +174,12 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
     let individual = scores(&filtered, &constants.individual, constants.diversity.as_ref());
     let best = best_answer(individual.as_ref(), constants);
     let times: Vec<u64> = entries.iter().map(|entry| entry.response_time_ms).collect();
+    let earned = emissions(&times, theta, &kept, best, &constants.emissions).map(|earned| {
+        match (&copies, &constants.remedies) {
+            (Some(copies), Some(rule)) => remedies::paid(earned, &kept, copies, rule),
+            _ => earned,
+        }
+    });
     Round {
         quality,
         outlier_factors,
@@ -179,9 +192,10 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
         consensus_achieved: theta > constants.consensus.threshold,
         individual,
         best,
-        emissions: emissions(&times, theta, &kept, best, &constants.emissions),
+        emissions: earned,
         in_consensus: kept,
         votes: votes.map(<[f64]>::to_vec),
+        copies,
         similarity: all,
     }
 }
