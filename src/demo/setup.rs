@@ -192,7 +192,7 @@ async fn announce(url: &str, keys: &Path, seats: &[Seat]) -> Result<()> {
 
 async fn miners(logs: &Path, keys: &Path, seats: &[Seat]) -> Result<Vec<Process>> {
     let names: Vec<String> = seats.iter().map(|seat| seat.subnet.file_name(seat.player.name)).collect();
-    output::line(format!("demo: starting {} miners: {}", seats.len(), names.join(", ")));
+    output::line(format!("demo: starting {} miners: {}", seats.len(), players(seats, &names)));
     let mut processes = Vec::new();
     for (Seat { subnet, player, axon }, name) in seats.iter().zip(&names) {
         let mut arguments = vec![
@@ -213,6 +213,22 @@ async fn miners(logs: &Path, keys: &Path, seats: &[Seat]) -> Result<Vec<Process>
         processes.push(process);
     }
     Ok(processes)
+}
+
+/// The names of one subnet's miners; of several, how many each has.
+fn players(seats: &[Seat], names: &[String]) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for seat in seats {
+        match counts.last_mut().filter(|(name, _)| *name == seat.subnet.name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((seat.subnet.name, 1)),
+        }
+    }
+    if counts.len() == 1 {
+        return names.join(", ");
+    }
+    let of: Vec<String> = counts.iter().map(|(name, count)| format!("{count} of {name}")).collect();
+    of.join(", ")
 }
 
 async fn validator(subnets: &[Season], state: &DemoState, logs: &Path, keys: &Path) -> Result<Process> {
@@ -238,8 +254,12 @@ async fn validator(subnets: &[Season], state: &DemoState, logs: &Path, keys: &Pa
     }
     let environment = [("DATABASE_URL", state.database.clone())];
     let mut process = Process::start("validator", &arguments, logs, &environment)?;
-    let url = format!("{}/availability", state.validator);
-    process.await_ready(PATIENCE, || available(url.clone())).await?;
+    // Each subnet has the next port, and is up when its own routes are.
+    let first: SocketAddr = state.validator.trim_start_matches("http://").parse()?;
+    for port in (first.port()..).take(subnets.len()) {
+        let url = format!("http://127.0.0.1:{port}/availability");
+        process.await_ready(PATIENCE, || available(url.clone())).await?;
+    }
     Ok(process)
 }
 
