@@ -32,6 +32,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A Bittensor chain. Every method has a deadline of its own; none waits for ever.
 #[async_trait]
 pub trait Chain: Send + Sync {
+    /// Held from [`Chain::prepare`] to [`Chain::submit`] by who sends for one account from several tasks: its nonces follow
+    /// one another, and the second of two with the same nonce is refused.
+    fn sending(&self) -> &tokio::sync::Mutex<()>;
+
     /// Hash of block 0: which chain this is.
     ///
     /// # Errors

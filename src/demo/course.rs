@@ -56,7 +56,7 @@ impl<'a> Course<'a> {
         Ok(Self {
             args,
             season,
-            follower: Follower::new(reader.clone(), head),
+            follower: Follower::new(reader.clone(), head, args.questions as usize, args.once),
             pusher: pushes.then(|| Pusher::new(&state.validator, prefix()?)).transpose()?,
             closing: Closing::new(args, season, state, keys.to_owned(), reader),
             pushed: 0,

@@ -34,14 +34,18 @@ pub struct Follower {
     next: u64,
     answered: BTreeMap<String, (u32, u32)>,
     count: Count,
+    wanted: usize,
+    /// Rounds above the wanted ones are not told.
+    brief: bool,
     /// Epochs that are closed, in order, with their outcome.
     pub closed: Vec<(u64, String)>,
 }
 
 impl Follower {
-    /// Begins at a position.
-    pub fn new(reader: LedgerReader, next: u64) -> Self {
-        Self { reader, next, answered: BTreeMap::new(), count: Count::default(), closed: Vec::new() }
+    /// Begins at a position; so many rounds are wanted, and those above them are told unless it is to be `brief`.
+    pub fn new(reader: LedgerReader, next: u64, wanted: usize, brief: bool) -> Self {
+        let count = Count::default();
+        Self { reader, next, answered: BTreeMap::new(), count, wanted, brief, closed: Vec::new() }
     }
 
     /// Challenges accepted since the beginning and not ended.
@@ -83,7 +87,10 @@ impl Follower {
             Event::RoundEvaluated(round) => {
                 let (answered, failed) = self.answered.remove(&round.challenge_id).unwrap_or_default();
                 let count = if self.count.end(&round.challenge_id) {
-                    format!("{:>3}/{}", self.count.ended, self.count.pushed)
+                    if self.brief && self.count.ended > self.wanted {
+                        return;
+                    }
+                    format!("{:>3}/{}", self.count.ended, self.count.pushed.max(self.wanted))
                 } else {
                     "earlier".into()
                 };

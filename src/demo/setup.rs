@@ -121,7 +121,10 @@ async fn database(args: &DemoArgs, folder: &Path) -> Result<(Option<SharedCluste
     let root = std::process::Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.starts_with(b"0\n"));
     let directory = cluster_directory(folder, root);
     output::line(format!("demo: starting a private PostgreSQL in {}", directory.display()));
-    let server = SharedCluster::attach(Options::persistent(directory)).await.context("the private PostgreSQL")?;
+    let mut options = Options::persistent(directory);
+    // Each subnet's validator, follower and audit have sessions of their own.
+    options.settings.push(("max_connections".to_owned(), "300".to_owned()));
+    let server = SharedCluster::attach(options).await.context("the private PostgreSQL")?;
     let url = server.url();
     Ok((Some(server), url))
 }

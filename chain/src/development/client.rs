@@ -1,5 +1,6 @@
 //! The development chain as another process sees it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +30,7 @@ pub struct Client {
     http: reqwest::Client,
     genesis_hash: Digest,
     era_period: u64,
+    sending: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Client {
@@ -45,7 +47,13 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|source| Error::Unreachable { url: url.clone(), source })?;
-        let mut client = Self { url, http, genesis_hash: domain::types::HexBytes([0; 32]), era_period: USUAL_ERA };
+        let mut client = Self {
+            url,
+            http,
+            genesis_hash: domain::types::HexBytes([0; 32]),
+            era_period: USUAL_ERA,
+            sending: Arc::default(),
+        };
         client.genesis_hash = client.get("/genesis", &[]).await?;
         Ok(client)
     }
@@ -132,6 +140,10 @@ impl Client {
 
 #[async_trait]
 impl Chain for Client {
+    fn sending(&self) -> &tokio::sync::Mutex<()> {
+        &self.sending
+    }
+
     async fn genesis_hash(&self) -> Result<Digest, Error> {
         Ok(self.genesis_hash)
     }

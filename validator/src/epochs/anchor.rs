@@ -24,8 +24,11 @@ pub(super) async fn run(shared: &Shared, number: u64, derived: Position, patienc
     }
     shared.config.faults.point("after_checkpoint").await;
     let data = wire::anchor_data(&outside.root, outside.size);
+    let turn = shared.chain.sending().lock().await;
     let extrinsic = shared.chain.prepare_anchor(shared.config.netuid, &data, &shared.config.hotkey).await?;
-    let outcome = match shared.chain.submit(&extrinsic).await {
+    let sent = shared.chain.submit(&extrinsic).await;
+    drop(turn);
+    let outcome = match sent {
         Err(chain::Error::Rejected { name, .. }) => ChainOutcome::Rejected { error: name },
         Err(error) => return Err(error.into()),
         Ok(()) => outcome(shared.chain.await_extrinsic(&extrinsic.reference(), patience).await?),

@@ -61,6 +61,7 @@ pub(super) async fn run(
     let at = record.newest_derivation.ok_or_else(|| Error::Refused(format!("epoch {number} has no derivation")))?;
     shared.config.faults.point("before_submission").await;
     let (netuid, keypair) = (shared.config.netuid, &shared.config.hotkey);
+    let turn = shared.chain.sending().lock().await;
     let extrinsic = shared.chain.prepare_set_weights(netuid, &weights, version_key, keypair).await?;
     let (uids, weights) = weights.into_iter().unzip();
     let submitted = WeightsSubmitted {
@@ -79,6 +80,7 @@ pub(super) async fn run(
     tracing::info!(epoch = number, extrinsic = %extrinsic.hash, "weights signed and recorded; sending");
     shared.config.faults.point("before_sending").await;
     send(shared, number, &extrinsic, recorded.last).await?;
+    drop(turn);
     *sent = Some(extrinsic);
     shared.config.faults.point("after_submission").await;
     Ok(None)

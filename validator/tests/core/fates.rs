@@ -45,6 +45,10 @@ impl Moody {
 
 #[async_trait]
 impl Chain for Moody {
+    fn sending(&self) -> &tokio::sync::Mutex<()> {
+        self.chain.sending()
+    }
+
     async fn genesis_hash(&self) -> Result<Digest, Error> {
         self.chain.genesis_hash().await
     }
