@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{Event, LabelRevealed, ResponseScored};
-use domain::mechanism::{Evaluation, LabelFacts};
+use domain::events::{Event, LabelRevealed, ResponseScored, Statistic};
+use domain::mechanism::{Evaluation, LabelFacts, Mechanism};
 use domain::round;
 use domain::types::{Micros, Position};
 
@@ -29,6 +29,8 @@ struct Waiting {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Labels {
     waiting: BTreeMap<String, Waiting>,
+    /// Labels whose first score has not come: it follows from the statistics as they stand then.
+    revealed: BTreeMap<String, LabelFacts>,
     expected: BTreeMap<String, Expected>,
     /// Scores of a round before the range whose evaluation has not come yet.
     before: Vec<ResponseScored>,
@@ -72,18 +74,34 @@ impl Labels {
     }
 
     /// The scores that follow from the label of a round.
-    pub(crate) fn expected(&mut self, stream_id: &str) -> Option<&mut Expected> {
+    pub(crate) fn expected(
+        &mut self,
+        stream_id: &str,
+        mechanism: &dyn Mechanism,
+        statistics: &[Statistic],
+    ) -> Option<&mut Expected> {
+        if let Some(mut facts) = self.revealed.remove(stream_id) {
+            facts.statistics = statistics.to_vec();
+            let evaluation = mechanism.evaluate_label(&facts).ok()?;
+            self.expected.insert(stream_id.to_owned(), Expected::of(round::events(evaluation)));
+        }
         self.expected.get_mut(stream_id)
     }
 
     /// All scores of a label are there, or none will come.
     pub(crate) fn end(&mut self, stream_id: &str) {
+        self.revealed.remove(stream_id);
         self.expected.remove(stream_id);
     }
 
-    /// Whether scores of a label are still to come.
+    /// Whether no label's scores are still to come.
     pub(crate) fn none_open(&self) -> bool {
-        self.expected.is_empty()
+        self.revealed.is_empty() && self.expected.is_empty()
+    }
+
+    /// Whether scores of this round's label are still to come.
+    pub(crate) fn open(&self, stream_id: &str) -> bool {
+        self.revealed.contains_key(stream_id) || self.expected.contains_key(stream_id)
     }
 }
 
@@ -110,9 +128,12 @@ impl Replay {
             statistics: self.statistics.clone(),
         };
         // A label that cannot be used is a fact all the same; no scores may follow from it.
-        if let Ok(evaluation) = rules.mechanism.evaluate_label(&facts) {
-            let expected = Expected::of(round::events(evaluation));
-            self.labels.expected.insert(recorded.stream_id.clone(), expected);
+        if rules.mechanism.evaluate_label(&facts).is_err() {
+            return;
         }
+        if self.labels.revealed.len() >= MAX_WAITING {
+            return self.findings.doubt(Some(at.position), "too many labels wait for their scores");
+        }
+        self.labels.revealed.insert(recorded.stream_id.clone(), facts);
     }
 }

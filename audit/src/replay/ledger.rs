@@ -106,7 +106,8 @@ impl Replay {
             // By a label, a round is scored once more.
             Event::RoundEvaluated(evaluated) if evaluated.label.is_some() => round::LABEL_STREAM_TYPE,
             Event::RoundEvaluated(_) => round::STREAM_TYPE,
-            Event::ResponseScored(_) if self.labels.none_open() => round::STREAM_TYPE,
+            // Other rounds may be scored between a label and its scores.
+            Event::ResponseScored(_) if !self.labels.open(&recorded.stream_id) => round::STREAM_TYPE,
             Event::ResponseScored(_) | Event::LabelRevealed(_) => round::LABEL_STREAM_TYPE,
             Event::EpochOpened(_)
             | Event::WeightsDerived(_)

@@ -96,7 +96,10 @@ impl Replay {
         let at = At::of(recorded);
         let findings = &mut self.findings;
         if recorded.stream_type == round::LABEL_STREAM_TYPE {
-            let Some(expected) = self.labels.expected(&recorded.stream_id) else {
+            let rules = self.rules.as_ref();
+            let Some(expected) = rules.and_then(|rules| {
+                self.labels.expected(&recorded.stream_id, rules.mechanism.as_ref(), &self.statistics)
+            }) else {
                 findings.doubt(Some(at.position), "the label or the round of this score is not at hand");
                 return None;
             };

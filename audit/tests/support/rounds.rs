@@ -286,8 +286,9 @@ impl World {
         last
     }
 
-    /// Reveals the label of a round that was evaluated at a position, and the scores that follow.
-    pub fn reveal(&mut self, evaluated: Position, source: &str, label: &str) {
+    /// Reveals the label of a round that was evaluated at a position, lets something happen, and records the scores that
+    /// follow.
+    pub fn reveal(&mut self, evaluated: Position, (source, label): (&str, &str), meanwhile: impl FnOnce(&mut Self)) {
         let at = |position: Position| &self.drafts[position.0 as usize];
         let Event::RoundEvaluated(round) = at(evaluated).event.clone() else { panic!("no evaluation at {evaluated}") };
         let id = round::stream_id(&round.challenge_id, round.attempt);
@@ -304,11 +305,13 @@ impl World {
             source: source.into(),
             label: label.into(),
         });
+        let revealed = Micros(self.now);
+        meanwhile(self);
         let facts = LabelFacts {
             position,
             source: source.into(),
             label: label.into(),
-            revealed: Micros(self.now),
+            revealed,
             evaluated: evaluated_at,
             round: Evaluation { scores, round },
             statistics: self.statistics.clone(),

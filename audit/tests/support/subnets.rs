@@ -152,17 +152,22 @@ pub fn complete(rules: RuleSet) -> World {
     if let Some((evaluated, task)) = (!waiting.is_empty()).then(|| waiting.remove(0)) {
         let (source, label) = (sample.label)(&task);
         world.wait(100_000);
-        world.reveal(evaluated, &source, &label);
+        world.reveal(evaluated, (&source, &label), |_| {});
     }
     end_epoch(&mut world);
     world.start();
     world.sweep(&[]);
+    // Another round is scored between a label and its scores.
+    let mut next = 3;
     for (evaluated, task) in waiting {
         let (source, label) = (sample.label)(&task);
         world.wait(100_000);
-        world.reveal(evaluated, &source, &label);
+        world.reveal(evaluated, (&source, &label), |world| {
+            round(world, &sample, next);
+            next += 1;
+        });
     }
-    round(&mut world, &sample, 3);
+    round(&mut world, &sample, next);
     end_epoch(&mut world);
     world
 }
