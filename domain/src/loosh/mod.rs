@@ -30,5 +30,6 @@ pub mod remedies;
 pub mod report;
 pub mod round;
 pub mod sentences;
+mod shipped;
 pub mod sybil;
 pub mod words;
