@@ -163,11 +163,9 @@ fn columns_are_checked() {
 /// needs it for nothing, and never says "differs".
 #[test]
 fn an_erased_payload_is_no_difference() {
-    // What cannot be erased, and facts that later decisions name.
-    let kept = ["LedgerOpened", "PayloadErased", "CheckpointPublished", "EpochOpened", "WeightsDerived"];
-    let facts = ["RuleSetAdopted", "MetagraphObserved", "AvailabilitySwept", "ExternalScoresFetched"];
     let mut wrong = Vec::new();
-    for kind in domain::events::Event::KINDS.iter().filter(|kind| !kept.contains(kind) && !facts.contains(kind)) {
+    let kept = domain::events::NEVER_ERASED;
+    for kind in domain::events::Event::KINDS.iter().filter(|kind| !kept.contains(kind)) {
         let world = history::complete();
         let drafts = world.drafts.iter().enumerate();
         let of_kind = drafts.filter(|(_, draft)| draft.event.kind() == *kind && !draft.erased);

@@ -1,6 +1,6 @@
 //! Erasing a payload: first the event that says so, then salt and payload. The leaf stays, so every proof still holds.
 
-use domain::events::{Event, PayloadErased};
+use domain::events::{Event, NEVER_ERASED, PayloadErased};
 use sqlx::Connection;
 
 use crate::connect::{Part, connect_as};
@@ -9,9 +9,6 @@ use crate::event::{Appended, Cause, NewEvent, Unit};
 use crate::handle::Ledger;
 use crate::lease::signed;
 
-/// Kinds that stay readable: without the first three nobody could say what the ledger is and what was erased; without the
-/// others the next epoch would have nothing to carry on from, for the validator and for every audit.
-const KEPT: [&str; 5] = ["LedgerOpened", "PayloadErased", "CheckpointPublished", "EpochOpened", "WeightsDerived"];
 /// The stream of erasures.
 const STREAM: &str = "erasure";
 
@@ -25,7 +22,7 @@ impl Ledger {
         let refused = |reason: String| Error::InvalidEvent { index: 0, reason };
         let event = self.reader().get(position).await?;
         let event = event.ok_or_else(|| refused(format!("there is no event at position {position}")))?;
-        if KEPT.contains(&event.kind.as_str()) {
+        if NEVER_ERASED.contains(&event.kind.as_str()) {
             return Err(refused(format!("{} at position {position} cannot be erased", event.kind)));
         }
         if let Some(earlier) = self.reader().stream(STREAM, &position.to_string(), 1).await?.pop() {

@@ -38,6 +38,20 @@ pub trait Payload: Serialize + DeserializeOwned {
     }
 }
 
+/// Kinds whose payload no operator can erase. They hold nobody's words: what the ledger is and what was erased, the rules, what
+/// the chain said, who was there. Draws, scores and weights after them could not be recomputed, here or by an audit.
+pub const NEVER_ERASED: [&str; 9] = [
+    "LedgerOpened",
+    "PayloadErased",
+    "CheckpointPublished",
+    "RuleSetAdopted",
+    "MetagraphObserved",
+    "AvailabilitySwept",
+    "ExternalScoresFetched",
+    "EpochOpened",
+    "WeightsDerived",
+];
+
 macro_rules! events {
     ($($name:ident $version:literal $([$($block:ident),+])?;)*) => {
         /// Any event of the ledger.
