@@ -4,6 +4,10 @@
 //! redirect followed, no proxy asked), one deadline covers the whole exchange, and no body is read beyond its limit. A
 //! connection is never kept for a second request: a miner that closes an idle one must not look like one that failed.
 //!
+//! Requests say `te: trailers`, so that a miner may send its answer while it makes it and its signature, which covers the whole
+//! body, behind it ([RFC 9110, 6.5](https://www.rfc-editor.org/rfc/rfc9110#section-6.5)). A signature in the head goes before one
+//! in the trailers.
+//!
 //! **Architecture invariant:** the only bytes that leave here are those of a [`TransportRequest`], whose event is committed.
 
 use std::error::Error as _;
@@ -14,8 +18,9 @@ use async_trait::async_trait;
 use domain::events::FailureReason;
 use domain::types::Micros;
 use domain::wire::header;
+use http_body_util::BodyExt;
 use network::address::AddressGuard;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use reqwest::{Response, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -57,6 +62,18 @@ struct Received {
     signed_by: Option<String>,
 }
 
+impl Received {
+    /// Takes what headers or trailers say of the signature, where nothing before them did.
+    fn signature_in(&mut self, headers: &HeaderMap) {
+        if self.signature.is_none() {
+            self.signature = text_of(headers, header::SIGNATURE);
+        }
+        if self.signed_by.is_none() {
+            self.signed_by = text_of(headers, header::HOTKEY);
+        }
+    }
+}
+
 type Failure = (FailureReason, String);
 
 impl HttpTransport {
@@ -94,16 +111,15 @@ impl HttpTransport {
         received.sent_at = Some(now());
         let response = builder.send().await.map_err(before_answer)?;
         received.status = response.status().as_u16();
-        received.signature = text_of(response.headers(), header::SIGNATURE);
-        received.signed_by = text_of(response.headers(), header::HOTKEY);
+        received.signature_in(response.headers());
         if response.status() != StatusCode::OK {
             let refused = refusal(response.status());
             // What a person may look at. That it breaks off, or is longer, changes nothing.
-            let _ = read(response, &mut received.body, LARGEST_FAILED_BODY, &mut None).await;
+            let _ = read(response, received, LARGEST_FAILED_BODY).await;
             return Err((FailureReason::Refused, refused));
         }
         announced(&response, LARGEST_ANSWER)?;
-        read(response, &mut received.body, LARGEST_ANSWER, &mut received.first_byte_at).await
+        read(response, received, LARGEST_ANSWER).await
     }
 
     async fn probe(&self, address: &str) -> Result<(), String> {
@@ -114,10 +130,10 @@ impl HttpTransport {
         if response.status() != StatusCode::OK {
             return Err(refusal(response.status()));
         }
-        let mut body = Vec::new();
+        let mut received = Received::default();
         announced(&response, LARGEST_AVAILABILITY).map_err(|(_, detail)| detail)?;
-        read(response, &mut body, LARGEST_AVAILABILITY, &mut None).await.map_err(|(_, detail)| detail)?;
-        is_available(&body)
+        read(response, &mut received, LARGEST_AVAILABILITY).await.map_err(|(_, detail)| detail)?;
+        is_available(&received.body)
     }
 }
 
@@ -180,12 +196,15 @@ fn request_headers(request: &TransportRequest) -> Result<HeaderMap, String> {
         (header::VALIDATOR_HOTKEY, request.validator.to_string()),
         (header::SIGNATURE, request.receipt.to_string()),
     ];
-    let mut headers = HeaderMap::with_capacity(fields.len() + 1);
+    let mut headers = HeaderMap::with_capacity(fields.len() + 3);
     for (name, value) in fields {
         let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} cannot be written as a header"))?;
         headers.insert(HeaderName::from_static(name), value);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Who says the one has to say the other (RFC 9110, 10.1.4).
+    headers.insert(TE, HeaderValue::from_static("trailers"));
+    headers.insert(CONNECTION, HeaderValue::from_static("te"));
     Ok(headers)
 }
 
@@ -206,28 +225,27 @@ fn announced(response: &Response, limit: usize) -> Result<(), Failure> {
     }
 }
 
-/// Reads a body up to `limit` bytes; what was read stays in `body` whatever happens, and when its first bytes came.
-async fn read(
-    mut response: Response,
-    body: &mut Vec<u8>,
-    limit: usize,
-    first_byte_at: &mut Option<Micros>,
-) -> Result<(), Failure> {
+/// Reads a body up to `limit` bytes, and the trailers behind it. What was read stays in `received` whatever happens, and when
+/// the first bytes came.
+async fn read(response: Response, received: &mut Received, limit: usize) -> Result<(), Failure> {
+    let mut frames = reqwest::Body::from(response);
     loop {
-        match response.chunk().await {
-            Ok(None) => return Ok(()),
-            Ok(Some(chunk)) => {
-                first_byte_at.get_or_insert_with(now);
-                let room = limit.saturating_sub(body.len());
-                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    return Err((FailureReason::TooLarge, format!("more than {limit} bytes")));
-                }
+        let frame = match frames.frame().await {
+            None => return Ok(()),
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                let (count, cause) = (received.body.len(), chain_of(&error.without_url()));
+                return Err((FailureReason::Protocol, format!("the answer broke off after {count} bytes: {cause}")));
             }
-            Err(error) => {
-                let detail =
-                    format!("the answer broke off after {} bytes: {}", body.len(), chain_of(&error.without_url()));
-                return Err((FailureReason::Protocol, detail));
+        };
+        if let Some(trailers) = frame.trailers_ref() {
+            received.signature_in(trailers);
+        } else if let Some(chunk) = frame.data_ref() {
+            received.first_byte_at.get_or_insert_with(now);
+            let room = limit.saturating_sub(received.body.len());
+            received.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                return Err((FailureReason::TooLarge, format!("more than {limit} bytes")));
             }
         }
     }

@@ -160,6 +160,8 @@ async fn a_good_exchange_carries_the_receipt_and_brings_the_signature() {
         "assay-origin: assay/0123456789abcdef/78/5Grw".to_owned(),
         "assay-round: challenge-1/2".to_owned(),
         "assay-position: 41".to_owned(),
+        "te: trailers".to_owned(),
+        "connection: te".to_owned(),
         format!("validator-hotkey: {}", asked.validator),
         format!("assay-signature: {}", asked.receipt),
     ] {
@@ -376,4 +378,54 @@ async fn availability_is_believed_only_when_it_is_said() {
     let silent = Peer::new(Then::Stall(Vec::new())).await;
     let outcome = transport.available(&silent.address, Duration::from_millis(200)).await;
     assert_eq!(outcome.unwrap_err(), "no answer within 200 ms");
+}
+
+/// Bytes that come in two pieces with a pause between them.
+async fn in_two(first: &'static str, pause: Duration, second: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        stream.write_all(first.as_bytes()).await.unwrap();
+        tokio::time::sleep(pause).await;
+        stream.write_all(second.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    address
+}
+
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n";
+
+#[tokio::test]
+async fn a_signature_may_come_behind_the_answer() {
+    let transport = HttpTransport::new(true).unwrap();
+    let rest = "4\r\n\":1}\r\n0\r\nassay-hotkey: me\r\nx: y\r\nassay-signature: ab\r\n\r\n".to_owned();
+    let pause = Duration::from_millis(300);
+    let answer = transport.ask(request(&in_two(CHUNKED, pause, rest).await)).await.unwrap();
+    assert_eq!(answer.body, br#"{"a":1}"#);
+    assert_eq!((answer.signature.as_deref(), answer.signed_by.as_deref()), (Some("ab"), Some("me")));
+    let micros = |from: Micros, to: Micros| to.0 - from.0;
+    assert!(answer.first_byte_at >= answer.sent_at);
+    assert!(micros(answer.first_byte_at, answer.received_at) >= 250_000, "{answer:?}");
+
+    // What the head says stands.
+    let head = "HTTP/1.1 200 OK\r\nassay-signature: cd\r\ntransfer-encoding: chunked\r\n\r\n";
+    let rest = "2\r\n{}\r\n0\r\nassay-signature: ab\r\n\r\n".to_owned();
+    let answer = transport.ask(request(&in_two(head, Duration::ZERO, rest).await)).await.unwrap();
+    assert_eq!((answer.signature.as_deref(), answer.signed_by), (Some("cd"), None));
+}
+
+#[tokio::test]
+async fn trailers_have_an_end() {
+    let transport = HttpTransport::new(true).unwrap();
+    for rest in [
+        format!("0\r\nassay-signature: {}\r\n\r\n", "a".repeat(100_000)),
+        format!("0\r\n{}\r\n", "x: y\r\n".repeat(10_000)),
+        "0\r\nassay-signature: ab\r\n".to_owned(),
+        "0\r\nno field\r\n\r\n".to_owned(),
+    ] {
+        let error = transport.ask(request(&in_two(CHUNKED, Duration::ZERO, rest).await)).await.unwrap_err();
+        assert_eq!(error.reason, FailureReason::Protocol, "{error:?}");
+    }
 }

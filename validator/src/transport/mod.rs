@@ -55,13 +55,14 @@ pub struct TransportReply {
     pub status: u16,
     /// The body, at most [`LARGEST_ANSWER`] bytes.
     pub body: Vec<u8>,
-    /// The signature header that came with it, if any, unchecked.
+    /// The signature that came before or behind it, if any, unchecked.
     pub signature: Option<String>,
-    /// The hotkey header that came with it, if any, unchecked.
+    /// The hotkey named with it, if any, unchecked.
     pub signed_by: Option<String>,
     /// Just before the first byte was sent.
     pub sent_at: Micros,
-    /// Just after the first bytes of the body were read; the end where there were none.
+    /// Just after the first bytes of the body were read; the end where there were none. When they come is the miner's choice:
+    /// it may hold back a text that it has, and send a brace before it has any.
     pub first_byte_at: Micros,
     /// Just after the last byte was read.
     pub received_at: Micros,
