@@ -115,8 +115,7 @@ fn split<'a>(kind: &str, payload: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Code
 /// When the bytes do not have exactly the kind's shape: nothing missing, nothing left over.
 pub fn decode<P: Payload>(payload: &[u8]) -> Result<P, CodecError> {
     let (json, mut rest) = split(P::KIND, payload)?;
-    let mut value: P =
-        serde_json::from_slice(json).map_err(|source| CodecError::Json { kind: P::KIND.to_owned(), source })?;
+    let mut value: P = decode_json(json)?;
     let frame = |problem| CodecError::Frame { kind: P::KIND.to_owned(), length: payload.len(), problem };
     for block in value.blocks_mut() {
         let (bytes, after) = rest
@@ -126,6 +125,14 @@ pub fn decode<P: Payload>(payload: &[u8]) -> Result<P, CodecError> {
         rest = after;
     }
     if rest.is_empty() { Ok(value) } else { Err(frame("bytes are left over after the last block")) }
+}
+
+/// Reads the JSON part of a payload alone. The blocks stay empty, whatever lengths it states.
+///
+/// # Errors
+/// When the text does not have the kind's shape.
+pub fn decode_json<P: Payload>(json: &[u8]) -> Result<P, CodecError> {
+    serde_json::from_slice(json).map_err(|source| CodecError::Json { kind: P::KIND.to_owned(), source })
 }
 
 /// Reads a payload and insists that it is canonical: writing it again gives the same bytes.

@@ -215,6 +215,61 @@ async fn the_leaderboard_is_the_mechanisms_average_and_explanations_end_in_the_w
     assert!(queries::explain(&view, &newest, &hotkey(1), 9).await.unwrap().is_none());
 }
 
+/// Averages that run from round to round are carried in, moved by what is recorded since, and come to what is derived next.
+#[tokio::test(flavor = "multi_thread")]
+async fn live_averages_are_those_that_the_next_derivation_carries_out() {
+    for rules in [
+        "loosh/readme",
+        "cgp/readme",
+        "twitter/readme",
+        "twitter/2.5.9",
+        "conversion/readme",
+        "bettertherapy/readme",
+        "bettertherapy/assay-1",
+    ] {
+        let database = database().await;
+        let mut world = World::open_under(database.url(), 78, rules).await;
+        world.epoch(3).await;
+        world.metagraph(true, (1..=MINERS).map(|seed| (u16::from(seed), seed)).collect()).await;
+        world.derive().await;
+        world.close_epoch().await;
+        world.round("since").await;
+        world.accept("labelled").await;
+        let drawn = world.ask("labelled", 1, 1).await;
+        let evaluated = world.evaluate("labelled", 1, &drawn).await.last;
+        world.metagraph(false, vec![(3, 9)]).await;
+        world.label("labelled", 1, &drawn, evaluated).await;
+        let holder = |uid: u8| (u16::from(uid), if uid == 3 { 9 } else { uid });
+        world.metagraph(true, (1..=MINERS).map(holder).collect()).await;
+        let before = world.size() - 1;
+        let derived = world.derive().await.last;
+        let projector = Projector::open(database.url(), Settings::default()).await.unwrap();
+        projector.catch_up().await.unwrap();
+        let view = ReadModels::open(database.url()).unwrap().begin().await.unwrap();
+        let board = |position| {
+            let view = &view;
+            async move { queries::leaderboard(view, &frame(view, AsOf::Position(position)).await).await.unwrap() }
+        };
+        let (live, next) = (board(before).await, board(derived).await);
+        assert!(live.live && live.derived_epoch == Some(1) && next.derived_epoch == Some(2), "{rules}");
+        let by_hotkey = |rows: &[queries::LeaderboardRow], of: fn(&queries::LeaderboardRow) -> Option<f64>| {
+            rows.iter().map(|row| (row.hotkey.clone(), of(row).map(f64::to_bits))).collect::<BTreeMap<_, _>>()
+        };
+        let found = by_hotkey(&live.rows, |row| row.average);
+        assert_eq!(found, by_hotkey(&next.rows, |row| row.derived_average), "{rules}");
+        let moved = live.rows.iter().filter(|row| row.average.is_some() && row.average != row.derived_average);
+        assert!(moved.count() >= 3, "nothing moved since the last derivation under {rules}: {:?}", live.rows);
+        // Where nothing is recorded since, nothing moves.
+        assert_eq!(by_hotkey(&next.rows, |row| row.average), found, "{rules}");
+        // Between a round's scores and its end, it is not known yet.
+        assert_eq!(
+            by_hotkey(&board(evaluated - 1).await.rows, |row| row.average),
+            by_hotkey(&board(evaluated - 5).await.rows, |row| row.average),
+            "{rules}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn epochs_and_times_filter_a_history() {
     let database = database().await;

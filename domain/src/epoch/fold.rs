@@ -57,6 +57,10 @@ pub struct EpochFold {
 }
 
 impl EpochFold {
+    /// The kinds that [`EpochFold::apply`] looks at; of all others the time and the position count alone.
+    pub const KINDS: &[&str] =
+        &["AvailabilitySwept", "ExternalScoresFetched", "MetagraphObserved", "ResponseScored", "RoundEvaluated"];
+
     /// Epoch 0 of a ledger: empty state, from position 0.
     #[must_use]
     pub fn genesis(mechanism: Arc<dyn Mechanism>, own: Hotkey) -> Self {
@@ -158,9 +162,14 @@ impl EpochFold {
         }
     }
 
+    /// Takes the range up to an event of another kind than [`EpochFold::KINDS`].
+    pub fn reach(&mut self, position: Position, recorded_at: Micros) {
+        self.last = Some((position, recorded_at));
+    }
+
     /// Folds the next event of the range in. Scores must be the ones that follow from the facts.
     pub fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
-        self.last = Some((position, recorded_at));
+        self.reach(position, recorded_at);
         match event {
             Event::AvailabilitySwept(swept) => {
                 for probe in swept.probes.iter().filter(|probe| probe.available) {

@@ -116,6 +116,17 @@ macro_rules! events {
                     _ => Err(CodecError::Unknown { kind: kind.to_owned(), version }),
                 }
             }
+
+            /// Reads the JSON part of a payload of a kind and version alone. Its blocks stay empty.
+            ///
+            /// # Errors
+            /// Unknown kinds and versions, and text that does not have the kind's shape.
+            pub fn decode_json(kind: &str, version: u16, json: &[u8]) -> Result<Self, CodecError> {
+                match (kind, version) {
+                    $((stringify!($name), $version) => codec::decode_json::<$name>(json).map(Self::$name),)*
+                    _ => Err(CodecError::Unknown { kind: kind.to_owned(), version }),
+                }
+            }
         }
     };
 }

@@ -1,19 +1,30 @@
-//! Moving averages as they stand at a frame, between two derivations: the mechanism's own function over the carried window
-//! and the counted scores since.
+//! Moving averages as they stand at a frame, between two derivations: what a derivation there would carry out, by the fold
+//! that derives weights.
+//!
+//! **Architecture invariant:** there is no formula here. State, scores and statistics go into [`EpochFold`] as recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::mechanism::{self, EpochFacts, Mechanism, MinerState};
-use domain::metagraph::Metagraph;
+use domain::epoch::EpochFold;
+use domain::events::{CarriedMiner, Event, WeightsDerived};
+use domain::mechanism::{self, Mechanism};
 use domain::ruleset::RuleSet;
-use domain::types::{Hotkey, Micros};
+use domain::types::{Block, Hotkey, Micros, Position};
+use futures::TryStreamExt;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use super::columns::Columns;
 use crate::error::{Error, Result};
 use crate::fold::signed;
 use crate::view::{Frame, View};
+
+/// What gives the uids; mechanisms that average by slot need it.
+const METAGRAPH: &str = "MetagraphObserved";
+
+/// What the fold looks at and the read models keep whole. Outside scores change weights, not averages.
+const FOLDED: [&str; 4] = ["AvailabilitySwept", METAGRAPH, "ResponseScored", "RoundEvaluated"];
 
 /// Averages by hotkey, and whether they are live (otherwise those of the last derivation, because the rule set in force is
 /// not one that this program can open).
@@ -27,26 +38,20 @@ pub(super) struct Averages {
 
 pub(super) async fn averages(view: &View, frame: &Frame) -> Result<Averages> {
     let derived_epoch = frame.open_epoch.checked_sub(1);
-    let (mut miners, derived, since) = match derived_epoch {
-        Some(epoch) => carried(view, frame, epoch).await?,
-        None => (BTreeMap::new(), BTreeMap::new(), None),
+    let previous = match derived_epoch {
+        Some(epoch) => Some(derivation(view, frame, epoch).await?),
+        None => None,
     };
+    let derived = previous.as_ref().map_or_else(BTreeMap::new, |previous| by_hotkey(&previous.carried));
     let Some(mechanism) = in_force(view, frame).await? else {
         return Ok(Averages { live: false, current: derived.clone(), derived, derived_epoch });
     };
-    add_scores(view, frame, since, &mut miners).await?;
-    let own = frame.ledger.hotkey.parse::<Hotkey>();
-    let own = own.map_err(|error| Error::Damaged { what: format!("hotkey of ledger: {error}") })?;
-    let derivation = mechanism.derive(&EpochFacts {
-        now: Micros(frame.at),
-        own,
-        metagraph: &Metagraph::default(),
-        miners: &miners,
-        external: None,
-        statistics: &[],
-    });
-    let current = derivation.averages.into_iter().map(|(hotkey, average)| (hotkey.to_string(), average)).collect();
-    Ok(Averages { live: true, current, derived, derived_epoch })
+    let fold = folded(view, frame, mechanism, previous.as_ref()).await?;
+    Ok(Averages { live: true, current: by_hotkey(&fold.derive().carried), derived, derived_epoch })
+}
+
+fn by_hotkey(carried: &[CarriedMiner]) -> BTreeMap<String, f64> {
+    carried.iter().filter_map(|miner| Some((miner.hotkey.to_string(), miner.average?))).collect()
 }
 
 /// The mechanism of the newest rule set at the frame; none when this program does not have it.
@@ -70,79 +75,85 @@ async fn in_force(view: &View, frame: &Frame) -> Result<Option<Arc<dyn Mechanism
     }
 }
 
-type Carried = (BTreeMap<Hotkey, MinerState>, BTreeMap<String, f64>, Option<i64>);
-
-/// State as the derivation carried it out: windows, averages, and the last position it covers.
-async fn carried(view: &View, frame: &Frame, epoch: u64) -> Result<Carried> {
+/// The derivation of an epoch as recorded, with the state that it carried out.
+async fn derivation(view: &View, frame: &Frame, epoch: u64) -> Result<WeightsDerived> {
     let failed = || Error::database("read the carried state");
-    let mut connection = view.connection().await;
     let row = sqlx::query(
-        "SELECT range_to, carried_window FROM derivations WHERE ledger_id = $1 AND epoch = $2 AND revision = 0",
+        "SELECT position, kind, version, json, carried_window FROM events JOIN derivations USING (ledger_id, position)
+          WHERE ledger_id = $1 AND derivations.epoch = $2 AND revision = 0",
     )
     .bind(frame.id())
     .bind(signed(epoch))
-    .fetch_one(&mut **connection)
+    .fetch_one(&mut **view.connection().await)
     .await
     .map_err(failed())?;
-    let rows = sqlx::query("SELECT * FROM averages WHERE ledger_id = $1 AND epoch = $2 ORDER BY place")
-        .bind(frame.id())
-        .bind(signed(epoch))
-        .fetch_all(&mut **connection)
-        .await
-        .map_err(failed())?;
-    let since: i64 = row.try_get("range_to").map_err(failed())?;
+    let Some((_, Event::WeightsDerived(mut derived))) = event(frame, &row)? else {
+        return Err(Error::Damaged { what: format!("the feed does not hold the derivation of epoch {epoch}") });
+    };
     let window: &[u8] = row.try_get("carried_window").map_err(failed())?;
-    let (halves, _) = window.as_chunks::<8>();
-    let (pairs, _) = halves.as_chunks::<2>();
-    let mut items = pairs
-        .iter()
-        .map(|[time, score]| (Micros(u64::from_be_bytes(*time)), f64::from_bits(u64::from_be_bytes(*score))));
-    let (mut miners, mut averages) = (BTreeMap::new(), BTreeMap::new());
-    for row in &rows {
-        let columns = Columns(row);
-        let name: String = columns.get("hotkey")?;
-        let count = usize::try_from(columns.number("items")?).unwrap_or(usize::MAX);
-        if let Some(average) = columns.get::<Option<f64>>("average")? {
-            averages.insert(name.clone(), average);
-        }
-        let state = MinerState {
-            last_seen: columns.number_if("last_seen")?.map(Micros),
-            drawn: columns.number("drawn")?,
-            window: items.by_ref().take(count).collect(),
-            average: averages.get(&name).copied(),
-        };
-        miners.insert(parse(&name)?, state);
-    }
-    Ok((miners, averages, Some(since)))
+    derived.window = Block::new(window.to_vec());
+    Ok(derived)
 }
 
-async fn add_scores(
+/// Everything since the last derivation up to the frame.
+async fn folded(
     view: &View,
     frame: &Frame,
-    since: Option<i64>,
-    miners: &mut BTreeMap<Hotkey, MinerState>,
+    mechanism: Arc<dyn Mechanism>,
+    previous: Option<&WeightsDerived>,
+) -> Result<EpochFold> {
+    let own: Hotkey =
+        (frame.ledger.hotkey.parse()).map_err(|error| Error::Damaged { what: format!("hotkey of ledger: {error}") })?;
+    let mut fold = match previous {
+        None => EpochFold::genesis(mechanism, own),
+        Some(previous) => EpochFold::carry(mechanism, own, previous)
+            .map_err(|error| Error::Damaged { what: format!("carried state: {error}") })?,
+    };
+    if let Some(previous) = previous {
+        // The observation that gave its uids is a full one; the next differences go on from it.
+        let seen = previous.metagraph.0..=previous.to.0;
+        each(view, frame, seen, &[METAGRAPH], |position, _, event| fold.antecedent(position, event)).await?;
+    }
+    let range = fold.from().0..=frame.position;
+    each(view, frame, range, &FOLDED, |position, at, event| fold.apply(position, at, event)).await?;
+    fold.reach(Position(frame.position), Micros(frame.at));
+    Ok(fold)
+}
+
+/// Hands over the events of some kinds, in order. What is erased is left out, as where weights are derived.
+async fn each(
+    view: &View,
+    frame: &Frame,
+    range: std::ops::RangeInclusive<u64>,
+    kinds: &[&str],
+    mut take: impl FnMut(Position, Micros, &Event),
 ) -> Result<()> {
-    let rows = sqlx::query(
-        "SELECT hotkey, recorded_at, score, counted FROM scores
-          WHERE ledger_id = $1 AND position > $2 AND position <= $3 ORDER BY position",
+    let failed = || Error::database("read scores since the last derivation");
+    let mut connection = view.connection().await;
+    let mut rows = sqlx::query(
+        "SELECT position, recorded_at, kind, version, json FROM events
+          WHERE ledger_id = $1 AND position BETWEEN $2 AND $3 AND kind = ANY($4) ORDER BY position",
     )
     .bind(frame.id())
-    .bind(since.unwrap_or(-1))
-    .bind(frame.position_signed())
-    .fetch_all(&mut **view.connection().await)
-    .await
-    .map_err(Error::database("read scores since the last derivation"))?;
-    for row in &rows {
-        let columns = Columns(row);
-        let miner = miners.entry(parse(columns.get("hotkey")?)?).or_default();
-        miner.drawn += 1;
-        if columns.get("counted")? {
-            miner.window.push((Micros(columns.number("recorded_at")?), columns.get("score")?));
+    .bind(signed(*range.start()))
+    .bind(signed(*range.end()))
+    .bind(kinds)
+    .fetch(&mut **connection);
+    while let Some(row) = rows.try_next().await.map_err(failed())? {
+        if let Some((position, event)) = event(frame, &row)? {
+            take(position, Micros(Columns(&row).number("recorded_at")?), &event);
         }
     }
     Ok(())
 }
 
-fn parse(hotkey: &str) -> Result<Hotkey> {
-    hotkey.parse().map_err(|error| Error::Damaged { what: format!("hotkey {hotkey}: {error}") })
+/// An event without its blocks; none when it is erased.
+fn event(frame: &Frame, row: &PgRow) -> Result<Option<(Position, Event)>> {
+    let columns = Columns(row);
+    let Some(json) = columns.get::<Option<&str>>("json")? else { return Ok(None) };
+    let (position, version) = (columns.number("position")?, columns.small("version")?);
+    let event = Event::decode_json(columns.get("kind")?, version, json.as_bytes());
+    let origin = || frame.ledger.origin.clone();
+    let event = event.map_err(|source| Error::Payload { origin: origin(), position, source })?;
+    Ok(Some((Position(position), event)))
 }

@@ -9,6 +9,7 @@ use cluster::TestDatabase;
 use domain::epoch::EpochFold;
 use domain::events::*;
 use domain::mechanism::{self, Mechanism};
+use domain::twitter::running;
 use domain::types::*;
 use ledger::{Appended, Cause, Expected, Ledger, NewEvent, Unit};
 
@@ -45,11 +46,17 @@ pub struct World {
     epoch: u64,
     block: u64,
     random: u64,
+    run: running::Run,
 }
 
 impl World {
     /// A ledger with its rule set, metagraph and first sweep.
     pub async fn open(url: &str, netuid: u16) -> Self {
+        Self::open_under(url, netuid, "loosh/readme").await
+    }
+
+    /// As [`World::open`], under a shipped rule set.
+    pub async fn open_under(url: &str, netuid: u16, rules: &str) -> Self {
         let genesis = digest("genesis");
         let origin = LedgerOpened::origin_of(&genesis, NetUid(netuid), &hotkey(OWN), 0);
         let opened = LedgerOpened {
@@ -62,11 +69,12 @@ impl World {
         };
         let opening = NewEvent::of("ledger", &origin, &opened.into(), 0, Cause::Own).unwrap();
         let ledger = Ledger::create(url, &origin, "the test", opening).await.unwrap();
-        let rules = mechanism::shipped_by_name("loosh/readme").unwrap();
+        let rules = mechanism::shipped_by_name(rules).unwrap();
         let mechanism = mechanism::open(&rules).unwrap();
         let fold = EpochFold::genesis(mechanism.clone(), hotkey(OWN));
         let random = 0x9e37_79b9_7f4a_7c15 ^ u64::from(netuid);
-        let mut world = Self { ledger, mechanism, fold, last_derived: None, epoch: 0, block: 100, random };
+        let mut world =
+            Self { ledger, mechanism, fold, last_derived: None, epoch: 0, block: 100, random, run: Default::default() };
         let adopted = RuleSetAdopted { name: rules.name(), hash: rules.hash(), bytes: rules.bytes().to_owned() };
         world.append("ledger", "rules", vec![adopted.into()]).await;
         world.metagraph(true, (1..=MINERS).map(|seed| (u16::from(seed), seed)).collect()).await;
@@ -252,10 +260,32 @@ impl World {
 
     /// Scores the drawn and ends the round.
     pub async fn evaluate(&mut self, id: &str, attempt: u32, drawn: &[u8]) -> Appended {
+        let events = self.scored(id, attempt, drawn, None);
+        self.append("round", &domain::round::stream_id(id, attempt), events).await
+    }
+
+    /// Reveals a label of a round and scores its drawn once more.
+    pub async fn label(&mut self, id: &str, attempt: u32, drawn: &[u8], evaluated: u64) -> Appended {
+        let stream = domain::round::stream_id(id, attempt);
+        let revealed = LabelRevealed {
+            challenge_id: id.into(),
+            attempt,
+            evaluated: Position(evaluated),
+            source: "the test".into(),
+            label: "1".into(),
+        };
+        let revealed = self.append(domain::round::LABEL_STREAM_TYPE, &stream, vec![revealed.into()]).await;
+        let events = self.scored(id, attempt, drawn, Some(Position(revealed.first)));
+        self.append(domain::round::LABEL_STREAM_TYPE, &stream, events).await
+    }
+
+    fn scored(&mut self, id: &str, attempt: u32, drawn: &[u8], label: Option<Position>) -> Vec<Event> {
         let mut events = Vec::new();
+        let mut rewards = Vec::new();
         for (place, seed) in drawn.iter().enumerate() {
             let failed = place == 3;
             let score = if failed { 0.0 } else { (self.roll() % 1_000_000) as f64 / 999_983.0 };
+            rewards.push((u16::from(*seed), score as f32));
             let components = vec![
                 Component { name: "emission".into(), value: score },
                 Component { name: "consensus".into(), value: score / 3.0 },
@@ -283,12 +313,18 @@ impl World {
             best: Some(hotkey(drawn[0])),
             components: vec![Component { name: "mu".into(), value: 0.9 }],
             labels: drawn[..3].iter().map(|seed| hotkey(*seed)).collect(),
-            label: None,
-            statistics: Vec::new(),
+            label,
+            statistics: self.statistics(&rewards),
             similarity: Block::new(similarity),
         };
         events.push(evaluated.into());
-        self.append("round", &domain::round::stream_id(id, attempt), events).await
+        events
+    }
+
+    /// Upstream's Twitter scraper keeps its averages in the statistics; the others need none for them.
+    fn statistics(&mut self, rewards: &[(u16, f32)]) -> Vec<Statistic> {
+        self.run.update(rewards, 0.3, 2);
+        if self.mechanism.rule_set().algorithm() == "twitter" { running::of_run(&self.run) } else { Vec::new() }
     }
 
     pub async fn abandon(&mut self, id: &str, attempt: u32, last: bool) -> Appended {

@@ -18,10 +18,6 @@ use crate::board::decode;
 use crate::shared::Shared;
 use crate::{metagraph, start};
 
-/// The kinds that the fold looks at.
-const KINDS: &[&str] =
-    &["AvailabilitySwept", "ExternalScoresFetched", "MetagraphObserved", "ResponseScored", "RoundEvaluated"];
-
 /// How long rounds pass before the gate is tried again.
 const BREATH: Duration = Duration::from_secs(2);
 
@@ -86,7 +82,7 @@ async fn folded(shared: &Shared, number: u64, to: Position, mechanism: Arc<dyn M
     {
         fold.antecedent(Position(stored.position), &event);
     }
-    let mut events = reader.events(fold.from().0, to.0 + 1, Some(KINDS));
+    let mut events = reader.events(fold.from().0, to.0 + 1, Some(EpochFold::KINDS));
     while let Some(stored) = events.try_next().await? {
         if let Some(event) = decode(&stored)? {
             fold.apply(Position(stored.position), Micros(stored.recorded_at), &event);
