@@ -1,6 +1,6 @@
 //! Time of the pure functions, one line each: `name ours peer ratio`, `-` where there is no peer.
 //!
-//! `cargo bench -p domain --bench domain -- [--quick]`. One thread, median of several runs. The peer of Conversation Genome's scoring is a
+//! `cargo bench -p domain --bench domain -- [--quick] [loosh] [cgp] [fold]`. One thread, median of several runs. The peer of Conversation Genome's scoring is a
 //! numpy script beside this file, on the same numbers; it needs `ASSAY_PYTHON`, a Python with numpy (`make bench-domain` sees to that).
 #![allow(
     clippy::unwrap_used,
@@ -28,13 +28,21 @@ pub(crate) struct Effort {
 }
 
 fn main() {
-    let quick = std::env::args().any(|word| word == "--quick");
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let quick = words.iter().any(|word| word == "--quick");
+    let named = |name: &str| words.iter().all(|word| word == "--quick") || words.iter().any(|word| word == name);
     let effort = if quick { Effort { runs: 3, seconds: 0.2 } } else { Effort { runs: 9, seconds: 0.5 } };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!("# one thread of {cores} cores; median of {} runs of {} s", effort.runs, effort.seconds);
-    loosh::run(effort);
-    cgp::run(effort);
-    fold::run(effort);
+    if named("loosh") {
+        loosh::run(effort);
+    }
+    if named("cgp") {
+        cgp::run(effort);
+    }
+    if named("fold") {
+        fold::run(effort);
+    }
 }
 
 /// Median seconds of one call.

@@ -2,13 +2,13 @@
 //!
 //! One answer that cannot be scored never costs another one anything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::bell;
 use super::constants::Evaluator;
-use super::overlap::{Overlap, OverlapScore, compare};
+use super::overlap::{Overlap, OverlapScore, compare_sets, distinct};
 use super::penalties::{Counts, Penalty, penalised};
-use super::similarity::{Neighbourhood, NoDirection, similarity};
+use super::similarity::{Neighbourhood, NoDirection, similarities};
 use super::statistics::Statistics;
 use crate::draw::{Stream, sample};
 use crate::types::{Digest, sha256};
@@ -74,63 +74,58 @@ pub fn score(outcome: &Outcome) -> f64 {
 /// Which of an answer's distinct tags are scored: all, or a uniform sample of `limit`, in alphabetical order.
 ///
 /// Upstream takes the first ones in the order of its hashes, which differs from run to run; here the stream
-/// `cgp/scored/1/…` of the answer draws over the alphabetical order, so that no spelling comes first.
-pub fn scored_tags<'a>(distinct: &BTreeSet<&'a str>, limit: u64, stream: &mut Stream) -> Vec<&'a str> {
-    let all: Vec<&str> = distinct.iter().copied().collect();
-    if all.len() as u64 <= limit {
-        return all;
+/// `cgp/scored/1/…` draws over the alphabetical order, so that no spelling comes first. It is of the round's seed and the
+/// answer's own distinct tags, so that no other answer and no order of arrival changes it.
+pub fn scored_tags<'a>(distinct: &[&'a str], limit: u64, seed: &Digest) -> Vec<&'a str> {
+    if distinct.len() as u64 <= limit {
+        return distinct.to_vec();
     }
-    let mut drawn = sample(stream, &vec![1; all.len()], limit as usize);
+    let mut stream = Stream::new(*seed, &format!("cgp/scored/1/{}", sha256(distinct.join("\n").as_bytes())));
+    let mut drawn = sample(&mut stream, &vec![1; distinct.len()], limit as usize);
     drawn.sort_unstable();
-    drawn.into_iter().filter_map(|at| all.get(at).copied()).collect()
-}
-
-/// The stream that picks an answer's scored tags: of the round's seed and the answer's own distinct tags, so that no other
-/// answer and no order of arrival changes it.
-fn own_stream(seed: &Digest, distinct: &BTreeSet<&str>) -> Stream {
-    let tags = distinct.iter().copied().collect::<Vec<_>>().join("\n");
-    Stream::new(*seed, &format!("cgp/scored/1/{}", sha256(tags.as_bytes())))
+    drawn.into_iter().filter_map(|at| distinct.get(at).copied()).collect()
 }
 
 impl Evaluator {
     /// Whether an answer has too few tags to be scored.
     pub(super) fn too_few(&self, tags: &[String]) -> bool {
-        let distinct = || tags.iter().collect::<BTreeSet<_>>().len();
-        let count = if self.minimum_distinct { distinct() } else { tags.len() };
+        let count = if self.minimum_distinct { distinct(tags).len() } else { tags.len() };
         (count as u64) < self.minimum_tags
     }
 }
 
-fn evaluate_one(truth: &Truth<'_>, answer: Option<&Answer<'_>>, rule: &Evaluator, seed: &Digest) -> Outcome {
+/// What one answer is held against: the ground truth with its tags as a set.
+type Held<'a> = (&'a [&'a str], Option<&'a Neighbourhood>);
+
+fn evaluate_one(
+    (truth, neighbourhood): Held<'_>,
+    answer: Option<&Answer<'_>>,
+    rule: &Evaluator,
+    seed: &Digest,
+) -> Outcome {
     let answer = answer.ok_or(NotScored::NoOutput)?;
     let tags = answer.tags.ok_or(NotScored::TooFewTags)?;
-    let distinct: BTreeSet<&str> = tags.iter().map(String::as_str).collect();
     if rule.too_few(tags) {
         return Err(NotScored::TooFewTags);
     }
     let vectors = answer.vectors.as_ref().ok_or(NotScored::NoVectors)?;
     let no_direction = if rule.isolate_not_finite { NoDirection::Zero } else { NoDirection::NotANumber };
-    let compared = compare(truth.tags, tags);
-    let mut similarities = Vec::new();
-    let (mut all, mut unique) = (Vec::new(), Vec::new());
-    for tag in scored_tags(&distinct, rule.scored_tags, &mut own_stream(seed, &distinct)) {
-        let found =
-            vectors.get(tag).map_or(0.0, |vector| similarity(truth.neighbourhood.as_ref(), Some(vector), no_direction));
-        all.push(found);
-        if compared.only_second.binary_search(&tag).is_ok() {
-            unique.push(found);
-        }
-        similarities.push((tag.to_owned(), found));
-    }
+    let tags = distinct(tags);
+    let compared = compare_sets(truth, &tags);
+    let scored = scored_tags(&tags, rule.scored_tags, seed);
+    let of_tags: Vec<Option<&[f64]>> = scored.iter().map(|tag| vectors.get(tag).copied()).collect();
+    let all = similarities(neighbourhood, &of_tags, no_direction);
+    let is_unique = |tag: &str| compared.only_second.binary_search(&tag).is_ok();
+    let unique: Vec<f64> = scored.iter().zip(&all).filter(|(tag, _)| is_unique(tag)).map(|(_, found)| *found).collect();
     let statistics = Statistics::of(&all, &unique);
     let adjusted = statistics.adjusted(&rule.weights);
-    let counts = Counts { tags: distinct.len(), unique: compared.only_second.len(), maximum: statistics.maximum };
+    let counts = Counts { tags: tags.len(), unique: compared.only_second.len(), maximum: statistics.maximum };
     let penalties = rule.penalties.as_ref().map(|penalties| penalties.applying(counts)).unwrap_or_default();
     let held = if rule.hold_at_zero { adjusted.max(0.0) } else { adjusted };
     Ok(Scored {
         shared: compared.both.len(),
         unique: compared.only_second.len(),
-        similarities,
+        similarities: scored.into_iter().map(str::to_owned).zip(all).collect(),
         statistics,
         adjusted,
         score: penalised(held, &penalties),
@@ -141,13 +136,13 @@ fn evaluate_one(truth: &Truth<'_>, answer: Option<&Answer<'_>>, rule: &Evaluator
 
 /// Scores the answers of one window, in their order; `None` where a miner sent nothing.
 pub fn evaluate(truth: &Truth<'_>, answers: &[Option<Answer<'_>>], rule: &Evaluator, seed: &Digest) -> Vec<Outcome> {
+    let known = distinct(truth.tags);
+    let held = (known.as_slice(), truth.neighbourhood.as_ref());
     let mut outcomes: Vec<Outcome> =
-        answers.iter().map(|answer| evaluate_one(truth, answer.as_ref(), rule, seed)).collect();
+        answers.iter().map(|answer| evaluate_one(held, answer.as_ref(), rule, seed)).collect();
     if rule.share_duplicates {
-        let set = |answer: &Option<Answer<'_>>| -> BTreeSet<String> {
-            answer.as_ref().and_then(|answer| answer.tags).unwrap_or_default().iter().cloned().collect()
-        };
-        let sets: Vec<BTreeSet<String>> = answers.iter().map(set).collect();
+        let tags = answers.iter().map(|answer| answer.as_ref().and_then(|answer| answer.tags).unwrap_or_default());
+        let sets: Vec<Vec<&str>> = tags.map(distinct).collect();
         for (outcome, own) in outcomes.iter_mut().zip(&sets) {
             if let Ok(scored) = outcome {
                 scored.sharers = sets.iter().filter(|other| *other == own).count();

@@ -169,6 +169,17 @@ impl Evidence<'_> {
         })
     }
 
+    /// Vectors of the ground truth's tags.
+    ///
+    /// # Errors
+    /// Vectors that are missing or malformed.
+    pub(super) fn truth_vectors(&self, truth: &[String]) -> Result<BTreeMap<String, Vec<f64>>, EvaluationError> {
+        let tags = embedded_tags(truth);
+        let text = listed(tags.iter().map(String::as_str));
+        let parts = self.parts(TextRole::Prompt, &text, tags.len(), None)?;
+        Ok(tags.into_iter().zip(parts).collect())
+    }
+
     /// Vectors of an answer's distinct tags, as long as those of the truth.
     ///
     /// # Errors

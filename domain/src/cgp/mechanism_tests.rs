@@ -188,6 +188,44 @@ fn evidence_is_asked_for_in_this_order() {
 }
 
 #[test]
+fn results_are_what_was_scored() {
+    for version in VERSIONS {
+        let cgp = cgp(version);
+        let results = |answers: &[&[&str]]| {
+            let facts = full(&cgp, &task(false), answers);
+            (crate::cgp::results::of(cgp.rule_set(), &facts).unwrap(), facts)
+        };
+        let (found, facts) = results(&[GOOD, FAIR]);
+        let truth = found.truth.unwrap();
+        let reply = String::from_utf8(facts.judgement(GROUND_TRUTH, None).unwrap().reply.clone()).unwrap();
+        assert_eq!(truth.tags.join(", "), reply, "{version}");
+        assert_eq!(truth.vectors.is_empty(), version == "readme", "{version}: only what was needed is embedded");
+        assert_eq!(found.answers.len(), 2);
+        for (answer, (sent, n)) in found.answers.iter().zip([(GOOD, 1), (FAIR, 2)]) {
+            assert_eq!((&answer.sent[..], answer.hotkey), (&strings(sent)[..], miner(n).hotkey), "{version}");
+            assert!(answer.tagged.tags.iter().all(|tag| answer.sent.contains(tag)), "{version}");
+            assert!(answer.tagged.tags.len() >= 3);
+            let with_vectors: Vec<&String> = answer.tagged.vectors.keys().collect();
+            let mut tags: Vec<&String> = answer.tagged.tags.iter().collect();
+            tags.sort_unstable();
+            assert_eq!(with_vectors, if version == "readme" { Vec::new() } else { tags }, "{version}");
+        }
+        let bare = bare(&cgp, &task(false), &[GOOD]);
+        assert!(crate::cgp::results::of(cgp.rule_set(), &bare).is_err(), "{version}: not before evidence");
+        // An answer without a tag: upstream gives the round up for everybody, and has no result of it.
+        let (spoilt, _) = results(&[GOOD, &["", "?"]]);
+        assert_eq!(spoilt.answers.len(), if version == "2.30.65" { 0 } else { 2 }, "{version}");
+        assert!(spoilt.truth.is_some());
+    }
+    let other = crate::loosh::mechanism::shipped().remove(0);
+    assert!(crate::cgp::results::of(&other, &RoundFacts::default()).is_err());
+}
+
+fn strings(tags: &[&str]) -> Vec<String> {
+    tags.iter().map(|tag| (*tag).to_owned()).collect()
+}
+
+#[test]
 fn good_tags_earn_more_than_spam() {
     for version in ["2.30.65", "assay-1"] {
         let found = run(version, &[GOOD, SPAM, FAIR]);

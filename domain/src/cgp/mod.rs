@@ -7,7 +7,8 @@
 //! without a model, `profile` describes participants, `boring` rates a conversation; neither of the last two is ever paid for.
 //!
 //! `mechanism` is the door: `task` and `synapse` are what a round is and what is sent, `batch` which windows go out in which
-//! order, `requests` what models are asked, `evidence` what they said, `outcome` and `derivation` the events that follow.
+//! order, `requests` what models are asked, `evidence` what they said, `outcome` and `derivation` the events that follow, `results` what whoever gave
+//! the conversation gets back.
 //!
 //! **Profiles.** The document lets the conversation server score a miner's participant profiles. No conversation server has
 //! a route for it, no revision of the code makes or reads a profile, and no formula is stated: nobody scores them, and
@@ -36,6 +37,7 @@ pub mod profile;
 pub mod rank_curve;
 pub mod requests;
 pub mod reserved;
+pub mod results;
 pub mod rules;
 pub mod similarity;
 pub mod statistics;

@@ -1,6 +1,6 @@
 //! Sets of tags held against each other, and the base score of the document's generation (spec 3.3).
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +15,38 @@ pub struct Compared<'a> {
     pub only_second: Vec<&'a str>,
 }
 
+/// The texts of a list as a set, in alphabetical order.
+pub fn distinct<S: AsRef<str>>(list: &[S]) -> Vec<&str> {
+    let mut texts: Vec<&str> = list.iter().map(AsRef::as_ref).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}
+
 /// Compares two lists as sets, text by text.
 pub fn compare<'a, S: AsRef<str>>(first: &'a [S], second: &'a [S]) -> Compared<'a> {
-    let set = |list: &'a [S]| list.iter().map(AsRef::as_ref).collect::<BTreeSet<&str>>();
-    let (first, second) = (set(first), set(second));
-    Compared {
-        both: first.intersection(&second).copied().collect(),
-        only_first: first.difference(&second).copied().collect(),
-        only_second: second.difference(&first).copied().collect(),
+    compare_sets(&distinct(first), &distinct(second))
+}
+
+/// Compares two sets, each [distinct](distinct) and in order.
+pub fn compare_sets<'a>(first: &[&'a str], second: &[&'a str]) -> Compared<'a> {
+    let mut compared = Compared { both: Vec::new(), only_first: Vec::new(), only_second: Vec::new() };
+    let (mut first, mut second) = (first.iter().copied().peekable(), second.iter().copied().peekable());
+    loop {
+        let order = match (first.peek(), second.peek()) {
+            (Some(a), Some(b)) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return compared,
+        };
+        match order {
+            Ordering::Less => compared.only_first.extend(first.next()),
+            Ordering::Greater => compared.only_second.extend(second.next()),
+            Ordering::Equal => {
+                compared.both.extend(first.next());
+                second.next();
+            }
+        }
     }
 }
 
@@ -108,6 +132,7 @@ mod tests {
     use super::*;
     use crate::cgp::constants::Constants;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     fn rule() -> OverlapScore {
         Constants::readme().overlap.unwrap()

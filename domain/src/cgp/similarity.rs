@@ -70,19 +70,47 @@ pub enum NoDirection {
 ///
 /// 0 without a neighbourhood or vector, and when their lengths differ.
 pub fn similarity(neighbourhood: Option<&Neighbourhood>, vector: Option<&[f64]>, no_direction: NoDirection) -> f64 {
-    let (Some(neighbourhood), Some(vector)) = (neighbourhood, vector) else { return 0.0 };
-    if neighbourhood.mean.len() != vector.len() {
-        return 0.0;
-    }
-    let (product, square) = product_and_square(&neighbourhood.mean, vector);
-    let cosine = product / (neighbourhood.length * sqrt(square));
-    if no_direction == NoDirection::Zero && !cosine.is_finite() { 0.0 } else { cosine }
+    similarities(neighbourhood, &[vector], no_direction).first().copied().unwrap_or(0.0)
 }
 
-/// a·b and b·b, each summed left to right like `math::dot` and with its bits; two chains of additions at once merely keep
-/// the processor busy.
-fn product_and_square(a: &[f64], b: &[f64]) -> (f64, f64) {
-    a.iter().zip(b).fold((0.0, 0.0), |(product, square), (x, y)| (product + x * y, square + y * y))
+/// The [`similarity`] of each vector, in their order and with the same bits.
+pub fn similarities(
+    neighbourhood: Option<&Neighbourhood>,
+    vectors: &[Option<&[f64]>],
+    no_direction: NoDirection,
+) -> Vec<f64> {
+    let mut found = vec![0.0; vectors.len()];
+    let Some(neighbourhood) = neighbourhood else { return found };
+    let comparable = |vector: &Option<&[f64]>| vector.is_some_and(|vector| vector.len() == neighbourhood.mean.len());
+    let places: Vec<usize> = (0..vectors.len()).filter(|at| comparable(&vectors[*at])).collect();
+    for places in places.chunks(ABREAST) {
+        let of = |lane: usize| places.get(lane).and_then(|at| vectors[*at]).unwrap_or(&neighbourhood.mean);
+        let sums = products_and_squares(&neighbourhood.mean, std::array::from_fn(of));
+        for (at, (product, square)) in places.iter().zip(sums) {
+            let cosine = product / (neighbourhood.length * sqrt(square));
+            found[*at] = if no_direction == NoDirection::Zero && !cosine.is_finite() { 0.0 } else { cosine };
+        }
+    }
+    found
+}
+
+/// How many vectors are summed abreast.
+const ABREAST: usize = 4;
+
+/// a·b and b·b of each b, each summed left to right like `math::dot` and with its bits; independent chains of additions
+/// merely keep the processor busy. All are as long as `a`.
+fn products_and_squares(a: &[f64], b: [&[f64]; ABREAST]) -> [(f64, f64); ABREAST] {
+    let length = b.iter().fold(a.len(), |least, row| least.min(row.len()));
+    let (a, b) = (&a[..length], b.map(|row| &row[..length]));
+    let (mut products, mut squares) = ([0.0; ABREAST], [0.0; ABREAST]);
+    for at in 0..length {
+        let y: [f64; ABREAST] = std::array::from_fn(|lane| b[lane][at]);
+        for lane in 0..ABREAST {
+            products[lane] += a[at] * y[lane];
+            squares[lane] += y[lane] * y[lane];
+        }
+    }
+    std::array::from_fn(|lane| (products[lane], squares[lane]))
 }
 
 /// Whether a vector is all zeros (or has no numbers).
@@ -123,10 +151,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_sums_at_once_have_the_same_bits(a in prop::collection::vec(-1e3f64..1e3, 33), b in prop::collection::vec(-1e3f64..1e3, 33)) {
-            let (product, square) = product_and_square(&a, &b);
-            prop_assert_eq!(product.to_bits(), crate::math::dot(&a, &b).to_bits());
-            prop_assert_eq!(square.to_bits(), crate::math::dot(&b, &b).to_bits());
+        fn sums_abreast_have_the_same_bits(a in prop::collection::vec(-1e3f64..1e3, 33), b in prop::collection::vec(prop::collection::vec(-1e3f64..1e3, 33), 4)) {
+            let rows: [&[f64]; ABREAST] = std::array::from_fn(|at| b[at].as_slice());
+            for ((product, square), row) in products_and_squares(&a, rows).into_iter().zip(rows) {
+                prop_assert_eq!(product.to_bits(), crate::math::dot(&a, row).to_bits());
+                prop_assert_eq!(square.to_bits(), crate::math::dot(row, row).to_bits());
+            }
+        }
+
+        #[test]
+        fn many_are_as_each_alone(rows in prop::collection::vec(prop::option::of(prop::collection::vec(-1e3f64..1e3, 7..9)), 0..11)) {
+            let truth = Neighbourhood::at(vec![0.5; 8]);
+            let rows: Vec<Option<&[f64]>> = rows.iter().map(Option::as_deref).collect();
+            let together = similarities(Some(&truth), &rows, NoDirection::Zero);
+            prop_assert_eq!(together.len(), rows.len());
+            for (found, row) in together.iter().zip(&rows) {
+                prop_assert_eq!(found.to_bits(), similarity(Some(&truth), *row, NoDirection::Zero).to_bits());
+            }
         }
 
         #[test]
