@@ -13,8 +13,8 @@ use crate::behaviour::{Behaviour, Malformation, SPAM};
 use crate::config::{EmbeddingSource, MinerConfig};
 use crate::request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, Usage};
 use crate::retrieval::Index;
-use crate::subnets::SynapseRequest;
-use crate::{Corpus, Error, malformed, signing};
+use crate::subnets::{Subnet, SynapseRequest};
+use crate::{Corpus, Error, malformed};
 
 /// Longest wait of a slow miner.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -44,6 +44,14 @@ impl Asked {
             Self::Synapse(request) => request.receipt.as_ref(),
         }
     }
+}
+
+/// An answer before it is sent.
+pub(crate) enum Said {
+    /// A body, to be signed.
+    Body(Vec<u8>),
+    /// A body with headers of its own.
+    Malformed(HeaderMap, Vec<u8>),
 }
 
 /// The miner behind the routes.
@@ -104,13 +112,13 @@ impl Answering {
         Ok(())
     }
 
-    /// The answer to a checked request as headers and exact body.
-    pub(crate) async fn answer(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
-        asked: &Asked,
-    ) -> Result<(HeaderMap, Vec<u8>), Refusal> {
+    /// The subnet whose answers leave piece by piece. Whoever misbehaves sends one body, so that it does so in one way only.
+    pub(crate) fn in_pieces(&self) -> Option<&dyn Subnet> {
+        self.config.subnet.as_deref().filter(|_| self.config.behaviour == Behaviour::Honest)
+    }
+
+    /// The answer to a checked request.
+    pub(crate) async fn answer(&self, headers: &HeaderMap, body: &[u8], asked: &Asked) -> Result<Said, Refusal> {
         let response = match &self.config.behaviour {
             Behaviour::Honest => self.honest(asked).await?,
             Behaviour::Spammer => match (asked, &self.config.subnet) {
@@ -128,13 +136,14 @@ impl Answering {
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed) % Malformation::ALL.len();
                 let way = way.unwrap_or(Malformation::ALL[turn]);
                 tracing::info!(way = way.name(), "this miner answers malformed on purpose");
-                return Ok(malformed::answer(way, &self.config.keypair, body));
+                let (headers, body) = malformed::answer(way, &self.config.keypair, body);
+                return Ok(Said::Malformed(headers, body));
             }
             Behaviour::Dead => {
                 return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "this miner is dead on purpose"));
             }
         };
-        Ok((signing::headers(&self.config.keypair, body, &response), response))
+        Ok(Said::Body(response))
     }
 
     async fn honest(&self, asked: &Asked) -> Result<Vec<u8>, Refusal> {

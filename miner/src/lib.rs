@@ -20,6 +20,7 @@ mod malformed;
 mod receipt;
 mod request;
 mod retrieval;
+mod sending;
 mod server;
 mod signing;
 pub mod subnets;

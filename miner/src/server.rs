@@ -5,20 +5,21 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use domain::types::sha256;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use crate::answering::{Answering, Asked};
+use crate::answering::{Answering, Asked, Said};
 use crate::config::MinerConfig;
 use crate::listener::LimitedListener;
 use crate::request::{InferenceRequest, Refusal, invalid};
 use crate::subnets::SynapseRequest;
-use crate::{Behaviour, Error, receipt};
+use crate::{Behaviour, Error, receipt, sending, signing};
 
 #[derive(Clone)]
 struct Miner {
@@ -128,7 +129,7 @@ async fn availability(State(miner): State<Miner>) -> Response {
 
 async fn inference(State(miner): State<Miner>, request: Request) -> Result<Response, Refusal> {
     let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
-    let _place = miner.places.try_acquire().map_err(|_| busy())?;
+    let place = Arc::clone(&miner.places).try_acquire_owned().map_err(|_| busy())?;
     let config = &miner.answering.config;
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, config).await?;
@@ -143,11 +144,17 @@ async fn inference(State(miner): State<Miner>, request: Request) -> Result<Respo
     if let Some(receipt) = receipt {
         receipt.admit(&body, asked.receipt(), config.require_signed)?;
     }
-    let (headers, answer) = miner.answering.answer(&parts.headers, &body, &asked).await?;
-    let mut response = Response::new(Body::from(answer));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().extend(headers);
-    Ok(response)
+    let answer = match miner.answering.answer(&parts.headers, &body, &asked).await? {
+        Said::Malformed(headers, answer) => return Ok(sending::whole(headers, answer)),
+        Said::Body(answer) => answer,
+    };
+    match miner.answering.in_pieces() {
+        Some(subnet) if sending::takes_trailers(parts.version, &parts.headers) => {
+            let (pieces, within) = (subnet.pieces(answer), config.limits.answer_timeout);
+            Ok(sending::in_pieces(pieces, config.keypair.clone(), sha256(&body).0, within, place))
+        }
+        _ => Ok(sending::whole(signing::headers(&config.keypair, &body, &answer), answer)),
+    }
 }
 
 /// The whole body, if it is small enough and comes in time.

@@ -7,8 +7,12 @@ use network::keys::Keypair;
 
 /// The two headers of a signed answer.
 pub(crate) fn headers(keypair: &Keypair, request: &[u8], response: &[u8]) -> HeaderMap {
-    let signature = keypair.sign(&response_message(&sha256(request).0, &sha256(response).0));
-    with_signature(&keypair.ss58(), &hex::encode(signature))
+    over(keypair, &sha256(request).0, &sha256(response).0)
+}
+
+/// The two headers over the hashes of both bodies: before the answer, or as trailers behind it.
+pub(crate) fn over(keypair: &Keypair, request: &[u8; 32], response: &[u8; 32]) -> HeaderMap {
+    with_signature(&keypair.ss58(), &hex::encode(keypair.sign(&response_message(request, response))))
 }
 
 /// The two headers with any content: what a misbehaving miner sends.
@@ -23,7 +27,7 @@ pub(crate) fn with_signature(hotkey: &str, signature: &str) -> HeaderMap {
     headers
 }
 
-/// Whether the headers of an answer carry the signature of `hotkey` (SS58) over exactly these two bodies.
+/// Whether the headers of an answer, or its trailers, carry the signature of `hotkey` (SS58) over exactly these two bodies.
 #[must_use]
 pub fn verify_response(headers: &HeaderMap, hotkey: &str, request: &[u8], response: &[u8]) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());

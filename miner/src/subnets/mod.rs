@@ -12,11 +12,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Error;
 use crate::request::{ReceiptFields, Refusal};
+
+/// A body in the pieces in which it is sent, each when it is there.
+pub type Pieces = BoxStream<'static, Vec<u8>>;
 
 /// One subnet's way of answering.
 #[async_trait]
@@ -29,6 +33,11 @@ pub trait Subnet: Send + Sync {
     /// # Errors
     /// A refusal that names the field.
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal>;
+
+    /// The pieces in which an answer's body leaves, for callers who take it so: together exactly the body.
+    fn pieces(&self, body: Vec<u8>) -> Pieces {
+        stream::once(async { body }).boxed()
+    }
 
     /// What somebody answers at once who did not read the request, for a spammer to send.
     fn spam(&self) -> Vec<u8>;

@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::twitter::analysis::QueryAnalysis;
-use domain::twitter::summary::compose;
-use domain::twitter::task::SYNAPSE;
+use domain::twitter::summary::{chunks, compose};
+use domain::twitter::task::{SYNAPSE, completion as completion_of};
 use domain::twitter::tweet::{self, Tweet};
 use domain::types::sha256;
+use futures::stream::{self, StreamExt};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::Subnet;
+use super::{Pieces, Subnet};
 use crate::Error;
 use crate::behaviour::SPAM;
 use crate::request::{Refusal, invalid};
@@ -26,6 +27,9 @@ const SHIPPED: &str = include_str!("../../../demo/tweets.jsonl");
 
 const MAXIMUM_FILE_BYTES: u64 = 64 << 20;
 const MAXIMUM_PROMPT_BYTES: usize = 16 << 10;
+
+/// How the last field of a body begins.
+const COMPLETION: &str = "\"completion\":";
 
 /// One in so many tweets is not known to a miner, another one to each variant.
 const HIDDEN: u64 = 4;
@@ -142,6 +146,38 @@ impl TwitterScraper {
     }
 }
 
+/// The synapse as it was sent, with its completion behind everything else, so that a piece of it can leave before the next is
+/// there.
+pub(crate) fn body(mut fields: Map<String, Value>, completion: &str) -> Result<Vec<u8>, serde_json::Error> {
+    fields.remove("completion");
+    let mut body = serde_json::to_vec(&fields)?;
+    body.pop();
+    if !fields.is_empty() {
+        body.push(b',');
+    }
+    body.extend_from_slice(COMPLETION.as_bytes());
+    body.extend_from_slice(&serde_json::to_vec(completion)?);
+    body.push(b'}');
+    Ok(body)
+}
+
+/// A [`body`] in as many pieces as its completion has words, the first one with everything before; none of a body that is not
+/// such a one.
+fn words(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let completion = completion_of(body).ok()?;
+    let tail = format!("{COMPLETION}{}}}", serde_json::to_string(&completion).ok()?);
+    let head = body.strip_suffix(tail.as_bytes())?;
+    let mut pieces = Vec::new();
+    for word in chunks(&completion) {
+        // Each character is escaped by itself, so that the pieces' escapes are the whole's.
+        let escaped = serde_json::to_string(word).ok()?;
+        pieces.push(escaped.get(1..escaped.len() - 1)?.as_bytes().to_vec());
+    }
+    pieces.first_mut()?.splice(..0, [head, COMPLETION.as_bytes(), b"\""].concat());
+    pieces.last_mut()?.extend_from_slice(b"\"}");
+    Some(pieces)
+}
+
 #[async_trait]
 impl Subnet for TwitterScraper {
     fn synapse(&self) -> &'static str {
@@ -149,7 +185,7 @@ impl Subnet for TwitterScraper {
     }
 
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {
-        let mut fields: Map<String, Value> = match serde_json::from_str(request) {
+        let fields: Map<String, Value> = match serde_json::from_str(request) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) => return Err(invalid("request", "an object is needed")),
             Err(error) => return Err(invalid("request", error.to_string())),
@@ -164,10 +200,12 @@ impl Subnet for TwitterScraper {
         let unavailable = |problem| Refusal::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, problem);
         let tweets = self.tweets.search(&analysis).await.map_err(unavailable)?;
         let completion = compose(&analysis, &tweets);
-        // The synapse comes back as it was sent, with its completion.
-        fields.insert("completion".to_owned(), Value::String(completion));
-        serde_json::to_vec(&fields)
+        body(fields, &completion)
             .map_err(|error| Refusal::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    }
+
+    fn pieces(&self, body: Vec<u8>) -> Pieces {
+        stream::iter(words(&body).unwrap_or_else(|| vec![body])).boxed()
     }
 
     fn spam(&self) -> Vec<u8> {
@@ -240,6 +278,33 @@ mod tests {
         }
         let long = format!(r#"{{"messages":"{}"}}"#, "x".repeat(MAXIMUM_PROMPT_BYTES + 1));
         assert!(miner.answer(&long).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn pieces_are_the_body_word_by_word() {
+        let miner = TwitterScraper::shipped(0).unwrap();
+        let pieces = async |body: &[u8]| miner.pieces(body.to_vec()).collect::<Vec<_>>().await;
+        let request = r#"{"messages":"What about \"bread\" and #Starship?","completion":"x","seed":1}"#;
+        let body = miner.answer(request).await.unwrap();
+        let sent = pieces(&body).await;
+        assert_eq!(sent.concat(), body);
+        let said = completion(&body);
+        assert_eq!(sent.len(), chunks(&said).len());
+        let first = String::from_utf8(sent[0].clone()).unwrap();
+        assert!(first.contains("\"seed\":1") && !first.contains("mention"), "{first}");
+        for text in ["", "one", "a \"quoted\"\n\\ word\t\u{1f4a1} end ", "\u{1} \u{7f}"] {
+            let whole = body_of(text);
+            assert_eq!(pieces(&whole).await.concat(), whole, "{text:?}");
+        }
+        for other in [&b""[..], b"{}", br#"{"completion":"a b","z":1}"#, b"\xff"] {
+            assert_eq!(pieces(other).await, [other.to_vec()]);
+        }
+    }
+
+    fn body_of(text: &str) -> Vec<u8> {
+        let whole = body(Map::new(), text).unwrap();
+        assert_eq!(completion(&whole), text);
+        whole
     }
 
     #[test]
