@@ -66,6 +66,16 @@ pub enum Error {
     /// An aggregate refused a command: the log is not in the state that this process believes it is in.
     #[error("the log refuses: {0}")]
     Refused(String),
+    /// A label that cannot be recorded. Nothing was.
+    #[error("{field} of a label for round {round} is refused: {problem}")]
+    Label {
+        /// What is wrong: `round`, `source` or `label`.
+        field: &'static str,
+        /// The round, as its stream's id.
+        round: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A stream is not at the version that a command was decided on; it is read anew.
     #[error("{0} was changed meanwhile")]
     Conflict(String),

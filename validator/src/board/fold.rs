@@ -105,7 +105,7 @@ pub(crate) struct Fold {
     pub(crate) last_accepted: Option<Position>,
     /// Rounds that wait for a label, by the id of their stream.
     pub(crate) waiting: BTreeMap<String, Waiting>,
-    /// Labels from which no scores were recorded yet, by the id of their stream.
+    /// Labels from which no scores were recorded yet, by the id of their stream; since the last derivation.
     pub(crate) unscored: BTreeSet<String>,
     /// Running statistics as the round evaluated last left them.
     pub(crate) statistics: Vec<Statistic>,
@@ -163,7 +163,11 @@ impl Fold {
                 self.external = Some((position, Arc::new(fetched.reply.bytes().to_vec())));
             }
             Event::EpochOpened(opened) => self.epoch = Some(OpenEpoch { opened: opened.clone(), derived: false }),
-            Event::WeightsDerived(_) => {
+            Event::WeightsDerived(derived) => {
+                // A derivation waits until the scores of every label are there: from what is left none follow.
+                if derived.revision == 0 {
+                    self.unscored.clear();
+                }
                 if let Some(epoch) = &mut self.epoch {
                     epoch.derived = true;
                 }
@@ -189,6 +193,7 @@ impl Fold {
                 self.end(id);
             }
             ("RoundAbandoned", Some(id)) => self.end(id),
+            ("LabelRevealed", Some(_)) => drop(self.waiting.remove(stream_id)),
             ("EpochClosed", _) => stream_id.parse().into_iter().for_each(|epoch| self.close(epoch)),
             _ => {}
         }

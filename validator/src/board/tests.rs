@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use domain::events::{
-    AbandonReason, AvailabilitySwept, ChallengeAccepted, EpochOpened, MinersSelected, RoundAbandoned, RoundEvaluated,
-    ValidatorPaused, ValidatorResumed,
+    AbandonReason, AvailabilitySwept, ChallengeAccepted, EpochOpened, LabelRevealed, MinersSelected, RoundAbandoned,
+    RoundEvaluated, ValidatorPaused, ValidatorResumed, WeightsDerived,
 };
 use domain::types::{Block, BlockNumber, HexBytes};
 
@@ -82,6 +82,66 @@ fn the_queue_is_accepted_and_not_ended() {
     let counters = fold.counters;
     assert_eq!((counters.accepted, counters.evaluated, counters.abandoned), (2, 2, 1));
     assert!(fold.challenge("a").is_none() && fold.open().next().is_none());
+}
+
+fn derived(revision: u16) -> Event {
+    let zero = HexBytes([0; 32]);
+    WeightsDerived {
+        epoch: 0,
+        revision,
+        rule_set: zero,
+        from: Position(0),
+        to: Position(9),
+        metagraph: Position(9),
+        block: BlockNumber(1),
+        external_scores: None,
+        mode: domain::events::WeightMode::Normal,
+        rounds: 1,
+        skip: None,
+        weights: Vec::new(),
+        zeros: Vec::new(),
+        carried: Vec::new(),
+        statistics: Vec::new(),
+        window: Block::default(),
+    }
+    .into()
+}
+
+#[test]
+fn a_label_is_open_until_its_scores_or_the_next_derivation() {
+    let awaits = domain::events::Component { name: domain::mechanism::AWAITS_LABEL.to_owned(), value: 1.0 };
+    let revealed = LabelRevealed {
+        challenge_id: "a".to_owned(),
+        attempt: 1,
+        evaluated: Position(2),
+        source: "test".to_owned(),
+        label: "1".to_owned(),
+    };
+    let base = {
+        let mut fold = Fold::default();
+        let Event::RoundEvaluated(mut waits) = evaluated("a", 1) else { panic!() };
+        waits.components.push(awaits);
+        let events = [accepted("a"), drawn(0, "a", 1), waits.into()];
+        (0..).zip(events).for_each(|(position, event)| fold.apply(Position(position), &event));
+        fold
+    };
+    assert_eq!((base.waiting.len(), base.unscored.len()), (1, 0));
+    let open = |fold: &Fold| (fold.waiting.len(), fold.unscored.len());
+    let mut fold = base.clone();
+    fold.apply(Position(3), &revealed.clone().into());
+    assert_eq!(open(&fold), (0, 1));
+    // A correction is recorded while labels come; the derivation itself waits for their scores.
+    fold.apply(Position(4), &derived(1));
+    assert_eq!(open(&fold), (0, 1));
+    let mut refused = fold.clone();
+    refused.apply(Position(5), &derived(0));
+    assert_eq!(open(&refused), (0, 0));
+    let Event::RoundEvaluated(scored) = evaluated("a", 1) else { panic!() };
+    fold.apply(Position(5), &RoundEvaluated { label: Some(Position(3)), ..scored }.into());
+    assert_eq!(open(&fold), (0, 0));
+    let mut erased = base;
+    erased.apply_erased("LabelRevealed", "a/1");
+    assert_eq!(open(&erased), (0, 0));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Labels: the truth about a round that was evaluated, and the scores that follow from it.
 //!
 //! The label is committed first, the scores in a unit of their own, both behind the gate that keeps derivations out. A crash
-//! between the two leaves a label without scores, which the next start completes.
+//! between the two leaves a label without scores, which the next start completes. What the mechanism refuses is not committed.
 
 use std::sync::Arc;
 
@@ -13,17 +13,34 @@ use ledger::StoredEvent;
 
 use crate::Error;
 use crate::board::decode;
+use crate::clock;
 use crate::journal::Entry;
 use crate::shared::Shared;
+
+/// A label with where and when it is recorded.
+type Revealed = (Position, Micros, LabelRevealed);
+
+/// The longest label, in bytes.
+const LONGEST_LABEL: usize = 64 << 10;
+
+/// The longest name of a source, in bytes.
+const LONGEST_SOURCE: usize = 256;
 
 /// Records a label and the scores that follow. Gives where the last of them stands.
 ///
 /// # Errors
-/// A round that does not wait for a label, and what the ledger says.
+/// [`Error::Label`] for a round that does not wait for a label, and for a label that the mechanism cannot use; what the ledger
+/// says.
 pub(crate) async fn reveal(shared: &Arc<Shared>, stream: &str, source: &str, label: &str) -> Result<Position, Error> {
     let _no_derivation = Arc::clone(&shared.gate).read_owned().await;
+    let refused = |field, problem: String| Error::Label { field, round: stream.to_owned(), problem };
     let waiting = shared.board.read().waiting.get(stream).copied();
-    let waiting = waiting.ok_or_else(|| Error::Refused(format!("round {stream} waits for no label")))?;
+    let waiting = waiting.ok_or_else(|| refused("round", "it waits for none".to_owned()))?;
+    for (field, text, longest) in [("source", source, LONGEST_SOURCE), ("label", label, LONGEST_LABEL)] {
+        if text.len() > longest {
+            return Err(refused(field, format!("it has {} bytes, the limit is {longest}", text.len())));
+        }
+    }
     let (_, _, evaluated) = recorded(shared, stream).await?;
     let revealed = LabelRevealed {
         challenge_id: evaluated.round.challenge_id,
@@ -32,6 +49,10 @@ pub(crate) async fn reveal(shared: &Arc<Shared>, stream: &str, source: &str, lab
         source: source.to_owned(),
         label: label.to_owned(),
     };
+    // Whether it can be used depends neither on where it will stand nor on when.
+    let next = Position(shared.journal.ledger().size());
+    let facts = facts(shared, stream, (next, clock::now(), revealed.clone())).await?;
+    shared.mechanism().evaluate_label(&facts).map_err(|error| refused("label", error.to_string()))?;
     let entry = Entry::new(round::LABEL_STREAM_TYPE, stream, revealed).because(waiting.evaluated);
     let appended = shared.journal.begin(entry).await?;
     shared.board.reach(Position(appended.last)).await?;
@@ -48,7 +69,8 @@ pub(crate) async fn complete(shared: &Arc<Shared>) -> Result<(), Error> {
         let _no_derivation = Arc::clone(&shared.gate).read_owned().await;
         match score(shared, &stream).await {
             Ok(_) => {}
-            // A label that the mechanism cannot use is a fact all the same.
+            // A label that the mechanism cannot use is a fact all the same: no scores follow, and after the next
+            // derivation it is looked at no more.
             Err(Error::Refused(problem)) => tracing::warn!(stream, problem, "a label without scores"),
             Err(error) => return Err(error),
         }
@@ -59,19 +81,11 @@ pub(crate) async fn complete(shared: &Arc<Shared>) -> Result<(), Error> {
 /// Records the scores that follow from a label that is recorded.
 async fn score(shared: &Arc<Shared>, stream: &str) -> Result<Position, Error> {
     let _one_at_a_time = shared.evaluating.lock().await;
-    let (position, revealed_at, revealed) = revealed(shared, stream).await?;
-    let (_, evaluated_at, round) = recorded(shared, stream).await?;
+    let revealed = revealed(shared, stream).await?;
+    let position = revealed.0;
     let committed = shared.journal.ledger().size();
     shared.board.reach(Position(committed.saturating_sub(1))).await?;
-    let facts = LabelFacts {
-        position,
-        source: revealed.source,
-        label: revealed.label,
-        revealed: revealed_at,
-        evaluated: evaluated_at,
-        round,
-        statistics: shared.board.read().statistics.clone(),
-    };
+    let facts = facts(shared, stream, revealed).await?;
     let evaluation = shared.mechanism().evaluate_label(&facts).map_err(|error| Error::Refused(error.to_string()))?;
     let entry = |event: Event| Entry::new(round::LABEL_STREAM_TYPE, stream, event).because(position);
     let entries = round::events(evaluation).into_iter().map(entry).collect();
@@ -80,7 +94,22 @@ async fn score(shared: &Arc<Shared>, stream: &str) -> Result<Position, Error> {
     Ok(Position(appended.last))
 }
 
-async fn revealed(shared: &Shared, stream: &str) -> Result<(Position, Micros, LabelRevealed), Error> {
+/// What a label is judged by, with the statistics as they are folded now.
+async fn facts(shared: &Shared, stream: &str, revealed: Revealed) -> Result<LabelFacts, Error> {
+    let (position, at, revealed) = revealed;
+    let (_, evaluated, round) = recorded(shared, stream).await?;
+    Ok(LabelFacts {
+        position,
+        source: revealed.source,
+        label: revealed.label,
+        revealed: at,
+        evaluated,
+        round,
+        statistics: shared.board.read().statistics.clone(),
+    })
+}
+
+async fn revealed(shared: &Shared, stream: &str) -> Result<Revealed, Error> {
     let events = shared.journal.ledger().reader().stream(round::LABEL_STREAM_TYPE, stream, 1).await?;
     let missing = || Error::Refused(format!("no label of round {stream} is recorded"));
     let stored = events.first().ok_or_else(missing)?;

@@ -147,7 +147,8 @@ impl Handle {
     /// Records the label of a round and the scores that follow from it. Gives where the last of them stands.
     ///
     /// # Errors
-    /// A round that waits for no label, a label that the mechanism cannot use, and what the ledger says.
+    /// [`Error::Label`] with the field for a round that waits for no label and for a label that the mechanism cannot use: then
+    /// nothing is recorded. What the ledger says.
     pub async fn reveal_label(&self, round: &str, source: &str, label: &str) -> Result<Position, Error> {
         crate::rounds::label::reveal(&self.shared, round, source, label).await
     }

@@ -47,9 +47,18 @@ const LABEL_PAUSE: Duration = Duration::from_secs(1);
 /// Rounds looked at in one go.
 const LABELS_AT_ONCE: usize = 256;
 
-/// Reveals labels as they become known, until the validator stops.
+/// A round whose label is asked for.
+struct Known {
+    challenge: Challenge,
+    evaluated: Micros,
+    /// Source and label that were refused: the same again need not be tried.
+    refused: Option<(String, String)>,
+}
+
+/// Reveals labels as they become known, until the validator stops. A label that is refused is said once; its round goes on
+/// waiting for another.
 pub async fn reveal(handle: Handle, source: impl LabelSource, pause: Duration) {
-    let mut known: BTreeMap<Position, (Challenge, Micros)> = BTreeMap::new();
+    let mut known: BTreeMap<Position, Known> = BTreeMap::new();
     while !handle.is_stopping() {
         let waiting = handle.waiting_for_labels(LABELS_AT_ONCE);
         known.retain(|evaluated, _| waiting.iter().any(|round| round.evaluated == *evaluated));
@@ -66,7 +75,7 @@ async fn label(
     handle: &Handle,
     source: &impl LabelSource,
     round: &WaitingRound,
-    known: &mut BTreeMap<Position, (Challenge, Micros)>,
+    known: &mut BTreeMap<Position, Known>,
 ) -> Result<(), Error> {
     if let Entry::Vacant(place) = known.entry(round.evaluated) {
         let reader = handle.reader();
@@ -75,13 +84,20 @@ async fn label(
         let (Some(Event::ChallengeAccepted(accepted)), Some(evaluated)) = (accepted, evaluated) else {
             return Err(Error::Refused("its challenge is not recorded".to_owned()));
         };
-        place.insert((accepted.challenge, Micros(evaluated.recorded_at)));
+        let (challenge, evaluated) = (accepted.challenge, Micros(evaluated.recorded_at));
+        place.insert(Known { challenge, evaluated, refused: None });
     }
-    let Some((challenge, evaluated)) = known.get(&round.evaluated) else { return Ok(()) };
-    if let Some((from, label)) = source.label(challenge, *evaluated, crate::clock::now()).await {
-        handle.reveal_label(&round.round, &from, &label).await?;
+    let Some(known) = known.get_mut(&round.evaluated) else { return Ok(()) };
+    let found = source.label(&known.challenge, known.evaluated, crate::clock::now()).await;
+    let Some((from, label)) = found.filter(|found| known.refused.as_ref() != Some(found)) else { return Ok(()) };
+    match handle.reveal_label(&round.round, &from, &label).await {
+        Err(error @ Error::Label { .. }) => {
+            tracing::warn!(round = round.round, %error, "a label is refused");
+            known.refused = Some((from, label));
+            Ok(())
+        }
+        revealed => revealed.map(drop),
     }
-    Ok(())
 }
 
 /// Starts what makes the tasks, and tells the labels, of a mechanism that needs such. They end with the validator.

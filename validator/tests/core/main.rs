@@ -5,6 +5,7 @@ mod crashes;
 mod epochs;
 mod erasures;
 mod fates;
+mod labels;
 mod operation;
 mod peer;
 mod rounds;

@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 pub enum Behaviour {
     /// Answers and signs, after a pause.
     Answers(&'static str, Duration),
+    /// Sends this body, signed.
+    Says(&'static str),
     /// Answers without signature.
     Unsigned(&'static str),
     /// Signs something else.
@@ -92,6 +94,7 @@ async fn inference(State(mind): State<Mind>, headers: HeaderMap, request: Bytes)
             tokio::time::sleep(*pause).await;
             (body(text), Some(true))
         }
+        Behaviour::Says(text) => (text.as_bytes().to_vec(), Some(true)),
         Behaviour::Unsigned(text) => (body(text), None),
         Behaviour::SignsWrongly(text) => (body(text), Some(false)),
         Behaviour::Malformed => (b"<html>".to_vec(), Some(true)),

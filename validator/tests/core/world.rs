@@ -223,6 +223,12 @@ impl World {
         self.start(ValidatorConfig { faults, ..self.config() }).await
     }
 
+    /// The ledger as its writer has it, while no validator runs.
+    pub async fn writer(&self) -> ledger::Ledger {
+        let (url, settings) = (self.database.url(), self.settings.clone());
+        open_ledger_with(&url, "the test", &self.config(), &self.chain, settings).await.unwrap()
+    }
+
     pub async fn reader(&self) -> LedgerReader {
         let genesis = self.chain.genesis_hash().await.unwrap();
         let origin = domain::events::LedgerOpened::origin_of(&genesis, NETUID, &self.validator_key.hotkey(), 0);
