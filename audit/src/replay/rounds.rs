@@ -285,6 +285,8 @@ impl Replay {
             // A ledger that was lost in mid-round ends its attempts in the same way, and leaves no other trace.
             () if abandoned.reason == AbandonReason::Restart => AbandonReason::Restart,
             () if nobody_drawn => AbandonReason::NoMiners,
+            // What comes before the requests, or they themselves, could not be made.
+            () if !round.round.asked() => AbandonReason::EvidenceFailed,
             () if !answered => AbandonReason::NoResponses,
             () => AbandonReason::EvidenceFailed,
         };

@@ -1,7 +1,8 @@
 //! What a pushed challenge may look like. Whatever passes can be stored, sent to miners, and evaluated.
 //!
 //! Upstream has no bounds at all and drops a challenge with neither prompt nor messages later without a word; here it is
-//! refused at once. Free JSON (`messages`, `tools`, `tool_choice`, `metadata`) is kept as the text that was sent.
+//! refused at once. Free JSON (`messages`, `tools`, `tool_choice`, `metadata`) is kept as the text that was sent. Whether the
+//! rule set in force can use a task is looked at where challenges are accepted.
 
 use domain::events::Challenge;
 use domain::types::Hotkey;
@@ -20,6 +21,7 @@ const LONGEST_TOOLS: usize = 64 << 10;
 const MOST_TOOLS: usize = 128;
 const LONGEST_TOOL_CHOICE: usize = 8 << 10;
 const LONGEST_METADATA: usize = 32 << 10;
+const LONGEST_TASK: usize = 128 << 10;
 const LONGEST_LABEL: usize = 256;
 const MOST_TOKENS: u32 = 131_072;
 
@@ -43,6 +45,7 @@ const FIELDS: &[&str] = &[
     "metadata",
     "created_at",
     "requester",
+    "task",
 ];
 
 /// Reads a challenge.
@@ -72,7 +75,7 @@ pub(crate) fn read(body: &[u8], defaults: &ChallengeDefaults) -> Result<Challeng
         metadata: metadata(&fields)?,
         created_at: fields.text("created_at", LONGEST_LABEL)?,
         requester: fields.text("requester", LONGEST_LABEL)?,
-        task: None,
+        task: fields.text("task", LONGEST_TASK)?,
     };
     if challenge.prompt.is_none() && challenge.messages.is_none() {
         return Err(Problem::field("prompt", "is missing; send a prompt, or messages with one of the role user"));

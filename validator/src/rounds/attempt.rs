@@ -62,7 +62,10 @@ impl Attempt<'_> {
         if let Err(failure) = evidence::gather(self, Stage::BeforeIssue, mechanism.as_ref(), at).await {
             return self.without_evidence(at, failure).await;
         }
-        let issues = self.issue(&selected, at, mechanism.as_ref()).await?;
+        let issues = match self.issue(&selected, at, mechanism.as_ref()).await {
+            Ok(issues) => issues,
+            Err(failure) => return self.without_evidence(at, failure).await,
+        };
         self.shared.config.faults.point("after_issue").await;
         if self.collect(issues, &mechanism).await? == 0 {
             return self.abandon(at, AbandonReason::NoResponses, "no drawn miner gave a usable answer").await;
@@ -174,7 +177,7 @@ impl Attempt<'_> {
         selected: &MinersSelected,
         at: Position,
         mechanism: &dyn Mechanism,
-    ) -> Result<Vec<Issue>, Error> {
+    ) -> Result<Vec<Issue>, RoundFailure> {
         let allowed = Duration::from_millis(u64::from(mechanism.deadline_ms()));
         let allowed = self.shared.config.response_deadline.map_or(allowed, |sooner| sooner.min(allowed));
         let deadline = clock::after(clock::now(), allowed);
@@ -193,13 +196,15 @@ impl Attempt<'_> {
                 receipt: HexBytes([0; 64]),
             };
             let request = wire::issued_request(mechanism, &self.facts.challenge, self.shared.origin(), at, &event);
-            let (body, hash) = request.map_err(|error| Error::Refused(format!("round {}: {error}", self.id())))?;
+            // Another rule set may have come into force since the challenge was accepted.
+            let (body, hash) = request.map_err(|error| RoundFailure::Evidence(format!("no request: {error}")))?;
             event.request_hash = hash;
             event.receipt = HexBytes(self.shared.config.hotkey.sign(&wire::request_message(&hash.0)));
             events.push(event);
             bodies.push(body);
         }
-        let recorded = self.execute(RoundCommand::Issue(events.clone()), at).await.map_err(other)?;
+        let command = RoundCommand::Issue(events.clone());
+        let recorded = self.execute(command, at).await.map_err(|failure| RoundFailure::Other(other(failure)))?;
         let issues = events.into_iter().zip(bodies).zip(recorded.first.0..);
         Ok(issues
             .map(|((event, body), position)| Issue { event, body, position: Position(position), selected: at })

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use domain::events::{Challenge, ChallengeAccepted, ValidatorPaused, ValidatorResumed};
+use domain::mechanism::Mechanism;
 use domain::types::{Hotkey, NetUid, Position};
 use domain::wire;
 use ledger::LedgerReader;
@@ -53,6 +54,21 @@ impl Drop for Place {
     }
 }
 
+/// Refuses a task that could not be issued: nobody could answer it.
+fn check_task(mechanism: &dyn Mechanism, challenge: &Challenge) -> Result<(), AcceptError> {
+    let refused = |problem: String| AcceptError::Invalid { field: "task".to_owned(), problem };
+    match mechanism.synapse(challenge) {
+        Err(problem) if challenge.task.is_none() => {
+            Err(refused(format!("is missing or the rest of the challenge makes none: {problem}")))
+        }
+        Err(problem) => Err(refused(format!("cannot be used: {problem}"))),
+        Ok(None) if challenge.task.is_some() => {
+            Err(refused(format!("is nothing that rule set {} asks about; leave it out", mechanism.rule_set().name())))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
 impl Handle {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
@@ -94,6 +110,7 @@ impl Handle {
         if !shared.ledger_answers() {
             return Err(AcceptError::Unavailable("the ledger does not answer".to_owned()));
         }
+        check_task(shared.mechanism().as_ref(), &challenge)?;
         let place = Place::take(shared)?;
         let head = shared.chain_view.head().map_err(AcceptError::Unavailable)?;
         let invalid = |field: &str, problem: String| AcceptError::Invalid { field: field.to_owned(), problem };

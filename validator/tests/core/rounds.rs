@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use domain::Aggregate;
-use domain::events::{AbandonReason, Event, FailureReason, ZeroReason};
+use domain::events::{AbandonReason, Challenge, ChallengeAccepted, Event, FailureReason, ZeroReason};
 use domain::mechanism;
 use domain::round::Round;
 use domain::types::{Position, sha256};
 use domain::{round, wire};
+use ledger::{Cause, Expected, NewEvent, Unit};
 use miner::{EmbeddingSource, MinerConfig, Profile, Server};
 use validator::ValidatorConfig;
 use validator::service::{AcceptError, ChallengeState, MinerOutcome};
 
 use crate::peer::Behaviour;
-use crate::world::{ANSWERS, World, challenge, ended, honest, positions, until};
+use crate::world::{ANSWERS, World, challenge, close_epoch, ended, honest, positions, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_round_is_recorded_from_acceptance_to_scores() {
@@ -225,4 +226,35 @@ async fn miners_that_answer_by_retrieval_are_scored() {
         .filter(|(_, event)| matches!(event, Event::ResponseReceived(response) if response.signature.is_some()));
     assert_eq!(signed.count(), 3, "every answer is signed by its miner");
     miners.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+/// A challenge that another rule set accepted, or an earlier program: its rounds end, and the validator goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_challenge_that_cannot_be_issued_is_given_up() {
+    let world = crate::labels::world().await;
+    let running = world.start(world.config()).await;
+    running.stop().await;
+    let (block, block_hash) = (domain::types::BlockNumber(1), sha256(b"block"));
+    let challenge = Challenge { task: Some("{}".to_owned()), ..challenge("odd") };
+    let commitment = wire::commitment(&challenge).unwrap();
+    let accepted = ChallengeAccepted { block, block_hash, commitment, challenge };
+    let ledger = world.writer().await;
+    let event = NewEvent::of("challenge", "odd", &accepted.into(), 1, Cause::Own).unwrap();
+    ledger.append(Unit::of(vec![event]).expecting("challenge", "odd", Expected::Exactly(0))).await.unwrap();
+    ledger.close().await;
+    let running = world.start(world.config()).await;
+    assert_eq!(ended(&running.handle, "odd").await.state, ChallengeState::Abandoned);
+    let good = validator::sources::conversion::Conversations::of_ledger("the test").challenge(0).unwrap();
+    running.handle.accept(good).await.unwrap();
+    assert_eq!(ended(&running.handle, "conversion-0").await.state, ChallengeState::Evaluated);
+    close_epoch(&running.handle, 0).await;
+    running.stop().await;
+    let log = world.log().await;
+    let abandoned = log.iter().find_map(|(_, event)| match event {
+        Event::RoundAbandoned(abandoned) => Some(abandoned),
+        _ => None,
+    });
+    assert!(abandoned.is_some_and(|abandoned| abandoned.detail.contains("task")), "{abandoned:?}");
+    assert_eq!(positions(&log, "ChallengeIssued").len(), 2, "of the good one");
+    world.assert_sound().await;
 }

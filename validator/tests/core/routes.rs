@@ -174,3 +174,50 @@ async fn the_largest_challenge_goes_through_and_too_many_are_told_when_to_come_b
     routes.stop().await;
     assert_eq!(positions(&world.log().await, "ChallengeAccepted").len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_could_not_be_issued_is_refused_with_its_field_and_nothing_is_recorded() {
+    let world = crate::labels::world().await;
+    let running = world.start(world.config()).await;
+    let routes = Routes::serve(running.handle.clone()).await;
+    let good = validator::sources::conversion::Conversations::of_ledger("the test").challenge(3).unwrap().task.unwrap();
+    let missing = good.replace("\"is_weekend\"", "\"was_weekend\"");
+    for (task, problem) in [
+        (Value::Null, "has no task"),
+        (json!("no JSON"), "cannot be used"),
+        (json!("{}"), "cannot be used"),
+        (json!(good.replacen(':', ": ", 1)), "canonical"),
+        (json!(missing), "cannot be used"),
+        (json!({"features": 1}), "is not a string"),
+        (json!("x".repeat((128 << 10) + 1)), "the limit is 131072"),
+    ] {
+        let body = json!({"id": "bad", "prompt": QUESTION, "task": task});
+        let (status, refused) = routes.ask("/challenges", "/challenges", Some(body)).await;
+        assert_eq!(
+            (status, &refused["error"]["field"]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &json!("task")),
+            "{refused}"
+        );
+        assert!(refused["error"]["message"].as_str().unwrap().contains(problem), "{problem}: {refused}");
+    }
+    let body = json!({"id": "good", "prompt": QUESTION, "task": good});
+    let (status, accepted) = routes.ask("/challenges", "/challenges", Some(body)).await;
+    assert_eq!(status, StatusCode::CREATED, "{accepted}");
+    until("the challenge ends", || async { routes.challenge("good").await["state"] == "evaluated" }).await;
+    routes.stop().await;
+    running.stop().await;
+    let log = world.log().await;
+    assert_eq!(positions(&log, "ChallengeAccepted"), [accepted["position"].as_u64().unwrap()]);
+
+    // Where the challenge itself is what miners are asked, a task would be sent to nobody.
+    let world = World::new(honest()).await;
+    let running = world.start(world.config()).await;
+    let routes = Routes::serve(running.handle.clone()).await;
+    let body = json!({"id": "loosh", "prompt": QUESTION, "task": "{}"});
+    let (status, refused) = routes.ask("/challenges", "/challenges", Some(body)).await;
+    assert_eq!((status, &refused["error"]["field"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("task")), "{refused}");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("leave it out"), "{refused}");
+    routes.stop().await;
+    running.stop().await;
+    assert_eq!(positions(&world.log().await, "ChallengeAccepted"), Vec::<u64>::new());
+}
