@@ -14,7 +14,7 @@ use crate::config::{EmbeddingSource, MinerConfig};
 use crate::request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, Usage};
 use crate::retrieval::Index;
 use crate::subnets::{Subnet, SynapseRequest};
-use crate::{Corpus, Error, malformed};
+use crate::{Corpus, Error, Writer, drafts, malformed};
 
 /// Longest wait of a slow miner.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
@@ -148,13 +148,39 @@ impl Answering {
 
     async fn honest(&self, asked: &Asked) -> Result<Vec<u8>, Refusal> {
         match (asked, &self.config.subnet) {
-            (Asked::Question(request), _) => encode(&self.retrieve(request).await?),
+            (Asked::Question(request), _) => self.question(request, self.time_left(asked)).await,
             (Asked::Synapse(request), Some(subnet)) => {
                 let answered = tokio::time::timeout(self.config.limits.answer_timeout, subnet.answer(&request.request));
                 let late = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the answer takes too long");
-                answered.await.map_err(late)?
+                let found = answered.await.map_err(late)??;
+                let Some(writer) = self.writer() else { return Ok(found) };
+                let written = writer.write(subnet.draft(&request.request), self.time_left(asked)).await;
+                Ok(written.unwrap_or(found))
             }
             (Asked::Synapse(_), None) => Err(Refusal::new(StatusCode::NOT_FOUND, "this miner answers questions")),
+        }
+    }
+
+    /// The language model, if one writes. Only an honest miner has it write.
+    fn writer(&self) -> Option<&Writer> {
+        self.config.writer.as_ref().filter(|_| self.config.behaviour == Behaviour::Honest)
+    }
+
+    /// How long an answer may still take.
+    fn time_left(&self, asked: &Asked) -> Duration {
+        let longest = self.config.limits.answer_timeout;
+        until_deadline(asked).map_or(longest, |left| left.min(longest))
+    }
+
+    async fn question(&self, request: &InferenceRequest, left: Duration) -> Result<Vec<u8>, Refusal> {
+        let start = Instant::now();
+        let found = self.retrieve(request).await?;
+        let Some(writer) = self.writer() else { return encode(&found) };
+        let notes = &found.response_text;
+        let draft = async { drafts::loosh::draft(&request.question, notes, request.max_tokens).map(Some) };
+        match writer.write(draft, left.saturating_sub(start.elapsed())).await {
+            Some(text) => encode(&response(request, text, start)),
+            None => encode(&found),
         }
     }
 
@@ -240,9 +266,14 @@ fn milliseconds(start: Instant) -> u64 {
 
 /// Time until the request's deadline and a little more; zero without a deadline.
 fn until_after_deadline(asked: &Asked) -> Duration {
-    let Some(deadline) = asked.receipt().and_then(|receipt| receipt.deadline) else { return Duration::ZERO };
+    until_deadline(asked).map_or(Duration::ZERO, |left| left + AFTER_DEADLINE)
+}
+
+/// Time until the request's deadline, zero when it is over; none without a deadline.
+fn until_deadline(asked: &Asked) -> Option<Duration> {
+    let deadline = asked.receipt()?.deadline?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_micros(deadline).saturating_sub(now) + AFTER_DEADLINE
+    Some(Duration::from_micros(deadline).saturating_sub(now))
 }
 
 #[cfg(test)]

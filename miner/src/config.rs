@@ -9,7 +9,7 @@ use inference::{EmbeddingConfig, EmbeddingService};
 use network::keys::Keypair;
 
 use crate::subnets::Subnet;
-use crate::{Behaviour, Error};
+use crate::{Behaviour, Error, Writer};
 
 /// Where embeddings come from.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct MinerConfig {
     pub behaviour: Behaviour,
     /// The subnet whose synapses it answers; Loosh's questions when none.
     pub subnet: Option<Arc<dyn Subnet>>,
+    /// A language model that writes honest answers; without one, and where it fails, they are found.
+    pub writer: Option<Writer>,
     /// How an honest answer is chosen.
     pub profile: Profile,
     /// The model.
@@ -53,6 +55,7 @@ impl MinerConfig {
             keypair,
             behaviour: Behaviour::Honest,
             subnet: None,
+            writer: None,
             profile: Profile::default(),
             embedding,
             corpus: None,

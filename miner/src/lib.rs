@@ -3,7 +3,8 @@
 //! `GET /availability` and `POST /inference` follow the plain routes of the Loosh inference miner. An honest miner embeds the
 //! question, finds the passages of its corpus nearest in meaning and answers with their most relevant sentences: an
 //! extractive answer, nothing is made up. Its [`Profile`] decides how much of the corpus it has and how it chooses, so
-//! that miners differ honestly. The other kinds of [`Behaviour`] misbehave on purpose, for demonstrations and tests, and say
+//! that miners differ honestly. With a [`Writer`] a language model writes the answers, and what is above is what a miner falls
+//! back on. [`subnets`] holds the ways of the other subnets. The other kinds of [`Behaviour`] misbehave on purpose, for demonstrations and tests, and say
 //! so in their logs.
 //!
 //! **Architecture invariants:** a miner never reads a ledger, a chain or a clock of the validator; it answers what it is
@@ -14,6 +15,7 @@ mod behaviour;
 mod cache;
 mod config;
 mod corpus;
+pub mod drafts;
 mod error;
 mod listener;
 mod malformed;
@@ -24,6 +26,7 @@ mod sending;
 mod server;
 mod signing;
 pub mod subnets;
+mod writer;
 
 pub use behaviour::{Behaviour, Malformation};
 pub use config::{EmbeddingSource, Limits, MinerConfig, Profile};
@@ -33,6 +36,7 @@ pub use request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, U
 pub use retrieval::{Answer, Index};
 pub use server::Server;
 pub use signing::verify_response;
+pub use writer::Writer;
 
 /// Serves one miner until `shutdown` completes: [`Server::bind`], then [`Server::serve`].
 ///

@@ -10,6 +10,7 @@ use domain::cgp::tagger;
 use serde::{Deserialize, Serialize};
 
 use super::Subnet;
+use crate::drafts::{self, Drafted};
 use crate::request::{Refusal, invalid};
 
 /// Lines of a window at most; the rule sets send ten.
@@ -122,6 +123,15 @@ impl Subnet for Tagger {
 
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {
         reply(self.tags(&lines(request)?)).map_err(|error| invalid("cgp_output", error.to_string()))
+    }
+
+    async fn draft(&self, request: &str) -> Drafted<Vec<u8>> {
+        let lines = lines(request).map_err(|refusal| refusal.error)?;
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let body = |tags| reply(tags).map_err(|error| error.to_string());
+        drafts::cgp::draft(&lines, self.most, body).map(Some)
     }
 
     fn spam(&self) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! How a miner answers the requests of one subnet, other than Loosh's questions.
 //!
 //! A request names its synapse and carries that as JSON. Each subnet answers from what it is sent and from what it ships, the
-//! same way each time: an honest answer without a model of a provider.
+//! same way each time: an honest answer without a language model. Where texts are asked for, a subnet also says what such a
+//! model is asked instead.
 
 pub mod bettertherapy;
 pub mod cgp;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Error;
+use crate::drafts::Drafted;
 use crate::request::{ReceiptFields, Refusal};
 
 /// A body in the pieces in which it is sent, each when it is there.
@@ -33,6 +35,11 @@ pub trait Subnet: Send + Sync {
     /// # Errors
     /// A refusal that names the field.
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal>;
+
+    /// What a language model is asked so that it answers in this way's stead; none where the answer is no text.
+    async fn draft(&self, _request: &str) -> Drafted<Vec<u8>> {
+        Ok(None)
+    }
 
     /// The pieces in which an answer's body leaves, for callers who take it so: together exactly the body.
     fn pieces(&self, body: Vec<u8>) -> Pieces {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::http::StatusCode;
 use domain::twitter::analysis::QueryAnalysis;
 use domain::twitter::summary::{chunks, compose};
 use domain::twitter::task::{SYNAPSE, completion as completion_of};
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 use super::{Pieces, Subnet};
 use crate::Error;
 use crate::behaviour::SPAM;
+use crate::drafts::{self, Drafted};
 use crate::request::{Refusal, invalid};
 
 /// The tweets that come with the program.
@@ -146,6 +148,31 @@ impl TwitterScraper {
     }
 }
 
+/// A request that has been read.
+struct Asked {
+    fields: Map<String, Value>,
+    prompt: String,
+    analysis: QueryAnalysis,
+}
+
+impl Asked {
+    fn parse(request: &str) -> Result<Self, Refusal> {
+        let fields: Map<String, Value> = match serde_json::from_str(request) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) => return Err(invalid("request", "an object is needed")),
+            Err(error) => return Err(invalid("request", error.to_string())),
+        };
+        let prompt = fields.get("messages").and_then(Value::as_str).filter(|prompt| !prompt.trim().is_empty());
+        let prompt = prompt.ok_or_else(|| invalid("request.messages", "a text that says something is needed"))?;
+        if prompt.len() > MAXIMUM_PROMPT_BYTES {
+            let size = format!("{} bytes; the limit is {MAXIMUM_PROMPT_BYTES}", prompt.len());
+            return Err(invalid("request.messages", size));
+        }
+        let (prompt, analysis) = (prompt.to_owned(), QueryAnalysis::of_words(prompt));
+        Ok(Self { fields, prompt, analysis })
+    }
+}
+
 /// The synapse as it was sent, with its completion behind everything else, so that a piece of it can leave before the next is
 /// there.
 pub(crate) fn body(mut fields: Map<String, Value>, completion: &str) -> Result<Vec<u8>, serde_json::Error> {
@@ -185,23 +212,18 @@ impl Subnet for TwitterScraper {
     }
 
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {
-        let fields: Map<String, Value> = match serde_json::from_str(request) {
-            Ok(Value::Object(fields)) => fields,
-            Ok(_) => return Err(invalid("request", "an object is needed")),
-            Err(error) => return Err(invalid("request", error.to_string())),
-        };
-        let prompt = fields.get("messages").and_then(Value::as_str).filter(|prompt| !prompt.trim().is_empty());
-        let prompt = prompt.ok_or_else(|| invalid("request.messages", "a text that says something is needed"))?;
-        if prompt.len() > MAXIMUM_PROMPT_BYTES {
-            let size = format!("{} bytes; the limit is {MAXIMUM_PROMPT_BYTES}", prompt.len());
-            return Err(invalid("request.messages", size));
-        }
-        let analysis = QueryAnalysis::of_words(prompt);
-        let unavailable = |problem| Refusal::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, problem);
-        let tweets = self.tweets.search(&analysis).await.map_err(unavailable)?;
-        let completion = compose(&analysis, &tweets);
-        body(fields, &completion)
-            .map_err(|error| Refusal::new(axum::http::StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+        let asked = Asked::parse(request)?;
+        let unavailable = |problem| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem);
+        let tweets = self.tweets.search(&asked.analysis).await.map_err(unavailable)?;
+        body(asked.fields, &compose(&asked.analysis, &tweets))
+            .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    }
+
+    async fn draft(&self, request: &str) -> Drafted<Vec<u8>> {
+        let Asked { fields, prompt, analysis } = Asked::parse(request).map_err(|refusal| refusal.error)?;
+        let tweets = self.tweets.search(&analysis).await?;
+        let body = move |summary: &str| body(fields.clone(), summary).map_err(|error| error.to_string());
+        drafts::twitter::draft(&prompt, &analysis, &tweets, body)
     }
 
     fn pieces(&self, body: Vec<u8>) -> Pieces {
