@@ -77,7 +77,7 @@ async fn round(
 #[tokio::test]
 async fn honest_tags_earn_and_others_as_the_rules_say() {
     let embedder = inference::open(&EmbeddingConfig::discover()).unwrap();
-    for set in domain::cgp::mechanism::shipped().into_iter().skip(1) {
+    for set in domain::cgp::mechanism::Cgp::shipped().into_iter().skip(1) {
         let (stock, mechanism) = (Conversations::shipped(&set).unwrap(), mechanism::open(&set).unwrap());
         let mut earned = [0.0; 5];
         for number in (0..WINDOWS).map(|at| at * (stock.per_pass() / WINDOWS)) {

@@ -22,7 +22,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ruleset::{Body, RuleSet};
+use crate::mechanism::{self, Check};
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -326,10 +326,16 @@ impl Constants {
             ..running
         }
     }
+}
 
-    /// The first constant that is outside of its domain, and what is wrong with it.
-    #[must_use]
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+impl mechanism::Constants for Constants {
+    const ALGORITHM: &'static str = "bettertherapy";
+
+    fn shipped() -> Vec<(&'static str, Self)> {
+        vec![("readme", Self::readme()), ("1.2.2", Self::v1_2_2()), ("assay-1", Self::assay_1())]
+    }
+
+    fn checks(&self) -> Vec<Check> {
         let positive = "must be above 0";
         let shares = "must lie between 0 and 1";
         let within = |x: f64| (0.0..=1.0).contains(&x);
@@ -340,7 +346,7 @@ impl Constants {
             Burn::Times { times, total, .. } => times >= 0.0 && times.is_finite() && total > 0.0 && total.is_finite(),
             Burn::None | Burn::All { .. } => true,
         };
-        let checks = [
+        vec![
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
             ("selection.permit_stake", "must be a number", !self.selection.permit_stake.is_nan()),
@@ -361,28 +367,8 @@ impl Constants {
             ("average.alpha", shares, within(self.average.alpha)),
             ("payout.maximum_share", shares, within(self.payout.maximum_share)),
             ("payout.burn", "must have a factor of at least 0 and a total above 0", burnt),
-        ];
-        checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
+        ]
     }
-}
-
-/// Name of the mechanism in rule sets.
-pub const ALGORITHM: &str = "bettertherapy";
-
-fn all() -> [(&'static str, Constants); 3] {
-    [("readme", Constants::readme()), ("1.2.2", Constants::v1_2_2()), ("assay-1", Constants::assay_1())]
-}
-
-/// `bettertherapy/readme`, `bettertherapy/1.2.2` and `bettertherapy/assay-1`.
-#[must_use]
-pub fn shipped() -> Vec<RuleSet> {
-    let body = |(version, constants): (&str, Constants)| Body {
-        algorithm: ALGORITHM.to_owned(),
-        version: version.to_owned(),
-        constants,
-    };
-    // Finite constants always serialise; the golden test would miss a rule set that did not.
-    all().into_iter().filter_map(|shipped| RuleSet::from_body(&body(shipped)).ok()).collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::scoring::{Score, Zero};
 use super::task::Asked;
 use super::verdict::{Verdict, verdicts};
 use crate::events::{Component, DrawnMiner, ResponseScored, RoundEvaluated, Statistic, ZeroReason};
-use crate::mechanism::{AWAITS_LABEL, Evaluation, EvaluationError, LabelFacts, Mechanism, RoundFacts};
+use crate::mechanism::{AWAITS_LABEL, Evaluation, EvaluationError, LabelFacts, RoundFacts};
 use crate::types::{Block, Hotkey};
 use std::collections::BTreeMap;
 

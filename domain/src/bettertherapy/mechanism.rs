@@ -5,50 +5,20 @@
 
 use std::collections::BTreeMap;
 
-use super::constants::{ALGORITHM, Constants};
+use super::constants::Constants;
 use super::task::{Asked, output};
 use super::{derivation, evaluation, evidence};
-use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole};
+use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
     Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, LabelFacts, Mechanism, MinerState,
-    RoundFacts, Stage, Synapse, TextParts, Want,
+    RoundFacts, Rules, Stage, Synapse, Want,
 };
-use crate::ruleset::{RuleSet, RuleSetError};
+use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
 use crate::wire;
 
-pub use super::constants::shipped;
-
 /// The mechanism under one rule set.
-#[derive(Debug, Clone)]
-pub struct BetterTherapy {
-    rule_set: RuleSet,
-    constants: Constants,
-}
-
-impl BetterTherapy {
-    /// Reads the rule set's constants.
-    ///
-    /// # Errors
-    /// Another algorithm's rule set, constants that are missing, unknown, mistyped or outside of their domain, and bytes that
-    /// are not canonical.
-    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
-        if rule_set.algorithm() != ALGORITHM {
-            return Err(RuleSetError::UnknownAlgorithm(rule_set.algorithm().to_owned()));
-        }
-        let constants: Constants = rule_set.constants()?;
-        if let Some((constant, problem)) = constants.problem() {
-            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
-        }
-        Ok(Self { rule_set, constants })
-    }
-
-    /// Its constants.
-    #[must_use]
-    pub fn constants(&self) -> &Constants {
-        &self.constants
-    }
-}
+pub type BetterTherapy = Rules<Constants>;
 
 impl Mechanism for BetterTherapy {
     fn rule_set(&self) -> &RuleSet {
@@ -63,20 +33,8 @@ impl Mechanism for BetterTherapy {
         self.constants.collection.deadline_ms
     }
 
-    fn needs_vectors(&self) -> bool {
-        false
-    }
-
-    fn accepts(&self, _: &EmbeddingModel) -> bool {
-        false
-    }
-
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {
         output(body)
-    }
-
-    fn text_parts(&self, _: TextRole, _: &str) -> TextParts {
-        TextParts::default()
     }
 
     fn wants(&self, stage: Stage, facts: &RoundFacts) -> Vec<Want> {

@@ -5,9 +5,9 @@ use super::super::evaluation::{BATCH, BURNT};
 use super::super::task::{Question, Task};
 use super::*;
 use crate::events::{DrawnMiner, FailureReason, Neuron, SkipReason, Statistic, ZeroReason};
-use crate::mechanism::{AWAITS_LABEL, JudgementFact, OFFLINE, ResponseFact};
+use crate::mechanism::{AWAITS_LABEL, JudgementFact, OFFLINE, ResponseFact, rule_set};
 use crate::metagraph::Metagraph;
-use crate::ruleset::Body;
+use crate::ruleset::RuleSetError;
 use crate::types::{BlockNumber, Digest, HexBytes, Position, Rao, Uid, sha256};
 use proptest::prelude::*;
 
@@ -22,14 +22,13 @@ const SPAM: &str = "Great question! Stay positive and follow us for more wonderf
 
 fn therapy(version: &str) -> BetterTherapy {
     let name = format!("bettertherapy/{version}");
-    BetterTherapy::new(shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
+    BetterTherapy::new(BetterTherapy::shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
 }
 
 fn with(change: impl FnOnce(&mut Constants)) -> BetterTherapy {
     let mut constants = Constants::v1_2_2();
     change(&mut constants);
-    let body = Body { algorithm: ALGORITHM.to_owned(), version: "x".to_owned(), constants };
-    BetterTherapy::new(RuleSet::from_body(&body).unwrap()).unwrap()
+    BetterTherapy::new(rule_set("x", constants).unwrap()).unwrap()
 }
 
 fn hotkey(n: u8) -> Hotkey {
@@ -371,17 +370,9 @@ fn requests_are_answered_as_named() {
     let question = evidence::question_request().unwrap();
     assert_eq!(therapy.offline(&question), None, "questions are not made up");
     assert_ne!(question.purpose, OFFLINE);
-    let foreign = RuleSet::parse(r#"{"algorithm":"loosh","version":"x","constants":{}}"#).unwrap();
-    assert!(matches!(BetterTherapy::new(foreign), Err(RuleSetError::UnknownAlgorithm(_))));
-    let body = Body {
-        algorithm: ALGORITHM.to_owned(),
-        version: "x".to_owned(),
-        constants: Constants {
-            duplicates: Some(super::super::constants::Duplicates { similarity: 2.0 }),
-            ..Constants::assay_1()
-        },
-    };
-    let refused = BetterTherapy::new(RuleSet::from_body(&body).unwrap());
+    let constants =
+        Constants { duplicates: Some(super::super::constants::Duplicates { similarity: 2.0 }), ..Constants::assay_1() };
+    let refused = BetterTherapy::new(rule_set("x", constants).unwrap());
     assert!(matches!(refused, Err(RuleSetError::Constant { constant: "duplicates.similarity", .. })));
 }
 

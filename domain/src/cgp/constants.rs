@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mechanism::{self, Check};
+
 use super::average::Average;
 use super::overlap::OverlapScore;
 use super::penalties::Penalties;
@@ -224,9 +226,14 @@ pub struct Burn {
     pub whole_when_alone: bool,
 }
 
-impl Constants {
-    /// The first constant that is outside of its domain, and what is wrong with it.
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+impl mechanism::Constants for Constants {
+    const ALGORITHM: &'static str = "cgp";
+
+    fn shipped() -> Vec<(&'static str, Self)> {
+        vec![("readme", Self::readme()), ("2.30.65", Self::v2_30_65()), ("assay-1", Self::assay_1())]
+    }
+
+    fn checks(&self) -> Vec<Check> {
         let evaluator = self.evaluator.as_ref();
         let positive = "must be above 0";
         let shares = "must lie between 0 and 1";
@@ -242,7 +249,7 @@ impl Constants {
         let one_score = self.overlap.is_some() != self.evaluator.is_some();
         let burn = self.payout.burn.as_ref();
         let validation = self.tags.validation.as_ref();
-        let checks = [
+        vec![
             ("models", "must list at least one model", !self.models.is_empty()),
             ("models.dimensions", positive, self.models.iter().all(|model| model.dimensions > 0)),
             ("collection.miners", positive, self.collection.miners > 0),
@@ -287,7 +294,6 @@ impl Constants {
                 "must be above 0 and at most 1",
                 self.payout.limits.maximum_share > 0.0 && within(self.payout.limits.maximum_share),
             ),
-        ];
-        checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
+        ]
     }
 }

@@ -14,39 +14,13 @@ use super::{derivation, outcome, requests, synapse};
 use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextPart, TextRole};
 use crate::mechanism::{
     Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, MAX_PARTS, Mechanism, MinerState,
-    RoundFacts, Stage, Synapse, TextParts, Want,
+    RoundFacts, Rules, Stage, Synapse, TextParts, Want,
 };
-use crate::ruleset::{RuleSet, RuleSetError};
+use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
 
-pub use super::rules::shipped;
-
 /// The mechanism under one rule set.
-#[derive(Debug, Clone)]
-pub struct Cgp {
-    rule_set: RuleSet,
-    constants: Constants,
-}
-
-impl Cgp {
-    /// Reads the rule set's constants.
-    ///
-    /// # Errors
-    /// Constants that are missing, unknown, mistyped or outside of their domain, and bytes that are not canonical.
-    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
-        let constants: Constants = rule_set.constants()?;
-        if let Some((constant, problem)) = constants.problem() {
-            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
-        }
-        Ok(Self { rule_set, constants })
-    }
-
-    /// Its constants.
-    #[must_use]
-    pub fn constants(&self) -> &Constants {
-        &self.constants
-    }
-}
+pub type Cgp = Rules<Constants>;
 
 impl Mechanism for Cgp {
     fn rule_set(&self) -> &RuleSet {
@@ -61,12 +35,12 @@ impl Mechanism for Cgp {
         self.constants.collection.deadline_ms
     }
 
+    fn needs_vectors(&self) -> bool {
+        true
+    }
+
     fn accepts(&self, model: &EmbeddingModel) -> bool {
-        self.constants.models.iter().any(|listed| {
-            listed.weights == model.weights
-                && listed.dimensions == model.dimensions
-                && listed.tokenizer.is_none_or(|tokenizer| tokenizer == model.tokenizer)
-        })
+        self.constants.models.iter().any(|listed| listed.is(model))
     }
 
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {

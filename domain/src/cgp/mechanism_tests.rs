@@ -15,7 +15,7 @@ const VERSIONS: [&str; 3] = ["readme", "2.30.65", "assay-1"];
 
 fn cgp(version: &str) -> Cgp {
     let name = format!("cgp/{version}");
-    Cgp::new(shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
+    Cgp::new(Cgp::shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
 }
 
 fn miner(n: u8) -> DrawnMiner {
@@ -152,20 +152,6 @@ const FAIR: &[&str] = &["tomatoes", "lettuce", "copper tape", "rosa"];
 const SPAM: &[&str] = &["cryptocurrency", "casino bonus", "luxury watches", "cheap flights"];
 
 #[test]
-fn rule_sets_have_these_hashes() {
-    let found: Vec<(String, String)> = shipped().iter().map(|set| (set.name(), set.hash().to_string())).collect();
-    let expected = [
-        ("cgp/readme", "a8339070a7210d8d08ccf67c3927eb913d08422ee91b8f8b8d6b49bec619017d"),
-        ("cgp/2.30.65", "e6e7a272822f584abeb7acbc66c020b84290aa638fb45cad4bb5256e42d5f0da"),
-        ("cgp/assay-1", "44bc95dd97044df50dda23482299f591e6c8e325094c57155913f676198dccce"),
-    ];
-    assert_eq!(found, expected.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
-    for set in shipped() {
-        assert_eq!(crate::mechanism::open(&set).unwrap().rule_set(), &set);
-    }
-}
-
-#[test]
 fn evidence_is_asked_for_in_this_order() {
     let order = |version: &str, describe: bool| {
         let cgp = cgp(version);
@@ -217,7 +203,7 @@ fn results_are_what_was_scored() {
         assert_eq!(spoilt.answers.len(), if version == "2.30.65" { 0 } else { 2 }, "{version}");
         assert!(spoilt.truth.is_some());
     }
-    let other = crate::loosh::mechanism::shipped().remove(0);
+    let other = crate::loosh::mechanism::Loosh::shipped().remove(0);
     assert!(crate::cgp::results::of(&other, &RoundFacts::default()).is_err());
 }
 

@@ -11,7 +11,6 @@ use super::penalties::Penalties;
 use super::rank_curve::Curve;
 use super::statistics::StatisticWeights;
 use crate::loosh::constants::Constants as LooshConstants;
-use crate::ruleset::{Body, RuleSet};
 
 impl Constants {
     /// `cgp/readme`: three miners per window, base score by overlap, rewards by the bell curve over one window. Moving
@@ -177,33 +176,10 @@ pub const JUNK_BELOW: f64 = 0.4;
 /// gibberish one reaches 0.58 and the rest stay below; honest answers that share nothing are at 0.587 or more.
 pub const UNSHARED_JUNK_BELOW: f64 = 0.58;
 
-/// `cgp/readme`, `cgp/2.30.65` and `cgp/assay-1`.
-#[must_use]
-pub fn shipped() -> Vec<RuleSet> {
-    [("readme", Constants::readme()), ("2.30.65", Constants::v2_30_65()), ("assay-1", Constants::assay_1())]
-        .into_iter()
-        .filter_map(|(version, constants)| {
-            let body = Body { algorithm: "cgp".to_owned(), version: version.to_owned(), constants };
-            // Finite constants always serialise; the test would miss a rule set that did not.
-            RuleSet::from_body(&body).ok()
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rule_sets_are_whole_and_read_back() {
-        let shipped = shipped();
-        let names: Vec<String> = shipped.iter().map(RuleSet::name).collect();
-        assert_eq!(names, ["cgp/readme", "cgp/2.30.65", "cgp/assay-1"]);
-        for rule_set in shipped {
-            let constants: Constants = rule_set.constants().unwrap();
-            assert_eq!(constants.problem(), None, "{}", rule_set.name());
-        }
-    }
+    use crate::mechanism::Constants as _;
 
     #[test]
     fn constants_outside_of_their_domain_are_named() {

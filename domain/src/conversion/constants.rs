@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mechanism::{self, Check};
+
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,16 +191,20 @@ pub struct WeightLimits {
     pub maximum_share: f64,
 }
 
-impl Constants {
-    /// The first constant that is outside of its domain, and what is wrong with it.
-    #[must_use]
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+impl mechanism::Constants for Constants {
+    const ALGORITHM: &'static str = "conversion";
+
+    fn shipped() -> Vec<(&'static str, Self)> {
+        vec![("readme", Self::readme()), ("0.1.0", Self::v0_1_0()), ("assay-1", Self::assay_1())]
+    }
+
+    fn checks(&self) -> Vec<Check> {
         let (classes, reward, rule) = (&self.classes, &self.reward, &self.label.rule);
         let positive = "must be above 0";
         let shares = "must lie between 0 and 1";
         let within = |x: f64| (0.0..=1.0).contains(&x);
         let mix = reward.classification + reward.regression + reward.diversity;
-        let checks = [
+        vec![
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
             ("label.rule.ratio_full", positive, rule.ratio_full > 0.0),
@@ -221,14 +227,14 @@ impl Constants {
             ("average.alpha", shares, within(self.average.alpha)),
             ("weights.minimum", positive, self.weights.minimum > 0),
             ("weights.maximum_share", shares, within(self.weights.maximum_share) && self.weights.maximum_share > 0.0),
-        ];
-        checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
+        ]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mechanism::Constants as _;
 
     #[test]
     fn constants_outside_of_their_domain_are_named() {

@@ -13,7 +13,7 @@ use super::synapse::Submission;
 use super::task;
 use super::truth::{Latency, RULE_SOURCE, Truth, latency};
 use crate::events::{DrawnMiner, FailureReason, ResponseScored, RoundEvaluated, ZeroReason};
-use crate::mechanism::{AWAITS_LABEL, Evaluation, EvaluationError, LabelFacts, Mechanism, RoundFacts};
+use crate::mechanism::{AWAITS_LABEL, Evaluation, EvaluationError, LabelFacts, RoundFacts};
 use crate::types::{Block, Hotkey};
 
 /// Round component: what the public rule says of the conversation, kept for a label that claims to be of the rule.

@@ -8,53 +8,15 @@ use std::collections::BTreeMap;
 use super::constants::Constants;
 use super::synapse::Submission;
 use super::{derivation, evaluation, task};
-use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole};
+use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, LabelFacts, Mechanism, MinerState, RoundFacts, Stage, Synapse,
-    TextParts, Want,
+    Derivation, EpochFacts, Evaluation, EvaluationError, LabelFacts, Mechanism, MinerState, RoundFacts, Rules, Synapse,
 };
-use crate::ruleset::{Body, RuleSet, RuleSetError};
+use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
 
 /// The mechanism under one rule set.
-#[derive(Debug, Clone)]
-pub struct Conversion {
-    rule_set: RuleSet,
-    constants: Constants,
-}
-
-impl Conversion {
-    /// Reads the rule set's constants.
-    ///
-    /// # Errors
-    /// Constants that are missing, unknown, mistyped or outside of their domain, and bytes that are not canonical.
-    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
-        let constants: Constants = rule_set.constants()?;
-        if let Some((constant, problem)) = constants.problem() {
-            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
-        }
-        Ok(Self { rule_set, constants })
-    }
-
-    /// Its constants.
-    #[must_use]
-    pub fn constants(&self) -> &Constants {
-        &self.constants
-    }
-}
-
-/// `conversion/readme`, `conversion/0.1.0` and `conversion/assay-1`.
-#[must_use]
-pub fn shipped() -> Vec<RuleSet> {
-    Constants::shipped()
-        .into_iter()
-        .filter_map(|(version, constants)| {
-            let body = Body { algorithm: "conversion".to_owned(), version: version.to_owned(), constants };
-            // Finite constants always serialise; the golden test would miss a rule set that did not.
-            RuleSet::from_body(&body).ok()
-        })
-        .collect()
-}
+pub type Conversion = Rules<Constants>;
 
 impl Mechanism for Conversion {
     fn rule_set(&self) -> &RuleSet {
@@ -69,24 +31,8 @@ impl Mechanism for Conversion {
         self.constants.collection.deadline_ms
     }
 
-    fn needs_vectors(&self) -> bool {
-        false
-    }
-
-    fn accepts(&self, _: &EmbeddingModel) -> bool {
-        false
-    }
-
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {
         Submission::parse(body).map(|answer| answer.to_json()).map_err(|error| error.to_string())
-    }
-
-    fn text_parts(&self, _: TextRole, _: &str) -> TextParts {
-        TextParts::default()
-    }
-
-    fn wants(&self, _: Stage, _: &RoundFacts) -> Vec<Want> {
-        Vec::new()
     }
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {

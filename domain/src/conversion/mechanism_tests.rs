@@ -9,7 +9,7 @@ use crate::draw::Stream;
 use crate::events::{
     DrawnMiner, FailureReason, MetagraphObserved, Neuron, SkipReason, Statistic, Weight, ZeroReason, ZeroWeight,
 };
-use crate::mechanism::{AWAITS_LABEL, ResponseFact};
+use crate::mechanism::{AWAITS_LABEL, ResponseFact, Stage, rule_set};
 use crate::metagraph::Metagraph;
 use crate::types::{BlockNumber, HexBytes, Position, Rao, Uid, sha256};
 use proptest::prelude::*;
@@ -18,7 +18,7 @@ const HOUR: u64 = 3_600_000_000;
 
 fn conversion(version: &str) -> Conversion {
     let name = format!("conversion/{version}");
-    Conversion::new(shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
+    Conversion::new(Conversion::shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
 }
 
 fn hotkey(n: u8) -> Hotkey {
@@ -267,8 +267,7 @@ fn weaknesses_of_upstream_are_kept_reported_and_closed() {
     // Claims are believed once answers are read, and then pay without a limit.
     let mut read = code.constants().clone();
     read.gate.answers_read = true;
-    let body = Body { algorithm: "conversion".to_owned(), version: "read".to_owned(), constants: read };
-    let read = Conversion::new(RuleSet::from_body(&body).unwrap()).unwrap();
+    let read = Conversion::new(rule_set("read", read).unwrap()).unwrap();
     let claim = no("1").replacen('{', r#"{"response_time":-6000,"#, 1);
     assert!(scores(&read.evaluate(&facts(true, &[&claim], &[])).unwrap())[0] > 20.0);
 }

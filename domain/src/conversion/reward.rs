@@ -125,7 +125,7 @@ mod tests {
             class in 0i128..2, seconds in -1.0f64..200.0, happened: bool, truth in 30.0f64..120.0,
             confidence in 0.0f64..=1.0, response in 0.0f64..90.0, positive in 0.0f64..=1.0,
         ) {
-            for (_, rule) in Constants::shipped() {
+            for (_, rule) in <Constants as crate::mechanism::Constants>::shipped() {
                 let weights = ClassState { positive, negative: 1.0 - positive, recent: Vec::new() };
                 let truth = if happened { Truth { happened, seconds: truth } } else { Truth::NO };
                 let predicted = says(class, seconds);

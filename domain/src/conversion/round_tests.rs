@@ -137,7 +137,7 @@ proptest! {
         answers in prop::collection::vec((any_answer(), 0usize..3, 0.0f64..90.0), 0..12), turn in 0usize..12, happened: bool,
         recent in prop::collection::vec(any::<bool>(), 0..120), which in 0usize..4,
     ) {
-        let mut constants = Constants::shipped()[which % 3].1.clone();
+        let mut constants = <Constants as crate::mechanism::Constants>::shipped()[which % 3].1.clone();
         // The fourth: upstream's formulas with the answers that miners gave.
         constants.gate.answers_read |= which == 3;
         let truth = if happened { YES } else { Truth::NO };

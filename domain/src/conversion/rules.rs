@@ -109,12 +109,6 @@ impl Constants {
         }
     }
 
-    /// The shipped rule sets by version.
-    #[must_use]
-    pub fn shipped() -> [(&'static str, Self); 3] {
-        [("readme", Self::readme()), ("0.1.0", Self::v0_1_0()), ("assay-1", Self::assay_1())]
-    }
-
     /// Known weaknesses that are in force: the flag, and what it lets happen. For whoever is about to choose a rule set.
     #[must_use]
     pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
@@ -146,25 +140,6 @@ impl Constants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ruleset::{Body, RuleSet};
-
-    #[test]
-    fn shipped_rule_sets_are_canonical_and_frozen() {
-        let hashes = Constants::shipped().map(|(version, constants)| {
-            assert_eq!(constants.problem(), None, "{version}");
-            let body = Body { algorithm: "conversion".to_owned(), version: version.to_owned(), constants };
-            let rule_set = RuleSet::from_body(&body).unwrap();
-            assert_eq!(rule_set.constants::<Constants>().unwrap(), body.constants);
-            (version, rule_set.hash().to_string())
-        });
-        assert_eq!(hashes.map(|(_, hash)| hash), HASHES);
-    }
-
-    const HASHES: [&str; 3] = [
-        "43f0f3e37ec3f69509117b02028ba5945da6cfed106ea993bf7ae82a9509b416",
-        "c907d284ef34561a2aff46785a6efb8b0e06a6f4fd4fba8903b4291c81ee9a24",
-        "2419bd2d87c97df68f1b30a55aad821620c2a13d7f5e57fc9644ad671a191c7b",
-    ];
 
     #[test]
     fn weaknesses_are_reported_and_closed_by_our_rule_set() {

@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::events::EmbeddingModel;
+use crate::mechanism::{self, Check};
+
 use super::sybil::Limits;
 use crate::types::Digest;
 
@@ -65,6 +68,15 @@ pub struct Model {
     pub weights: Digest,
     /// SHA-256 of `tokenizer.json`; `null` where only the weights identify it.
     pub tokenizer: Option<Digest>,
+}
+
+impl Model {
+    /// Whether vectors of this model are meant.
+    pub fn is(&self, model: &EmbeddingModel) -> bool {
+        self.weights == model.weights
+            && self.dimensions == model.dimensions
+            && self.tokenizer.is_none_or(|tokenizer| tokenizer == model.tokenizer)
+    }
 }
 
 /// Size and duration of a round (spec 2, steps 7 and 8).
@@ -337,14 +349,19 @@ pub struct Remedies {
     pub equal_answers_share: bool,
 }
 
-impl Constants {
-    /// The first constant that is outside of its domain, and what is wrong with it.
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+impl mechanism::Constants for Constants {
+    const ALGORITHM: &'static str = "loosh";
+
+    fn shipped() -> Vec<(&'static str, Self)> {
+        vec![("readme", Self::readme()), ("1.2.8", Self::v1_2_8()), ("assay-1", Self::assay_1())]
+    }
+
+    fn checks(&self) -> Vec<Check> {
         let quality = self.quality.as_ref();
         let positive = "must be above 0";
         let shares = "must lie between 0 and 1";
         let within = |x: f64| (0.0..=1.0).contains(&x);
-        let checks = [
+        vec![
             ("models", "must list at least one model", !self.models.is_empty()),
             ("models.dimensions", positive, self.models.iter().all(|model| model.dimensions > 0)),
             ("collection.miners", positive, self.collection.miners > 0),
@@ -363,7 +380,6 @@ impl Constants {
                 self.sybil_detection.as_ref().is_none_or(Limits::usable),
             ),
             ("sybil_penalty.retention", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.retention))),
-        ];
-        checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
+        ]
     }
 }

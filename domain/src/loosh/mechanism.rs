@@ -10,9 +10,10 @@ use super::constants::Constants;
 use super::{derivation, evaluation};
 use crate::events::{EmbeddingModel, TextPart, TextRole};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, ExternalScores, MAX_PARTS, Mechanism, RoundFacts, TextParts,
+    Derivation, EpochFacts, Evaluation, EvaluationError, ExternalScores, MAX_PARTS, Mechanism, RoundFacts, Rules,
+    TextParts,
 };
-use crate::ruleset::{Body, RuleSet, RuleSetError};
+use crate::ruleset::RuleSet;
 use crate::text::patterns::{prompt_components, sentences};
 use crate::types::{Hotkey, Micros};
 
@@ -20,44 +21,7 @@ use crate::types::{Hotkey, Micros};
 const MINIMUM_SENTENCE_WORDS: usize = 3;
 
 /// The mechanism under one rule set.
-#[derive(Debug, Clone)]
-pub struct Loosh {
-    rule_set: RuleSet,
-    constants: Constants,
-}
-
-impl Loosh {
-    /// Reads the rule set's constants.
-    ///
-    /// # Errors
-    /// Constants that are missing, unknown, mistyped or outside of their domain, and bytes that are not canonical.
-    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
-        let constants: Constants = rule_set.constants()?;
-        if let Some((constant, problem)) = constants.problem() {
-            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
-        }
-        Ok(Self { rule_set, constants })
-    }
-
-    /// Its constants.
-    #[must_use]
-    pub fn constants(&self) -> &Constants {
-        &self.constants
-    }
-}
-
-/// `loosh/readme`, `loosh/1.2.8` and `loosh/assay-1`.
-#[must_use]
-pub fn shipped() -> Vec<RuleSet> {
-    [("readme", Constants::readme()), ("1.2.8", Constants::v1_2_8()), ("assay-1", Constants::assay_1())]
-        .into_iter()
-        .filter_map(|(version, constants)| {
-            let body = Body { algorithm: "loosh".to_owned(), version: version.to_owned(), constants };
-            // Finite constants always serialise; the golden test would miss a rule set that did not.
-            RuleSet::from_body(&body).ok()
-        })
-        .collect()
-}
+pub type Loosh = Rules<Constants>;
 
 impl Mechanism for Loosh {
     fn rule_set(&self) -> &RuleSet {
@@ -72,12 +36,12 @@ impl Mechanism for Loosh {
         self.constants.collection.deadline_ms
     }
 
+    fn needs_vectors(&self) -> bool {
+        true
+    }
+
     fn accepts(&self, model: &EmbeddingModel) -> bool {
-        self.constants.models.iter().any(|listed| {
-            listed.weights == model.weights
-                && listed.dimensions == model.dimensions
-                && listed.tokenizer.is_none_or(|tokenizer| tokenizer == model.tokenizer)
-        })
+        self.constants.models.iter().any(|listed| listed.is(model))
     }
 
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {

@@ -4,14 +4,22 @@
 //! configuration and no chain handle. The validator and the audit call the same functions.
 
 mod facts;
+mod rules;
 
 pub use facts::{
     AWAITS_LABEL, Derivation, EpochFacts, Evaluation, ExternalScores, JudgementFact, JudgementRequest, LabelFacts,
     MAX_PARTS, MinerState, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
 };
 
+pub use rules::{Check, Constants, Rules, rule_set};
+
+use crate::bettertherapy::mechanism::BetterTherapy;
+use crate::cgp::mechanism::Cgp;
+use crate::conversion::mechanism::Conversion;
 use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole, ZeroReason, ZeroWeight};
+use crate::loosh::mechanism::Loosh;
 use crate::ruleset::{RuleSet, RuleSetError};
+use crate::twitter::mechanism::Twitter;
 use crate::types::{Digest, Hotkey, Micros, Position, Uid};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -84,13 +92,15 @@ pub trait Mechanism: Send + Sync + Debug {
     /// Milliseconds until the collector gives up.
     fn deadline_ms(&self) -> u32;
 
-    /// Whether its rounds need vectors at all.
+    /// Whether its rounds need vectors at all. Where they do, [`Self::accepts`] and [`Self::text_parts`] say which.
     fn needs_vectors(&self) -> bool {
-        true
+        false
     }
 
     /// Whether evidence of the model may be used.
-    fn accepts(&self, model: &EmbeddingModel) -> bool;
+    fn accepts(&self, _: &EmbeddingModel) -> bool {
+        false
+    }
 
     /// The answer's text in a response body.
     ///
@@ -99,14 +109,16 @@ pub trait Mechanism: Send + Sync + Debug {
     fn parse_response(&self, body: &[u8]) -> Result<String, String>;
 
     /// The parts of a text that need vectors. A pure function of the text.
-    fn text_parts(&self, role: TextRole, text: &str) -> TextParts;
+    fn text_parts(&self, _: TextRole, _: &str) -> TextParts {
+        TextParts::default()
+    }
 
     /// The evidence that is missing at a stage, in the order in which it is to be recorded. What depends on other evidence is
     /// asked for once that is recorded.
     fn wants(&self, stage: Stage, facts: &RoundFacts) -> Vec<Want> {
         match stage {
-            Stage::BeforeIssue => Vec::new(),
-            Stage::AfterAnswers => texts(facts),
+            Stage::AfterAnswers if self.needs_vectors() => texts(facts),
+            Stage::BeforeIssue | Stage::AfterAnswers => Vec::new(),
         }
     }
 
@@ -183,11 +195,11 @@ fn texts(facts: &RoundFacts) -> Vec<Want> {
 /// An unknown algorithm, or constants that are missing, unknown, mistyped or out of their domain.
 pub fn open(rule_set: &RuleSet) -> Result<Arc<dyn Mechanism>, RuleSetError> {
     match rule_set.algorithm() {
-        "cgp" => Ok(Arc::new(crate::cgp::mechanism::Cgp::new(rule_set.clone())?)),
-        "loosh" => Ok(Arc::new(crate::loosh::mechanism::Loosh::new(rule_set.clone())?)),
-        "conversion" => Ok(Arc::new(crate::conversion::mechanism::Conversion::new(rule_set.clone())?)),
-        "twitter" => Ok(Arc::new(crate::twitter::mechanism::Twitter::new(rule_set.clone())?)),
-        "bettertherapy" => Ok(Arc::new(crate::bettertherapy::mechanism::BetterTherapy::new(rule_set.clone())?)),
+        "cgp" => Ok(Arc::new(Cgp::new(rule_set.clone())?)),
+        "loosh" => Ok(Arc::new(Loosh::new(rule_set.clone())?)),
+        "conversion" => Ok(Arc::new(Conversion::new(rule_set.clone())?)),
+        "twitter" => Ok(Arc::new(Twitter::new(rule_set.clone())?)),
+        "bettertherapy" => Ok(Arc::new(BetterTherapy::new(rule_set.clone())?)),
         other => Err(RuleSetError::UnknownAlgorithm(other.to_owned())),
     }
 }
@@ -195,14 +207,7 @@ pub fn open(rule_set: &RuleSet) -> Result<Arc<dyn Mechanism>, RuleSetError> {
 /// The rule sets that this program ships.
 #[must_use]
 pub fn shipped() -> Vec<RuleSet> {
-    [
-        crate::loosh::mechanism::shipped(),
-        crate::cgp::mechanism::shipped(),
-        crate::conversion::mechanism::shipped(),
-        crate::twitter::mechanism::shipped(),
-        crate::bettertherapy::mechanism::shipped(),
-    ]
-    .concat()
+    [Loosh::shipped(), Cgp::shipped(), Conversion::shipped(), Twitter::shipped(), BetterTherapy::shipped()].concat()
 }
 
 /// A shipped rule set by its name.
@@ -221,3 +226,7 @@ pub fn shipped_by_name(name: &str) -> Result<RuleSet, RuleSetError> {
 pub fn zero(uid: Uid, hotkey: Hotkey, reason: ZeroReason) -> ZeroWeight {
     ZeroWeight { uid, hotkey, reason }
 }
+
+#[cfg(test)]
+#[path = "shipped_tests.rs"]
+mod tests;

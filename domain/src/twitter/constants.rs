@@ -14,7 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ruleset::{Body, RuleSet};
+use crate::mechanism::{self, Check};
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -241,19 +241,6 @@ pub enum WeightRule {
     },
 }
 
-/// `twitter/readme`, `twitter/2.5.9` and `twitter/assay-1`.
-#[must_use]
-pub fn shipped() -> Vec<RuleSet> {
-    [("readme", Constants::readme()), ("2.5.9", Constants::v2_5_9()), ("assay-1", Constants::assay_1())]
-        .into_iter()
-        .filter_map(|(version, constants)| {
-            let body = Body { algorithm: "twitter".to_owned(), version: version.to_owned(), constants };
-            // Finite constants always serialise; a test counts the rule sets.
-            RuleSet::from_body(&body).ok()
-        })
-        .collect()
-}
-
 fn model(name: &str, weight: f64) -> RewardModel {
     RewardModel { name: name.to_owned(), weight }
 }
@@ -358,9 +345,16 @@ impl Constants {
             ..code
         }
     }
+}
 
-    /// The first constant that is outside of its domain, and what is wrong with it.
-    pub fn problem(&self) -> Option<(&'static str, &'static str)> {
+impl mechanism::Constants for Constants {
+    const ALGORITHM: &'static str = "twitter";
+
+    fn shipped() -> Vec<(&'static str, Self)> {
+        vec![("readme", Self::readme()), ("2.5.9", Self::v2_5_9()), ("assay-1", Self::assay_1())]
+    }
+
+    fn checks(&self) -> Vec<Check> {
         let (positive, shares) = ("must be above 0", "must lie between 0 and 1");
         let within = |x: f64| (0.0..=1.0).contains(&x);
         let models = [&self.rewards.rlhf, &self.rewards.prompt, &self.rewards.dpo];
@@ -376,7 +370,7 @@ impl Constants {
             WeightRule::MovingAverage {} => by_hotkey && !self.average.forgets,
             WeightRule::RunMean { .. } => !by_hotkey,
         };
-        let checks = [
+        vec![
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
             ("collection.availability_ms", positive, self.collection.availability_ms > 0),
@@ -399,8 +393,7 @@ impl Constants {
             ("weights.alpha", shares, within(run_alpha)),
             ("weights.rounds", positive, run_rounds > 0),
             ("average", "must last and be the hotkey's for a moving average, the slot's for the mean of a run", whose),
-        ];
-        checks.into_iter().find(|(_, _, holds)| !holds).map(|(constant, problem, _)| (constant, problem))
+        ]
     }
 }
 
@@ -408,18 +401,7 @@ impl Constants {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn shipped_rule_sets_are_whole_and_in_their_domain() {
-        let values = [Constants::readme(), Constants::v2_5_9(), Constants::assay_1()];
-        let sets = shipped();
-        assert_eq!(sets.len(), values.len());
-        for (set, constants) in sets.iter().zip(values) {
-            assert_eq!(constants.problem(), None, "{}", set.name());
-            assert_eq!(set.constants::<Constants>().unwrap(), constants);
-        }
-        assert_eq!(sets[2].name(), "twitter/assay-1");
-    }
+    use crate::mechanism::Constants as _;
 
     #[test]
     fn constants_outside_of_their_domain_are_named() {

@@ -22,9 +22,7 @@ use super::verdicts::{
 };
 use crate::draw::Stream;
 use crate::events::{Component, DrawnMiner, FailureReason, ResponseScored, RoundEvaluated, Statistic, ZeroReason};
-use crate::mechanism::{
-    Evaluation, EvaluationError, JudgementRequest, Mechanism, ResponseFact, RoundFacts, Stage, Want,
-};
+use crate::mechanism::{Evaluation, EvaluationError, JudgementRequest, ResponseFact, RoundFacts, Stage, Want};
 use crate::text::strip;
 use crate::types::{Block, Hotkey, sha256};
 

@@ -8,43 +8,17 @@ use std::collections::BTreeMap;
 use super::constants::Constants;
 use super::task::{SYNAPSE, Task, completion, synapse};
 use super::{derivation, evaluation, offline};
-use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole};
+use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, Mechanism, MinerState, RoundFacts, Stage,
-    Synapse, TextParts, Want,
+    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, Mechanism, MinerState, RoundFacts, Rules,
+    Stage, Synapse, Want,
 };
-use crate::ruleset::{RuleSet, RuleSetError};
+use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
 use crate::wire::evaluation_prompt;
 
-pub use super::constants::shipped;
-
 /// The mechanism under one rule set.
-#[derive(Debug, Clone)]
-pub struct Twitter {
-    rule_set: RuleSet,
-    constants: Constants,
-}
-
-impl Twitter {
-    /// Reads the rule set's constants.
-    ///
-    /// # Errors
-    /// Constants that are missing, unknown, mistyped or outside of their domain, and bytes that are not canonical.
-    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
-        let constants: Constants = rule_set.constants()?;
-        if let Some((constant, problem)) = constants.problem() {
-            return Err(RuleSetError::Constant { name: rule_set.name(), constant, problem: problem.to_owned() });
-        }
-        Ok(Self { rule_set, constants })
-    }
-
-    /// Its constants.
-    #[must_use]
-    pub fn constants(&self) -> &Constants {
-        &self.constants
-    }
-}
+pub type Twitter = Rules<Constants>;
 
 impl Mechanism for Twitter {
     fn rule_set(&self) -> &RuleSet {
@@ -59,20 +33,8 @@ impl Mechanism for Twitter {
         self.constants.collection.deadline_ms
     }
 
-    fn needs_vectors(&self) -> bool {
-        false
-    }
-
-    fn accepts(&self, _: &EmbeddingModel) -> bool {
-        false
-    }
-
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {
         completion(body)
-    }
-
-    fn text_parts(&self, _: TextRole, _: &str) -> TextParts {
-        TextParts { parts: Vec::new(), cut: 0 }
     }
 
     fn wants(&self, stage: Stage, facts: &RoundFacts) -> Vec<Want> {

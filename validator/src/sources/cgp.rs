@@ -117,7 +117,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use domain::cgp::constants::Constants;
-    use domain::cgp::mechanism::shipped;
+    use domain::cgp::mechanism::Cgp;
     use domain::cgp::requests::GROUND_TRUTH;
     use domain::events::DrawnMiner;
     use domain::mechanism::{self, ResponseFact, RoundFacts, Stage, Want};
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn rule_set(version: &str) -> RuleSet {
-        shipped().into_iter().find(|set| set.name() == format!("cgp/{version}")).unwrap()
+        Cgp::shipped().into_iter().find(|set| set.name() == format!("cgp/{version}")).unwrap()
     }
 
     fn task(challenge: &Challenge) -> Task {
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn no_shipped_conversation_is_left_out() {
-        for set in shipped() {
+        for set in Cgp::shipped() {
             let (stock, mechanism) = (Conversations::shipped(&set).unwrap(), mechanism::open(&set).unwrap());
             for number in 0..stock.per_pass() {
                 let challenge = stock.challenge(number).unwrap();
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn what_is_no_stock_is_refused() {
-        let loosh = domain::loosh::mechanism::shipped().remove(0);
+        let loosh = domain::loosh::mechanism::Loosh::shipped().remove(0);
         assert!(Conversations::shipped(&loosh).unwrap_err().contains("loosh/readme"));
         assert!(Conversations::parse(&rule_set("readme"), "{}").unwrap_err().contains("line 1"));
         let few: String = SHIPPED.lines().take(2).map(|line| format!("{line}\n")).collect();
