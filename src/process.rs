@@ -8,11 +8,11 @@ use domain::Aggregate;
 use domain::epoch::EpochFold;
 use domain::events::{
     Challenge, ChallengeIssued, DrawnMiner, Event, FailureReason, MetagraphObserved, Neuron, ResponseFailed,
-    ResponseReceived,
+    ResponseReceived, ResponseScored, RoundEvaluated,
 };
-use domain::mechanism::{self, Mechanism, Stage};
+use domain::mechanism::{self, Evaluation, LabelFacts, Mechanism, Stage};
 use domain::metagraph::Metagraph;
-use domain::round::Round;
+use domain::round::{self, Round};
 use domain::ruleset::RuleSet;
 use domain::selection::{self, SelectionInput};
 use domain::types::{Block, BlockNumber, HexBytes, Hotkey, Micros, Position, Rao, Uid, sha256};
@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use validator::evidence::{self, Of};
 use validator::judge::Judge;
+use validator::sources;
 
 /// The longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -81,11 +82,40 @@ pub async fn round(rule_set: &RuleSet, mut challenge: Challenge, tools: &Tools) 
     let after = gather(&mut round, &challenge, mechanism.as_ref(), Stage::AfterAnswers, tools).await?;
     step(5, "Evidence of the answers", &after);
     let events = round.evaluate(&challenge, mechanism.as_ref(), &[]).context("the round cannot be evaluated")?;
+    let evaluated = validator::clock::now();
     step(6, "Scores", &scores(&events, &players));
-    let (weights, earned) = weights(&mechanism, &validator, &metagraph, &events);
+    let mut scored = vec![(evaluated, events)];
+    if mechanism.awaits_labels() {
+        scored.push(label(mechanism.as_ref(), &challenge, evaluated, &scored[0].1, &players)?);
+    }
+    let (weights, earned) = weights(&mechanism, &validator, &metagraph, &scored);
     step(7, "Weights after this one round", &weights);
-    ensure!(earned || mechanism.awaits_labels(), "nobody earned anything in this round");
+    ensure!(earned, "nobody earned anything in this round");
     Ok(())
+}
+
+/// Reveals the round's label at the first moment at which its source knows it, without waiting for that moment, and scores
+/// the round once more. Gives the moment and the scores.
+fn label(
+    mechanism: &dyn Mechanism,
+    challenge: &Challenge,
+    evaluated: Micros,
+    events: &[Event],
+    players: &[Player],
+) -> Result<(Micros, Vec<Event>)> {
+    let found = sources::first_label(mechanism.rule_set(), challenge, evaluated).map_err(anyhow::Error::msg)?;
+    let (revealed, source, label) = found.context("no source tells the label of this round")?;
+    let (scores, round) = parts(events).context("the round is not evaluated")?;
+    let seconds = (revealed.0 - evaluated.0) as f64 / 1e6;
+    let title = format!("Scores by the label, which is known {seconds:.0} s after the evaluation");
+    let mut lines = vec![format!("label of {source}: {}", clipped(&label))];
+    let statistics = round.statistics.clone();
+    let round = Evaluation { scores, round };
+    let facts = LabelFacts { position: Position(7), source, label, revealed, evaluated, round, statistics };
+    let again = round::events(mechanism.evaluate_label(&facts).context("the round cannot be scored by its label")?);
+    lines.extend(self::scores(&again, players));
+    step(6, &title, &lines);
+    Ok((revealed, again))
 }
 
 fn step(number: u32, title: &str, lines: &[String]) {
@@ -337,6 +367,19 @@ fn outcome(
     .into()
 }
 
+/// A round's scores and its evaluation.
+fn parts(events: &[Event]) -> Option<(Vec<ResponseScored>, RoundEvaluated)> {
+    let (mut scores, mut round) = (Vec::new(), None);
+    for event in events {
+        match event {
+            Event::ResponseScored(scored) => scores.push(scored.clone()),
+            Event::RoundEvaluated(evaluated) => round = Some(evaluated.clone()),
+            _ => {}
+        }
+    }
+    Some((scores, round?))
+}
+
 fn scores(events: &[Event], players: &[Player]) -> Vec<String> {
     let line = |event: &Event| match event {
         Event::ResponseScored(scored) => {
@@ -358,7 +401,7 @@ fn weights(
     mechanism: &Arc<dyn Mechanism>,
     validator: &Keypair,
     observed: &MetagraphObserved,
-    events: &[Event],
+    scored: &[(Micros, Vec<Event>)],
 ) -> (Vec<String>, bool) {
     let mut fold = EpochFold::genesis(Arc::clone(mechanism), validator.hotkey());
     let at = validator::clock::now();
@@ -373,14 +416,16 @@ fn weights(
         at,
         &Event::AvailabilitySwept(domain::events::AvailabilitySwept { probes: swept.collect() }),
     );
-    for event in events {
+    let events = || scored.iter().flat_map(|(at, events)| events.iter().map(|event| (*at, event)));
+    for (at, event) in events() {
         fold.apply(Position(6), at, event);
     }
-    fold.apply(Position(7), at, &Event::MetagraphObserved(observed.clone()));
+    let at = scored.last().map_or(at, |(at, _)| *at);
+    fold.apply(Position(8), at, &Event::MetagraphObserved(observed.clone()));
     let derived = fold.derive();
     let mut lines: Vec<String> =
         derived.weights.iter().map(|w| format!("uid {}: {} of 65535", w.uid, w.weight)).collect();
     lines.extend(derived.zeros.iter().map(|zero| format!("uid {}: 0 ({:?})", zero.uid, zero.reason)));
-    let earned = events.iter().any(|event| matches!(event, Event::ResponseScored(scored) if scored.score > 0.0));
+    let earned = events().any(|(_, event)| matches!(event, Event::ResponseScored(scored) if scored.score > 0.0));
     (lines, earned)
 }

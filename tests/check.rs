@@ -107,6 +107,33 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
     assert!(!home.path().join("none.json").exists() && !home.path().join("none").exists(), "a check makes nothing");
 }
 
+/// Where scores wait for a label, it is revealed and the round scored once more, as by a validator that waited for it.
+#[test]
+fn a_round_that_waits_for_its_label_is_scored_by_it() {
+    let home = tempfile::tempdir().unwrap();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join(".assay");
+    let models = std::env::var_os("ASSAY_HOME").map_or(models, std::path::PathBuf::from);
+    let rules = ["conversion/readme", "conversion/assay-1", "bettertherapy/1.2.2"];
+    let mut command = Command::new(PROGRAM);
+    command.args(["check", "--offline", "--process"]).args(rules).current_dir(home.path()).env("ASSAY_HOME", models);
+    let output = command.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    let rounds: Vec<&str> = printed.split("One round under ").skip(1).collect();
+    assert_eq!(rounds.len(), 3, "{printed}");
+    let waits = ["5 s after the evaluation", "5 s after the evaluation", "86400 s after the evaluation"];
+    for (round, waits) in rounds.iter().zip(waits) {
+        let (before, after) = round.split_once("6. Scores by the label, which is known ").expect(&printed);
+        assert!(before.contains("ada: 0.000000 (AwaitingLabel)") && after.starts_with(waits), "{round}");
+        let scores = after.split_once("7. Weights").expect(round).0;
+        assert!(scores.contains("label of ") && !scores.contains("AwaitingLabel"), "{round}");
+        let ada = scores.lines().find_map(|line| line.trim().strip_prefix("ada: ")?.split_whitespace().next());
+        assert!(ada.is_some_and(|score| score.parse::<f64>().unwrap() > 0.0), "{round}");
+    }
+    assert!(rounds[1].contains("spammer: 0.000000 (WrongPrediction)"), "{}", rounds[1]);
+    assert!(rounds[1].contains("uid 1: 655") && rounds[1].contains("uid 3: 0 (NoScore)"), "{}", rounds[1]);
+}
+
 #[test]
 fn the_environment_gives_an_endpoint_and_a_mistyped_file_is_named() {
     let home = tempfile::tempdir().unwrap();

@@ -100,30 +100,67 @@ async fn label(
     }
 }
 
+/// The label that a round's source will tell, with where it comes from and the first moment at which it does; none where no
+/// label is awaited.
+///
+/// # Errors
+/// A rule set that cannot be read.
+pub fn first_label(
+    rule_set: &RuleSet,
+    challenge: &Challenge,
+    evaluated: Micros,
+) -> Result<Option<(Micros, String, String)>, String> {
+    let after = |wait: u64| Micros(evaluated.0.saturating_add(wait));
+    let (at, found) = match rule_set.algorithm() {
+        "conversion" => {
+            let (labels, at) = (rule_labels(rule_set)?, after(conversion::LATENCY.0));
+            (at, labels.of(challenge, evaluated, at))
+        }
+        "bettertherapy" => {
+            let batches = batches(rule_set)?;
+            let at = after(batches.ready_after_seconds.saturating_mul(1_000_000).saturating_add(1));
+            (at, bettertherapy::label(challenge, evaluated, at, batches.ready_after_seconds))
+        }
+        _ => return Ok(None),
+    };
+    Ok(found.map(|(from, label)| (at, from, label)))
+}
+
+fn rule_labels(rule_set: &RuleSet) -> Result<conversion::RuleLabels, String> {
+    let constants: domain::conversion::constants::Constants = rule_set.constants().map_err(words)?;
+    Ok(conversion::RuleLabels { rule: constants.label.rule, latency: conversion::LATENCY })
+}
+
+fn batches(rule_set: &RuleSet) -> Result<bettertherapy::Batches, String> {
+    let constants: domain::bettertherapy::constants::Constants = rule_set.constants().map_err(words)?;
+    Ok(bettertherapy::Batches { ready_after_seconds: constants.judge.ready_after_seconds })
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
+fn words(error: RuleSetError) -> String {
+    error.to_string()
+}
+
 /// Starts what makes the tasks, and tells the labels, of a mechanism that needs such. They end with the validator.
 ///
 /// # Errors
 /// Shipped data or a rule set that cannot be read.
 pub fn start(handle: &Handle, rule_set: &RuleSet, judge: &Arc<dyn Judge>) -> Result<Vec<JoinHandle<()>>, String> {
-    let words = |error: RuleSetError| error.to_string();
     let mut tasks = Vec::new();
     match rule_set.algorithm() {
         "cgp" => tasks.push(fed(handle, cgp::Conversations::shipped(rule_set)?)),
         "twitter" => tasks.push(fed(handle, twitter::SearchPrompts::shipped()?)),
         "conversion" => {
-            let constants: domain::conversion::constants::Constants = rule_set.constants().map_err(words)?;
-            let labels = conversion::RuleLabels { rule: constants.label.rule, latency: conversion::LATENCY };
+            let labels = rule_labels(rule_set)?;
             tasks.push(fed(handle, conversion::Conversations::of_ledger(handle.origin())));
             tasks.push(tokio::spawn(reveal(handle.clone(), labels, LABEL_PAUSE)));
         }
         "bettertherapy" => {
-            let constants: domain::bettertherapy::constants::Constants = rule_set.constants().map_err(words)?;
             let shipped = bettertherapy::Questions::of_ledger(handle.origin())?;
             let mechanism = domain::mechanism::open(rule_set).map_err(words)?;
             let written = judge.has_model("question");
             tasks.push(fed(handle, if written { shipped.written_by(Arc::clone(judge), mechanism) } else { shipped }));
-            let batches = bettertherapy::Batches { ready_after_seconds: constants.judge.ready_after_seconds };
-            tasks.push(tokio::spawn(reveal(handle.clone(), batches, LABEL_PAUSE)));
+            tasks.push(tokio::spawn(reveal(handle.clone(), batches(rule_set)?, LABEL_PAUSE)));
         }
         // Loosh's challenges are pushed by clients.
         _ => {}
