@@ -28,7 +28,7 @@ pub fn compare<'a, S: AsRef<str>>(first: &'a [S], second: &'a [S]) -> Compared<'
     compare_sets(&distinct(first), &distinct(second))
 }
 
-/// Compares two sets, each [distinct](distinct) and in order.
+/// Compares two sets, each [`distinct`] and in order.
 pub fn compare_sets<'a>(first: &[&'a str], second: &[&'a str]) -> Compared<'a> {
     let mut compared = Compared { both: Vec::new(), only_first: Vec::new(), only_second: Vec::new() };
     let (mut first, mut second) = (first.iter().copied().peekable(), second.iter().copied().peekable());
