@@ -133,6 +133,12 @@ impl LanguageModelService {
         &self.identity
     }
 
+    /// Tokens of the longest sequence that is read: the model's own limit, or that of logits ([`Limits::logits`]).
+    #[must_use]
+    pub fn longest_sequence(&self) -> usize {
+        self.identity.max_word_pieces.min(self.limits.logits / self.identity.dimensions.max(1))
+    }
+
     /// The tokens of each text, as [`LanguageModel::tokens`].
     ///
     /// # Errors

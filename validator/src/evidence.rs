@@ -144,7 +144,7 @@ fn block(vectors: &[Vec<f32>]) -> Result<Block, String> {
 ///
 /// # Errors
 /// When the identity's hashes are no SHA-256.
-pub(crate) fn recorded_model(identity: &ModelIdentity) -> Result<EmbeddingModel, String> {
+pub fn recorded_model(identity: &ModelIdentity) -> Result<EmbeddingModel, String> {
     let digest = |name: &str, text: &str| text.parse::<Digest>().map_err(|error| format!("{name} {text:?}: {error}"));
     Ok(EmbeddingModel {
         name: identity.name.clone(),
