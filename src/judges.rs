@@ -1,6 +1,6 @@
-//! Verdicts of language models: a mechanism's request becomes a completion of the endpoint that the configuration names for its
-//! purpose. Requests that are no messages (values of reward models) and purposes without an endpoint stay with the mechanism's
-//! own rule.
+//! Who gives verdicts: a mechanism's request goes to the reward model, or becomes a completion of the endpoint, that the
+//! configuration names for its purpose. Requests that are no messages and purposes without a model stay with the mechanism's own
+//! rule.
 //!
 //! **Architecture invariant:** a reply is passed on as it came. What it means is decided by the mechanism from the recorded
 //! bytes.
@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use validator::judge::{Judge, LONGEST_REPLY, Offline, Verdict};
+use validator::reward_models::RewardModel;
 
 /// Every configured endpoint, open.
 pub fn open_all(configuration: &Configuration) -> Vec<(String, Result<Client, llm::Error>)> {
@@ -22,7 +23,12 @@ pub fn open_all(configuration: &Configuration) -> Vec<(String, Result<Client, ll
     configuration.llm.iter().map(open).collect()
 }
 
-/// Who gives the verdicts: the configured endpoints, or without any the mechanisms themselves.
+/// Every configured reward model, open. Blocks for as long as their files take.
+pub fn open_rewards(configuration: &Configuration) -> Vec<(String, Result<RewardModel>)> {
+    configuration.reward.iter().map(|(name, reward)| (name.clone(), reward.open(name))).collect()
+}
+
+/// Who gives the verdicts: the configured endpoints and reward models, or without any the mechanisms themselves.
 pub fn open(configuration: &Configuration) -> Result<Arc<dyn Judge>> {
     let mut models: BTreeMap<String, Arc<dyn LanguageModel>> = BTreeMap::new();
     for (name, client) in open_all(configuration) {
@@ -30,17 +36,34 @@ pub fn open(configuration: &Configuration) -> Result<Arc<dyn Judge>> {
         tracing::info!(endpoint = name, model = client.model(), "a language model gives verdicts");
         models.insert(name, Arc::new(client));
     }
-    if models.is_empty() {
-        tracing::info!("no language model is configured: mechanisms judge by their own rules");
+    let mut rewards = BTreeMap::new();
+    for (name, reward) in open_rewards(configuration) {
+        let reward = reward?;
+        let (identity, kind) = (reward.identity(), reward.kind().name());
+        tracing::info!(
+            reward = name,
+            kind,
+            model = reward.recorded_name(),
+            runtime = identity.runtime,
+            version = identity.runtime_version,
+            provider_asked = identity.provider_asked,
+            provider = identity.provider,
+            "a reward model gives verdicts"
+        );
+        rewards.insert(name, reward);
+    }
+    if models.is_empty() && rewards.is_empty() {
+        tracing::info!("no model is configured: mechanisms judge by their own rules");
         return Ok(Arc::new(Offline));
     }
-    Ok(Arc::new(Judges { models, configuration: configuration.clone() }))
+    Ok(Arc::new(Judges { models, rewards, configuration: configuration.clone() }))
 }
 
-/// Endpoints and the purposes that they serve.
+/// Endpoints and reward models, and the purposes that they serve.
 #[derive(Debug)]
 pub struct Judges {
     models: BTreeMap<String, Arc<dyn LanguageModel>>,
+    rewards: BTreeMap<String, RewardModel>,
     configuration: Configuration,
 }
 
@@ -72,7 +95,11 @@ fn messages(request: &JudgementRequest) -> Option<Request> {
 #[async_trait]
 impl Judge for Judges {
     async fn judge(&self, request: &JudgementRequest, mechanism: &dyn Mechanism) -> Result<Verdict, String> {
-        let model = self.configuration.route(&request.purpose).and_then(|name| self.models.get(name));
+        let route = self.configuration.route(&request.purpose);
+        if let Some((name, reward)) = route.and_then(|name| self.rewards.get_key_value(name)) {
+            return reward.judge(request, mechanism).await.map_err(|problem| format!("[reward.{name}]: {problem}"));
+        }
+        let model = route.and_then(|name| self.models.get(name));
         let (Some(model), Some(messages)) = (model, messages(request)) else {
             return Offline.judge(request, mechanism).await;
         };
@@ -91,7 +118,8 @@ impl Judge for Judges {
     }
 
     fn has_model(&self, purpose: &str) -> bool {
-        self.configuration.route(purpose).is_some_and(|name| self.models.contains_key(name))
+        let served = |name| self.models.contains_key(name) || self.rewards.contains_key(name);
+        self.configuration.route(purpose).is_some_and(served)
     }
 }
 

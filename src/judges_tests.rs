@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
+use crate::models::{Provider, Reward};
 use domain::mechanism;
 use llm::scripted::Scripted;
+use validator::reward_models::Kind;
 
 fn asked(purpose: &str, request: &str) -> JudgementRequest {
     JudgementRequest { purpose: purpose.to_owned(), hotkey: None, request: request.to_owned() }
@@ -14,8 +16,8 @@ fn judges(replies: &[(&str, &[&str])], judge: &[(&str, &str)]) -> (Judges, BTree
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let endpoint = llm::Endpoint::new(llm::Provider::Ollama, "m");
     let llm = scripts.keys().map(|name| (name.clone(), endpoint.clone())).collect();
-    let configuration = Configuration { llm, judge: judge.iter().map(owned).collect() };
-    (Judges { models, configuration }, scripts)
+    let configuration = Configuration { llm, judge: judge.iter().map(owned).collect(), ..Configuration::default() };
+    (Judges { models, rewards: BTreeMap::new(), configuration }, scripts)
 }
 
 fn loosh() -> Arc<dyn Mechanism> {
@@ -79,4 +81,59 @@ async fn failures_and_replies_that_cannot_be_recorded_are_errors() {
     assert!(too_long.contains("over 262144 bytes"), "{too_long}");
     let ended = judges.judge(&asked("quality", MESSAGES), mechanism.as_ref()).await.unwrap_err();
     assert!(ended.contains("the script is at its end"), "{ended}");
+}
+
+fn tiny(kind: Kind, name: &str) -> Reward {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/models").join(name);
+    Reward { kind, folder, provider: Provider::Cpu, threads: Some(1), timeout_seconds: 60 }
+}
+
+/// Every model that a round of the Twitter scraper can ask for, the language model scripted.
+fn with_rewards(replies: &[&str]) -> (Judges, Arc<Scripted>) {
+    let routes = [("default", "a"), ("rlhf", "pairs"), ("dpo", "likely")];
+    let (mut judges, scripts) = judges(&[("a", replies)], &routes);
+    judges.configuration.reward = BTreeMap::from([
+        ("likely".to_owned(), tiny(Kind::LanguageModel, "tiny-language-model")),
+        ("pairs".to_owned(), tiny(Kind::Classifier, "tiny-classifier")),
+    ]);
+    for (name, reward) in open_rewards(&judges.configuration) {
+        judges.rewards.insert(name, reward.unwrap());
+    }
+    (judges, scripts["a"].clone())
+}
+
+const PAIR: &str = r#"{"task":"what pulls the tide?","completion":"the moon"}"#;
+
+#[tokio::test]
+async fn reward_models_answer_for_their_purposes_and_endpoints_for_the_others() {
+    let (judges, script) = with_rewards(&["7"]);
+    let mechanism = mechanism::open(&mechanism::shipped_by_name("twitter/readme").unwrap()).unwrap();
+    let rlhf = judges.judge(&asked("rlhf", PAIR), mechanism.as_ref()).await.unwrap();
+    assert!(rlhf.model.starts_with("onnx/tiny-classifier sha256:6f00b2be"), "{}", rlhf.model);
+    let logit = f64::from(domain::twitter::verdicts::read_logit(&rlhf.reply).unwrap());
+    assert!((logit - 1.678_640_6).abs() <= 1e-5, "{logit} is not Python's");
+    let measure = r#"{"task":"the moon pulls ","completion":"the tide","context_tokens":8192,"repeated_tokens":5}"#;
+    let dpo = judges.judge(&asked("dpo", measure), mechanism.as_ref()).await.unwrap();
+    assert!(dpo.model.starts_with("onnx/tiny-language-model sha256:f5f0cf4a"), "{}", dpo.model);
+    let mark = r#"{"system":"","user":"Mark it.","maximum_tokens":2,"task":"t","completion":"c"}"#;
+    let prompt = judges.judge(&asked("prompt", mark), mechanism.as_ref()).await.unwrap();
+    assert_eq!((prompt.model.as_str(), prompt.reply.as_slice()), ("scripted/script", b"7".as_slice()));
+    assert_eq!(script.asked().len(), 1, "reward models' requests leave the process for nobody");
+    assert!(["rlhf", "dpo", "prompt"].iter().all(|purpose| judges.has_model(purpose)));
+}
+
+#[tokio::test]
+async fn a_reward_model_never_gives_way_to_another_rule() {
+    let (judges, _) = with_rewards(&[]);
+    let mechanism = mechanism::open(&mechanism::shipped_by_name("twitter/readme").unwrap()).unwrap();
+    let error = judges.judge(&asked("dpo", PAIR), mechanism.as_ref()).await.unwrap_err();
+    assert!(error.contains("[reward.likely]: the request is none to a language_model"), "{error}");
+}
+
+#[test]
+fn a_reward_model_that_cannot_be_opened_ends_the_start_with_its_key() {
+    let mut configuration = Configuration::default();
+    configuration.reward.insert("mine".to_owned(), tiny(Kind::Classifier, "tiny-language-model"));
+    let error = format!("{:#}", open(&configuration).unwrap_err());
+    assert!(error.contains("[reward.mine] folder = ") && error.contains("not for sequence classification"), "{error}");
 }

@@ -11,6 +11,7 @@ mod demo;
 mod home;
 mod judges;
 mod ledgers;
+mod models;
 mod output;
 mod process;
 mod shutdown;

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_assay");
@@ -63,6 +63,15 @@ fn check(
     (output.status.code(), found.as_array().unwrap().iter().map(triple).collect(), shown)
 }
 
+/// A small model of random weights.
+fn tiny(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/models").join(name)
+}
+
+fn reward(name: &str, kind: &str, folder: &Path) -> String {
+    format!("[reward.{name}]\nkind = \"{kind}\"\nfolder = {folder:?}\n")
+}
+
 fn finding<'a>(found: &'a [(String, String, String)], piece: &str) -> (&'a str, &'a str) {
     let found = found.iter().find(|finding| finding.0 == piece).unwrap_or_else(|| panic!("no {piece} in {found:?}"));
     (&found.1, &found.2)
@@ -79,18 +88,30 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
             "[llm.{name}]\nprovider = \"openai_compatible\"\nmodel = \"m\"\nbase = \"{address}\"\nkey = \"{key}\"\n"
         )
     };
-    let file =
-        format!("{}{}[judge]\ndefault = \"right\"\n", endpoint("right", KEY), endpoint("wrong", "sk-other-16180339"));
-    std::fs::write(home.path().join("assay.toml"), file).unwrap();
+    let file = [
+        endpoint("right", KEY),
+        endpoint("wrong", "sk-other-16180339"),
+        reward("pairs", "classifier", &tiny("tiny-classifier")),
+        reward("lost", "language_model", Path::new("nowhere")),
+        "[judge]\ndefault = \"right\"\nrlhf = \"pairs\"\ndpo = \"lost\"\n".to_owned(),
+        format!("[embedding]\nmodel = {:?}\n", tiny("tiny-mpnet")),
+    ];
+    std::fs::write(home.path().join("assay.toml"), file.concat()).unwrap();
     let chain = "--chain=http://127.0.0.1:1";
     let arguments = [chain, listen.as_str(), "--hotkey=none.json", "--checkpoints=none", "--netuid=78"];
     let (code, found, shown) = check(home.path(), &arguments, &[]);
     assert_eq!(code, Some(1), "{found:?}");
-    assert_eq!(finding(&found, "configuration"), ("good", "language models: right, wrong"));
+    let configured = "language models: right, wrong; reward models: lost, pairs";
+    assert_eq!(finding(&found, "configuration"), ("good", configured));
+    let (state, said) = finding(&found, "reward.pairs");
+    let named = "onnx/tiny-classifier sha256:6f00b2be252212a80e9d63be80edf3efdd7a06ac8f08f4053ae09ee7a61b3932, logit ";
+    assert!(state == "good" && said.starts_with(named), "{said}");
     let (state, said) = finding(&found, "llm.right");
     assert!(state == "good" && said.starts_with("openai_compatible/served answers in "), "{said}");
     for (piece, said) in [
         ("llm.wrong", "the key is refused with status 401: bad key Bearer [key]"),
+        ("reward.lost", "[reward.lost] folder = \"nowhere\": the model is not at nowhere/manifest.json"),
+        ("embeddings", "no shipped rule set accepts tiny-mpnet with weights "),
         ("database", "127.0.0.1:1 of DATABASE_URL"),
         ("hotkey", "none.json does not exist"),
         ("checkpoints", "none cannot be read"),
@@ -112,7 +133,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
 fn a_round_that_waits_for_its_label_is_scored_by_it() {
     let home = tempfile::tempdir().unwrap();
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join(".assay");
-    let models = std::env::var_os("ASSAY_HOME").map_or(models, std::path::PathBuf::from);
+    let models = std::env::var_os("ASSAY_HOME").map_or(models, PathBuf::from);
     let rules = ["conversion/readme", "conversion/assay-1", "bettertherapy/1.2.2"];
     let mut command = Command::new(PROGRAM);
     command.args(["check", "--offline", "--process"]).args(rules).current_dir(home.path()).env("ASSAY_HOME", models);
@@ -149,22 +170,45 @@ fn the_environment_gives_an_endpoint_and_a_mistyped_file_is_named() {
     assert!(code == Some(1) && state == "wrong" && said.contains("line 3") && said.contains("modle"), "{said}");
 }
 
+/// What a check prints that plays rounds, with the embedding model that was fetched.
+fn played(home: &Path, arguments: &[&str]) -> String {
+    let fetched = std::env::var_os("ASSAY_HOME")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".assay"), PathBuf::from);
+    let mut command = Command::new(PROGRAM);
+    command.arg("check").args(arguments).current_dir(home).env("ASSAY_HOME", fetched);
+    for name in ["ASSAY_CONFIG", "OPENAI_API_KEY", "OPENAI_API_URL", "OPENAI_MODEL"] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    printed
+}
+
 /// One round of each subnet from its task to weights, with real miners on loopback and no chain, ledger or language model.
 #[test]
 fn a_round_of_every_subnet_is_played_outside_of_any_network() {
     let home = tempfile::tempdir().unwrap();
-    let fetched = std::env::var_os("ASSAY_HOME")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".assay"), std::path::PathBuf::from);
-    let output = Command::new(env!("CARGO_BIN_EXE_assay"))
-        .args(["check", "--offline", "--process"])
-        .current_dir(home.path())
-        .env("ASSAY_HOME", fetched)
-        .output()
-        .unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    let printed = played(home.path(), &["--offline", "--process"]);
     for subnet in ["loosh", "cgp", "conversion", "twitter", "bettertherapy"] {
         assert!(printed.contains(&format!("One round under {subnet}/readme")), "{printed}");
     }
     assert_eq!(printed.matches("7. Weights after this one round").count(), 5, "{printed}");
+}
+
+/// The Twitter scraper's rewards come from the configured models, and where there is none, from the mechanism's own rule.
+#[test]
+fn a_round_is_played_with_the_configured_reward_models() {
+    let home = tempfile::tempdir().unwrap();
+    let file = [
+        reward("pairs", "classifier", &tiny("tiny-classifier")),
+        reward("likely", "language_model", &tiny("tiny-language-model")),
+        "[judge]\nrlhf = \"pairs\"\ndpo = \"likely\"\n".to_owned(),
+    ];
+    std::fs::write(home.path().join("assay.toml"), file.concat()).unwrap();
+    let printed = played(home.path(), &["--process", "twitter/readme"]);
+    let verdicts = |start: &str| printed.lines().filter(|line| line.trim_start().starts_with(start)).count();
+    assert_eq!(verdicts("rlhf by onnx/tiny-classifier sha256:6f00b2be"), 3, "{printed}");
+    assert_eq!(verdicts("dpo by onnx/tiny-language-model sha256:f5f0cf4a"), 3, "{printed}");
+    assert_eq!((verdicts("prompt by offline: "), verdicts("rlhf by offline")), (3, 0), "{printed}");
 }

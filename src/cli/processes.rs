@@ -59,7 +59,7 @@ pub struct ValidatorArgs {
     /// Configuration file. Default: assay.toml in the working directory, if there is one.
     #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Ask no language model, whatever is configured: mechanisms judge by their own rules.
+    /// Ask no language or reward model, whatever is configured: mechanisms judge by their own rules.
     #[arg(long)]
     pub offline: bool,
     /// The subnet; several ones run side by side: --netuid 78 --netuid 79.
@@ -111,13 +111,13 @@ pub struct ValidatorArgs {
   assay check --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
   assay check --config assay.toml --json
 
-Each configured language model is asked for one tiny completion. Exit codes: 0 nothing is wrong, 1 something is.")]
+Each configured language model is asked for one tiny completion, each reward model for one verdict. Exit codes: 0 nothing is wrong, 1 something is.")]
 pub struct CheckArgs {
     /// Instead, play one round outside of any network under each of these rule sets: real miners on loopback, evidence, scores.
     /// Without a name under those of all five documents.
     #[arg(long, value_name = "RULES", num_args = 0.., conflicts_with = "json")]
     pub process: Option<Vec<String>>,
-    /// With --process: no language model gives verdicts, whatever is configured.
+    /// With --process: no language or reward model gives verdicts, whatever is configured.
     #[arg(long, requires = "process")]
     pub offline: bool,
     /// Which database.

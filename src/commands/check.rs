@@ -2,18 +2,18 @@
 //!
 //! Nothing is made or changed, with one exception: each language model is asked for one tiny completion, which costs some tokens.
 
+mod models;
+
 use crate::cli::CheckArgs;
 use crate::commands::process;
 use crate::configuration::Configuration;
 use crate::database::{self, Database};
-use crate::judges;
 use crate::output;
 use anyhow::{Context, Result, bail, ensure};
 use chain::Chain;
 use chain::development::Client;
 use domain::ruleset::RuleSet;
 use domain::types::NetUid;
-use inference::{EmbeddingConfig, EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
 use network::keys::Keypair;
 use serde::Serialize;
@@ -24,10 +24,6 @@ use std::time::Duration;
 
 /// How long the chain may take to answer one question.
 const CHAIN_PATIENCE: Duration = Duration::from_secs(15);
-/// How long the vectors of one sentence may take.
-const EMBEDDING_PATIENCE: Duration = Duration::from_secs(60);
-/// Tokens that the tiny completion may have: enough for a word, and for the thoughts that some models count.
-const TINY: u32 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,16 +62,23 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
             domain::mechanism::shipped().iter().map(RuleSet::name).filter(|name| name.ends_with("/readme")).collect()
         };
         let rules = if rules.is_empty() { documents() } else { rules.clone() };
-        process::rounds(&rules, args.config.as_deref(), args.offline).await?;
+        process::rounds(&rules, &Configuration::load(args.config.as_deref())?, args.offline).await?;
         output::line("check: every round went from its task to weights");
         return Ok(ExitCode::SUCCESS);
     }
     let configuration = Configuration::load(args.config.as_deref());
     let keypair = args.hotkey.as_deref().map(hotkey);
-    let (database, embeddings, chain, models) =
-        tokio::join!(database(args), embeddings(), on_chain(args, &keypair), language_models(&configuration));
+    let found = configuration.as_ref().ok();
+    let (database, embeddings, chain, endpoints, rewards) = tokio::join!(
+        database(args),
+        models::embeddings(found.and_then(|found| found.embedding.clone())),
+        on_chain(args, &keypair),
+        models::endpoints(found),
+        models::rewards(found)
+    );
     let mut findings = vec![Finding::of("configuration", configuration.map(|found| summary(&found)))];
-    findings.extend(models);
+    findings.extend(endpoints);
+    findings.extend(rewards);
     findings.push(Finding::of("embeddings", embeddings));
     findings.push(Finding::of("database", database));
     findings.push(match keypair {
@@ -121,50 +124,15 @@ fn print(findings: &[Finding], json: bool) -> Result<()> {
 }
 
 fn summary(configuration: &Configuration) -> String {
-    let names: Vec<&str> = configuration.llm.keys().map(String::as_str).collect();
-    if names.is_empty() {
-        return "no language model: mechanisms judge by their own rules".to_owned();
+    let join = |names: Vec<&String>| names.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let llms = match configuration.llm.len() {
+        0 => "no language model: mechanisms judge by their own rules".to_owned(),
+        _ => format!("language models: {}", join(configuration.llm.keys().collect())),
+    };
+    match configuration.reward.len() {
+        0 => llms,
+        _ => format!("{llms}; reward models: {}", join(configuration.reward.keys().collect())),
     }
-    format!("language models: {}", names.join(", "))
-}
-
-async fn language_models(configuration: &Result<Configuration>) -> Vec<Finding> {
-    let Ok(configuration) = configuration else { return Vec::new() };
-    let mut configuration = configuration.clone();
-    for endpoint in configuration.llm.values_mut() {
-        // A check says what is the matter now.
-        endpoint.attempts = 1;
-    }
-    let asked = judges::open_all(&configuration).into_iter().map(|(name, client)| async move {
-        let result = async { tiny_completion(&client?).await }.await;
-        Finding::of(format!("llm.{name}"), result)
-    });
-    futures::future::join_all(asked).await
-}
-
-async fn tiny_completion(client: &llm::Client) -> Result<String> {
-    let user = "Reply with the word OK.".to_owned();
-    let request = llm::Request { user, maximum_tokens: TINY, ..llm::Request::default() };
-    match client.complete(&request).await {
-        Ok(completion) => Ok(format!("{} answers in {} ms", completion.model, completion.latency_ms)),
-        // The key is accepted; a model that thinks may need more tokens than a check asks for.
-        Err(llm::Error::NoText { reason, .. }) => Ok(format!("{} answers, without a text ({reason})", client.model())),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn embeddings() -> Result<String> {
-    let open = || inference::open(&EmbeddingConfig::discover());
-    let embedder = tokio::task::spawn_blocking(open).await?.context("the model cannot be opened; run `make setup`")?;
-    let limits = ServiceLimits { answer_wait: EMBEDDING_PATIENCE, ..ServiceLimits::default() };
-    let service = EmbeddingService::start(embedder, &limits)?;
-    let identity = service.identity().clone();
-    let vectors = service.embed(vec!["The assayer weighs.".to_owned()]).await?;
-    let vector = vectors.first().context("the model gave no vector")?;
-    let (numbers, wanted) = (vector.len(), identity.dimensions);
-    ensure!(numbers == wanted, "{} gives vectors of {numbers} numbers, its manifest says {wanted}", identity.name);
-    ensure!(vector.iter().all(|number| number.is_finite()), "{} gives numbers that are not finite", identity.name);
-    Ok(format!("{}, {numbers} numbers, on {} {}", identity.name, identity.runtime, identity.provider))
 }
 
 async fn database(args: &CheckArgs) -> Result<String> {

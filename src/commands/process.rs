@@ -3,29 +3,29 @@
 use crate::configuration::Configuration;
 use crate::demo::first_question;
 use crate::judges;
+use crate::models;
 use crate::output;
 use crate::process::{self, Tools};
 use anyhow::{Context, Result};
 use domain::events::Challenge;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
-use inference::{EmbeddingConfig, EmbeddingService, ServiceLimits};
-use std::path::Path;
+use inference::ServiceLimits;
 use std::sync::Arc;
 use validator::judge::Offline;
 use validator::sources::{self, TaskSource};
 
-/// Plays one round under each rule set. Verdicts come from the configured language models unless `offline`.
+/// Plays one round under each rule set. Verdicts come from the configured models unless `offline`.
 ///
 /// # Errors
 /// The step that went wrong, with the rule set's name.
-pub async fn rounds(rules: &[String], config: Option<&Path>, offline: bool) -> Result<()> {
-    let embedder = inference::open(&EmbeddingConfig::discover()).context("the embedding model; run `make setup`")?;
-    let embeddings = EmbeddingService::start(embedder, &ServiceLimits::default()).context("the embedding service")?;
-    let judge = if offline { Arc::new(Offline) } else { judges::open(&Configuration::load(config)?)? };
+pub async fn rounds(rules: &[String], configuration: &Configuration, offline: bool) -> Result<()> {
+    let embeddings = models::embeddings(configuration.embedding.as_ref(), &ServiceLimits::default())?;
+    let judge = if offline { Arc::new(Offline) } else { judges::open(configuration)? };
     let tools = Tools { embeddings, judge };
     for name in rules {
         let rule_set = mechanism::shipped_by_name(name)?;
+        models::check_accepted(tools.embeddings.identity(), mechanism::open(&rule_set)?.as_ref())?;
         output::line(output::bold(&format!("One round under {name}, outside of any network")));
         let challenge = first_task(&rule_set).await.with_context(|| format!("the first task of {name}"))?;
         process::round(&rule_set, challenge, &tools).await.with_context(|| format!("a round under {name}"))?;

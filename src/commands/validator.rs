@@ -4,6 +4,7 @@ use crate::cli::ValidatorArgs;
 use crate::configuration::Configuration;
 use crate::database::Database;
 use crate::judges;
+use crate::models;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result, bail, ensure};
 use chain::Chain;
@@ -11,7 +12,7 @@ use chain::development::Client;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::types::NetUid;
-use inference::{EmbeddingConfig, EmbeddingService, ServiceLimits};
+use inference::{EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
 use network::keys::Keypair;
 use std::net::SocketAddr;
@@ -43,7 +44,8 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     // Mistakes of the command line first: the chain and the database may be long in coming.
     let rule_sets = rule_sets(&args)?;
     distinct(&args.netuid)?;
-    let judge = judge(&args)?;
+    let configuration = Configuration::load(args.config.as_deref())?;
+    let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
     let database = Database::open(args.database.database.as_deref()).await?;
     for (netuid, rule_set) in args.netuid.iter().zip(&rule_sets) {
         api_config(&args, rule_set)?.check(args.listen)?;
@@ -55,7 +57,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
             chain = chain(&args.chain) => Arc::new(chain?),
             () = stop.wait() => return Ok(ExitCode::SUCCESS),
         },
-        models: Models { embeddings: embeddings()?, judge },
+        models: Models { embeddings: embeddings(&configuration, &rule_sets)?, judge },
     };
     let subnets: Vec<(NetUid, RuleSet)> = args.netuid.iter().copied().map(NetUid).zip(rule_sets).collect();
     for (netuid, rule_set) in &subnets {
@@ -93,9 +95,13 @@ fn rule_sets(args: &ValidatorArgs) -> Result<Vec<RuleSet>> {
     (0..wanted).map(|at| Ok(mechanism::shipped_by_name(name(at))?)).collect()
 }
 
-/// Whoever gives verdicts: the configured language models, unless none is to be asked.
-fn judge(args: &ValidatorArgs) -> Result<Arc<dyn Judge>> {
-    if args.offline { Ok(Arc::new(Offline)) } else { judges::open(&Configuration::load(args.config.as_deref())?) }
+/// The embedding model, which every rule set must accept.
+fn embeddings(configuration: &Configuration, rule_sets: &[RuleSet]) -> Result<EmbeddingService> {
+    let embeddings = models::embeddings(configuration.embedding.as_ref(), &ServiceLimits::default())?;
+    for rule_set in rule_sets {
+        models::check_accepted(embeddings.identity(), mechanism::open(rule_set)?.as_ref())?;
+    }
+    Ok(embeddings)
 }
 
 /// A ledger has one validator; the second one of this process would wait for the first for ever.
@@ -124,20 +130,6 @@ async fn chain(url: &str) -> Result<Client> {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-fn embeddings() -> Result<EmbeddingService> {
-    let embedder = inference::open(&EmbeddingConfig::discover()).context("the embedding model; run `make setup`")?;
-    let identity = embedder.identity();
-    tracing::info!(
-        model = identity.name,
-        runtime = identity.runtime,
-        version = identity.runtime_version,
-        provider_asked = identity.provider_asked,
-        provider = identity.provider,
-        "embedding model is open"
-    );
-    EmbeddingService::start(embedder, &ServiceLimits::default()).context("the embedding service")
 }
 
 async fn subnet(

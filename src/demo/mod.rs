@@ -12,6 +12,7 @@ mod tamper;
 
 use crate::cli::DemoArgs;
 use crate::commands::process;
+use crate::configuration::Configuration;
 use crate::home::Home;
 use crate::output;
 use crate::shutdown::Shutdown;
@@ -43,7 +44,7 @@ pub async fn run(mut args: DemoArgs, stop: Shutdown) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make --out {}", args.out.display()))?;
     if args.explain {
         let rules: Vec<String> = seasons.iter().map(|season| season.rules.clone()).collect();
-        process::rounds(&rules, None, true).await?;
+        process::rounds(&rules, &Configuration::default(), true).await?;
     }
     let folder = Home::find()?.demo();
     let begun = Instant::now();

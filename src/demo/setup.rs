@@ -237,10 +237,13 @@ fn players(seats: &[Seat], names: &[String]) -> String {
 async fn validator(subnets: &[Season], state: &DemoState, logs: &Path, keys: &Path) -> Result<Process> {
     let rules: Vec<&str> = subnets.iter().map(|season| season.rules.as_str()).collect();
     output::line(format!("demo: starting the validator under {}", rules.join(", ")));
+    // The demo is the same on every machine, whatever keys its environment holds and whatever file lies here.
+    let configuration = keys.join("assay.toml");
+    std::fs::write(&configuration, "").with_context(|| format!("cannot write {}", configuration.display()))?;
     let mut arguments = vec![
         "validator".to_owned(),
-        // The demo is the same on every machine, whatever keys its environment holds.
         "--offline".to_owned(),
+        format!("--config={}", configuration.display()),
         format!("--chain={}", state.chain),
         "--network=local".to_owned(),
         format!("--hotkey={}", cast::key_file(keys, "validator").display()),
