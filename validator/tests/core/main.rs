@@ -8,6 +8,7 @@ mod fates;
 mod labels;
 mod operation;
 mod peer;
+mod rewards;
 mod rounds;
 mod routes;
 mod world;

@@ -20,9 +20,10 @@ use network::checkpoint_key::CheckpointKey;
 use network::keys::Keypair;
 use tokio::task::JoinHandle;
 use validator::faults::Faults;
+use validator::judge::{Judge, Offline};
 use validator::service::{ChallengeState, ChallengeStatus, Handle};
 use validator::transport::HttpTransport;
-use validator::{Error, Validator, ValidatorConfig, open_ledger_with};
+use validator::{Error, Models, Validator, ValidatorConfig, open_ledger_with};
 
 use crate::peer::{Behaviour, Peer};
 
@@ -65,6 +66,7 @@ pub struct World {
     pub peers: Vec<Peer>,
     pub rule_set: RuleSet,
     pub embeddings: EmbeddingService,
+    pub judge: Arc<dyn Judge>,
     running_chain: Option<RunningChain>,
     specification: Specification,
 }
@@ -170,6 +172,7 @@ impl World {
             peers,
             rule_set,
             embeddings,
+            judge: Arc::new(Offline),
             running_chain: Some(running),
             specification,
         }
@@ -215,7 +218,8 @@ impl World {
             let (url, settings) = (self.database.url(), self.settings.clone());
             open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await?
         };
-        let (handle, task) = Validator::start(config, ledger, chain, self.embeddings.clone().into(), transport).await?;
+        let models = Models { embeddings: self.embeddings.clone(), judge: Arc::clone(&self.judge) };
+        let (handle, task) = Validator::start(config, ledger, chain, models, transport).await?;
         Ok(Running { handle, task })
     }
 
