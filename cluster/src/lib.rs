@@ -10,13 +10,15 @@
 mod account;
 mod binaries;
 mod control;
+mod directory;
 mod error;
 mod server;
 mod shared;
 mod test_server;
 
 pub use binaries::Binaries;
+pub use directory::default_directory;
 pub use error::{Error, Result};
-pub use server::{Cluster, Location, Options, StopMode, default_directory};
+pub use server::{Cluster, Location, Options, StopMode};
 pub use shared::SharedCluster;
 pub use test_server::{TestDatabase, test_database};

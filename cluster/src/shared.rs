@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 
 use crate::account::Account;
 use crate::binaries::Binaries;
+use crate::directory::make_directory;
 use crate::error::{Error, Result};
-use crate::server::{Cluster, Options, StopMode, check_name, make_directory};
+use crate::server::{Cluster, Options, StopMode, check_name};
 
 /// How often a lock that another process holds is tried.
 const LOOK: Duration = Duration::from_millis(50);

@@ -3,16 +3,17 @@
 //! The state is the round's recorded facts and nothing else; [`Round::facts`] turns them into what a mechanism sees. The
 //! live round and the audit build the same state with the same `apply`.
 
+mod facts;
+
+pub use facts::{decode_vectors, events};
+
 use crate::Aggregate;
 use crate::events::{
     AbandonReason, Challenge, ChallengeIssued, DrawnMiner, EmbeddingComputed, Event, JudgementRecorded, MinersSelected,
-    ResponseFailed, ResponseReceived, RoundAbandoned, Statistic, VectorEncoding,
+    ResponseFailed, ResponseReceived, RoundAbandoned, Statistic,
 };
-use crate::half;
-use crate::mechanism::{Evaluation, EvaluationError, JudgementFact, Mechanism, ResponseFact, RoundFacts, TextVectors};
-use crate::types::{Digest, Hotkey, Position, sha256};
-use crate::wire;
-use std::collections::btree_map::Entry;
+use crate::mechanism::{EvaluationError, Mechanism};
+use crate::types::{Digest, Hotkey, Position};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -196,111 +197,6 @@ impl Round {
     pub fn place(&mut self, hotkey: Hotkey, position: Position) {
         self.places.insert(hotkey, position);
     }
-
-    /// What the mechanism sees of this round, with as much evidence as is recorded.
-    ///
-    /// # Errors
-    /// When evidence is malformed, or of a model that the rule set does not accept.
-    pub fn facts(
-        &self,
-        challenge: &Challenge,
-        mechanism: &dyn Mechanism,
-        statistics: &[Statistic],
-    ) -> Result<RoundFacts, EvaluationError> {
-        let mut facts = RoundFacts {
-            prompt: wire::evaluation_prompt(challenge),
-            task: challenge.task.clone(),
-            statistics: statistics.to_vec(),
-            ..RoundFacts::default()
-        };
-        let Some(selected) = &self.selected else { return Ok(facts) };
-        facts.challenge_id.clone_from(&selected.challenge_id);
-        facts.attempt = selected.attempt;
-        facts.accepted = selected.accepted;
-        facts.seed = Some(selected.seed);
-        let drawn: BTreeMap<Hotkey, &DrawnMiner> = selected.drawn.iter().map(|miner| (miner.hotkey, miner)).collect();
-        for response in &self.responses {
-            // A body that does not parse was recorded as a failure, never as a response.
-            let (Some(miner), Ok(text)) =
-                (drawn.get(&response.hotkey), mechanism.parse_response(response.body.bytes()))
-            else {
-                continue;
-            };
-            let first_byte_ms = response.first_byte_at.0.saturating_sub(response.sent_at.0) / 1000;
-            facts.responses.push(ResponseFact {
-                position: self.places.get(&response.hotkey).copied().unwrap_or_default(),
-                miner: (*miner).clone(),
-                response_time_ms: response.response_time_ms,
-                first_byte_ms: u32::try_from(first_byte_ms).unwrap_or(u32::MAX),
-                text_hash: sha256(text.as_bytes()),
-                text,
-            });
-        }
-        for failure in &self.failures {
-            if let Some(miner) = drawn.get(&failure.hotkey) {
-                facts.failures.push(((*miner).clone(), failure.reason));
-            }
-        }
-        for judged in &self.judgements {
-            facts.judgements.push(JudgementFact {
-                purpose: judged.purpose.clone(),
-                hotkey: judged.hotkey,
-                reply: judged.reply.bytes().to_vec(),
-            });
-        }
-        for embedding in &self.embeddings {
-            if let Entry::Vacant(place) = facts.vectors.entry((embedding.role, embedding.text_hash)) {
-                place.insert(Arc::new(accepted_vectors(embedding, mechanism)?));
-            }
-        }
-        Ok(facts)
-    }
-}
-
-fn accepted_vectors(event: &EmbeddingComputed, mechanism: &dyn Mechanism) -> Result<TextVectors, EvaluationError> {
-    if !mechanism.accepts(&event.model) {
-        return Err(EvaluationError::ModelNotAccepted {
-            name: event.model.name.clone(),
-            weights: event.model.weights,
-            rule_set: mechanism.rule_set().name(),
-        });
-    }
-    decode_vectors(event)
-}
-
-/// Reads the block of an [`EmbeddingComputed`].
-///
-/// # Errors
-/// When the block does not hold `1 + parts` vectors, or holds a NaN or an infinity.
-pub fn decode_vectors(event: &EmbeddingComputed) -> Result<TextVectors, EvaluationError> {
-    let malformed = |problem: String| EvaluationError::MalformedVectors { text: event.text_hash, problem };
-    let dimensions = usize::from(event.model.dimensions);
-    let bytes = event.vectors.bytes();
-    let numbers: Vec<f64> = match event.encoding {
-        VectorEncoding::F16 => {
-            let (pairs, rest) = bytes.as_chunks::<2>();
-            if !rest.is_empty() {
-                return Err(malformed(format!("{} bytes are no whole f16", bytes.len())));
-            }
-            pairs.iter().map(|pair| f64::from(half::to_f32(u16::from_be_bytes(*pair)))).collect()
-        }
-        VectorEncoding::F32 => {
-            let (quads, rest) = bytes.as_chunks::<4>();
-            if !rest.is_empty() {
-                return Err(malformed(format!("{} bytes are no whole f32", bytes.len())));
-            }
-            quads.iter().map(|quad| f64::from(f32::from_be_bytes(*quad))).collect()
-        }
-    };
-    let wanted = (1 + event.parts.len()) * dimensions;
-    if dimensions == 0 || numbers.len() != wanted {
-        return Err(malformed(format!("{} numbers, expected {wanted}", numbers.len())));
-    }
-    if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
-        return Err(malformed(format!("number {at} is not finite")));
-    }
-    let mut vectors = numbers.chunks_exact(dimensions).map(<[f64]>::to_vec);
-    Ok(TextVectors { document: vectors.next().unwrap_or_default(), parts: vectors.collect() })
 }
 
 impl Aggregate for Round {
@@ -376,48 +272,4 @@ impl Aggregate for Round {
             _ => {}
         }
     }
-}
-
-impl Round {
-    /// The scores and the evaluation that follow from the recorded facts.
-    ///
-    /// # Errors
-    /// When the round is not open, a drawn miner is still outstanding, or evidence is missing.
-    pub fn evaluate(
-        &self,
-        challenge: &Challenge,
-        mechanism: &dyn Mechanism,
-        statistics: &[Statistic],
-    ) -> Result<Vec<Event>, RoundError> {
-        let selected = self.open()?;
-        let given = mechanism.rule_set().hash();
-        if selected.rule_set != given {
-            return Err(RoundError::RuleSet { round: self.name(), drawn: selected.rule_set, given });
-        }
-        if let Some(miner) = self.outstanding().next() {
-            return Err(self.miner_error(miner.hotkey, "has neither answered nor failed yet"));
-        }
-        self.evaluate_as(challenge, mechanism, statistics)
-    }
-
-    /// The same under any rule set: what a "what if" replay asks.
-    ///
-    /// # Errors
-    /// When evidence is missing or malformed.
-    pub fn evaluate_as(
-        &self,
-        challenge: &Challenge,
-        mechanism: &dyn Mechanism,
-        statistics: &[Statistic],
-    ) -> Result<Vec<Event>, RoundError> {
-        Ok(events(mechanism.evaluate(&self.facts(challenge, mechanism, statistics)?)?))
-    }
-}
-
-/// The events of an evaluation, in order: the scores, then the round.
-#[must_use]
-pub fn events(evaluation: Evaluation) -> Vec<Event> {
-    let mut events: Vec<Event> = evaluation.scores.into_iter().map(Event::ResponseScored).collect();
-    events.push(Event::RoundEvaluated(evaluation.round));
-    events
 }
