@@ -20,6 +20,7 @@ use crate::config::ValidatorConfig;
 use crate::journal::{Entry, Journal};
 use crate::judge::{Judge, Offline};
 use crate::keeper::Checkpoints;
+use crate::remembered::Remembered;
 use crate::service::Handle;
 use crate::shared::{Parts, Shared, streams};
 use crate::transport::MinerTransport;
@@ -117,6 +118,7 @@ impl Validator {
     ) -> Result<(Handle, JoinHandle<Result<(), Error>>), Error> {
         config.check()?;
         let Models { embeddings, judge } = models;
+        let judge: Arc<dyn Judge> = Arc::new(Remembered::new(judge));
         let genesis_hash = check_identity(&config, &ledger, chain.as_ref()).await?;
         let board = Board::new();
         board.catch_up(&ledger).await?;
