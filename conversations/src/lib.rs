@@ -12,7 +12,7 @@
 pub use client::{Client, ClientConfig, Key, Reservation};
 pub use conversation::{Conversation, Line, Source};
 pub use error::Error;
-pub use record::{ResultRecord, WHOLE_CONVERSATION};
+pub use record::{AnswerData, ResultRecord, TagVector, TruthData, WHOLE_CONVERSATION};
 
 pub mod import;
 pub mod server;

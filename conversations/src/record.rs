@@ -1,5 +1,7 @@
 //! What a validator brings back to the conversation server for a conversation (the body of `PUT …/record/{guid}`).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// Window index of a record about the whole conversation.
@@ -36,4 +38,38 @@ pub struct ResultRecord<T> {
     pub netuid: u16,
     /// The result itself.
     pub data: T,
+}
+
+/// The vector of a tag.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TagVector {
+    /// Its numbers.
+    pub vectors: Vec<f32>,
+}
+
+/// `data` of the validator's record: the whole conversation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TruthData {
+    /// Labels of the speakers, as the conversation came with them.
+    #[serde(rename = "participantProfiles")]
+    pub participants: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Their vectors by tag; of the cleaned ones, and only where the rules need vectors.
+    pub vectors: BTreeMap<String, TagVector>,
+}
+
+/// `data` of a miner's record: one window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnswerData {
+    /// The miner's slot.
+    pub uid: u16,
+    /// Tags that count.
+    pub tags: Vec<String>,
+    /// Tags as the miner sent them.
+    pub original_tags: Vec<String>,
+    /// Nobody makes profiles of a window: always empty.
+    pub profiles: [(); 0],
+    /// Vectors by tag.
+    pub vectors: BTreeMap<String, TagVector>,
 }

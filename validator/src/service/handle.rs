@@ -74,6 +74,11 @@ impl Handle {
         Self { shared }
     }
 
+    /// What the validator's own tasks share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// The ledger's origin.
     #[must_use]
     pub fn origin(&self) -> &str {

@@ -4,7 +4,7 @@
 //! batches ([`domain::cgp::batch`]). The stock that comes with the program is fiction, written for it.
 
 use async_trait::async_trait;
-use domain::cgp::batch::{Stocked, pieces};
+use domain::cgp::batch::{Piece, Stocked, pieces};
 use domain::cgp::constants::Constants;
 use domain::cgp::reserved::{self, Reserved};
 use domain::cgp::task::{Task, Window};
@@ -89,19 +89,25 @@ impl Conversations {
         let pieces = pieces(&self.stock, &self.constants, pass);
         let piece = usize::try_from(place).ok().and_then(|at| pieces.get(at)).ok_or_else(missing)?;
         let conversation = self.conversations.get(piece.conversation).ok_or_else(missing)?;
-        let place = |at: usize| u32::try_from(at).map_err(|_| format!("line {at} is over the limit"));
-        let task = Task {
-            guid: conversation.guid.clone(),
-            window_index: place(piece.window_index)?,
-            window: Window { start: place(piece.window.start)?, end: place(piece.window.end)? },
-            participants: conversation.participants.clone(),
-            lines: conversation.lines.clone(),
-            describe: piece.first,
-        };
-        let text = task.to_json().map_err(|error| error.to_string())?;
-        let task = Task::parse(Some(&text))?;
+        let (task, text) = task_of(conversation, piece)?;
         Ok(super::task(format!("cgp-{number}"), task.readable(), text))
     }
+}
+
+/// The task of one window, and its canonical JSON.
+pub(super) fn task_of(conversation: &Reserved, piece: &Piece) -> Result<(Task, String), String> {
+    let place = |at: usize| u32::try_from(at).map_err(|_| format!("line {at} is over the limit"));
+    let task = Task {
+        guid: conversation.guid.clone(),
+        window_index: place(piece.window_index)?,
+        window: Window { start: place(piece.window.start)?, end: place(piece.window.end)? },
+        participants: conversation.participants.clone(),
+        lines: conversation.lines.clone(),
+        describe: piece.first,
+    };
+    let text = task.to_json().map_err(|error| error.to_string())?;
+    let task = Task::parse(Some(&text))?;
+    Ok((task, text))
 }
 
 #[async_trait]

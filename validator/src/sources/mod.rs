@@ -6,6 +6,7 @@
 pub mod bettertherapy;
 pub mod cgp;
 pub mod conversion;
+pub mod served;
 pub mod twitter;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ use domain::events::{Challenge, Event};
 use domain::ruleset::{RuleSet, RuleSetError};
 use domain::types::{Micros, Position};
 use tokio::task::JoinHandle;
+
+pub use served::ConversationServer;
 
 use crate::Error;
 use crate::board::decode;
@@ -146,9 +149,26 @@ fn words(error: RuleSetError) -> String {
 /// # Errors
 /// Shipped data or a rule set that cannot be read.
 pub fn start(handle: &Handle, rule_set: &RuleSet, judge: &Arc<dyn Judge>) -> Result<Vec<JoinHandle<()>>, String> {
+    start_with(handle, rule_set, judge, None)
+}
+
+/// As [`start`], with conversations of a server in place of the shipped ones. Other subnets than Conversation Genome have no use
+/// for it.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_with(
+    handle: &Handle,
+    rule_set: &RuleSet,
+    judge: &Arc<dyn Judge>,
+    conversations: Option<&ConversationServer>,
+) -> Result<Vec<JoinHandle<()>>, String> {
     let mut tasks = Vec::new();
     match rule_set.algorithm() {
-        "cgp" => tasks.push(fed(handle, cgp::Conversations::shipped(rule_set)?)),
+        "cgp" => match conversations {
+            Some(server) => tasks.extend(served::start(handle, rule_set, server)?),
+            None => tasks.push(fed(handle, cgp::Conversations::shipped(rule_set)?)),
+        },
         "twitter" => tasks.push(fed(handle, twitter::SearchPrompts::shipped()?)),
         "conversion" => {
             let labels = rule_labels(rule_set)?;

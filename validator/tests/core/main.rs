@@ -11,4 +11,5 @@ mod peer;
 mod rewards;
 mod rounds;
 mod routes;
+mod served;
 mod world;

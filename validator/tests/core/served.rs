@@ -1,0 +1,352 @@
+//! Conversation Genome with a real conversation server: reserved, played with the subnet's own miners, brought back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chain::Chain;
+use conversations::server::{Config, Server as ConversationHost};
+use conversations::{Client, ClientConfig, Key, store};
+use domain::cgp::requests::GROUND_TRUTH;
+use domain::cgp::task::Task;
+use domain::events::Event;
+use domain::mechanism::{self, JudgementRequest, Mechanism};
+use domain::types::Position;
+use domain::wire;
+use miner::subnets::{self, Data};
+use miner::{EmbeddingSource, MinerConfig, Server};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use validator::judge::{Judge, Offline, Verdict};
+use validator::sources::{self, ConversationServer, Pace};
+use validator::transport::HttpTransport;
+use validator::{Models, Validator, open_ledger_with};
+
+use crate::world::{PATIENCE, Running, World, close_epoch, honest, until};
+
+/// Conversations on the server: with two windows each or more they make a batch of ten windows.
+const CONVERSATIONS: usize = 6;
+const MINERS: usize = 3;
+
+/// Counts how often it is asked for a ground truth.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+#[async_trait::async_trait]
+impl Judge for Counting {
+    async fn judge(&self, request: &JudgementRequest, mechanism: &dyn Mechanism) -> Result<Verdict, String> {
+        if request.purpose == GROUND_TRUTH {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        let verdict = Offline.judge(request, mechanism).await?;
+        Ok(Verdict { prompt_tokens: 10, ..verdict })
+    }
+
+    fn has_model(&self, purpose: &str) -> bool {
+        Offline.has_model(purpose)
+    }
+}
+
+/// A conversation server that can be stopped and started again at its place.
+struct Host {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+impl Host {
+    async fn start(folder: &Path, address: SocketAddr) -> Self {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/conversations.jsonl");
+        let mut found = store::read(&shipped).unwrap();
+        found.truncate(CONVERSATIONS);
+        let config = Config { key: Some(Key::new("a-key").unwrap()), ..Config::new(address, folder) };
+        let server = ConversationHost::bind(config, found).await.unwrap();
+        let address = server.address();
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        Self { address, stop, served }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.served.await.unwrap();
+    }
+}
+
+/// Every record that the server took.
+fn records(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("records-000001.jsonl")).unwrap_or_default();
+    let read = |line: &str| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        // A guid has more digits than a number of this reader.
+        let digits = line.strip_prefix("{\"guid\":").unwrap().split(',').next().unwrap();
+        record["guid"] = Value::String(digits.to_owned());
+        record
+    };
+    text.lines().map(read).collect()
+}
+
+fn client(address: SocketAddr) -> ConversationServer {
+    let config = ClientConfig {
+        key: Some(Key::new("a-key").unwrap()),
+        timeout: Duration::from_secs(5),
+        attempts: 2,
+        longest_wait: Duration::from_millis(50),
+        ..ClientConfig::new(format!("http://{address}"))
+    };
+    let mut server = ConversationServer::new(Client::open(&config).unwrap());
+    server.pace = Pace { open: 3, pause: Duration::from_millis(50) };
+    server.look = Duration::from_millis(100);
+    server.longest_pause = Duration::from_millis(400);
+    server
+}
+
+/// A world whose miners are the subnet's own.
+struct Subnet {
+    world: World,
+    miners: Vec<JoinHandle<()>>,
+    counting: Arc<Counting>,
+    folder: PathBuf,
+}
+
+impl Subnet {
+    async fn new() -> Self {
+        let mut world = World::new(honest()).await;
+        world.rule_set = mechanism::shipped_by_name("cgp/assay-1").unwrap();
+        let mut miners = Vec::new();
+        for (number, peer) in (0_u16..).zip(std::mem::take(&mut world.peers)) {
+            let (address, keypair) = (peer.address, peer.key.clone());
+            peer.end().await;
+            let mut config = MinerConfig::new(address, keypair, EmbeddingSource::Shared(world.embeddings.clone()));
+            config.subnet = subnets::open("cgp", number, &Data::default()).unwrap();
+            let server = Server::bind(config).await.unwrap();
+            miners.push(tokio::spawn(async move { server.serve(std::future::pending()).await.unwrap() }));
+        }
+        let folder = world.directory.path().join("records");
+        Self { world, miners, counting: Arc::default(), folder }
+    }
+
+    /// A validator that takes its conversations from there, and the tasks that do so.
+    async fn start(&self, server: &ConversationServer) -> (Running, Vec<JoinHandle<()>>) {
+        let (world, config) = (&self.world, self.world.config());
+        let chain: Arc<dyn Chain> = Arc::new(world.chain.clone());
+        let (url, settings) = (world.database.url(), world.settings.clone());
+        let ledger = open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await.unwrap();
+        let judge: Arc<dyn Judge> = self.counting.clone();
+        let models = Models { embeddings: world.embeddings.clone(), judge: judge.clone() };
+        let transport = Arc::new(HttpTransport::new(true).unwrap());
+        let started = Validator::start(config, ledger, chain, models, transport);
+        let (handle, task) = started.await.unwrap();
+        let tasks = sources::start_with(&handle, &world.rule_set, &judge, Some(server)).unwrap();
+        (Running { handle, task }, tasks)
+    }
+
+    async fn stop((running, tasks): (Running, Vec<JoinHandle<()>>)) {
+        running.stop().await;
+        for task in tasks {
+            tokio::time::timeout(PATIENCE, task).await.unwrap().unwrap();
+        }
+    }
+
+    async fn end(self) {
+        self.miners.iter().for_each(JoinHandle::abort);
+        self.world.assert_sound().await;
+    }
+}
+
+/// Windows by guid, as they were accepted.
+fn accepted(log: &[(Position, Event)]) -> BTreeMap<String, BTreeSet<u32>> {
+    let mut windows: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for (_, event) in log {
+        if let Event::ChallengeAccepted(accepted) = event {
+            let task = Task::parse(accepted.challenge.task.as_deref()).unwrap();
+            assert!(windows.entry(task.guid).or_default().insert(task.window_index), "no window twice in a batch");
+        }
+    }
+    windows
+}
+
+/// Answers in rounds that were evaluated; those of an attempt that a crash ended count for nobody.
+fn answers(log: &[(Position, Event)]) -> usize {
+    let evaluated: BTreeSet<(&str, u32)> = log
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::RoundEvaluated(evaluated) => Some((evaluated.challenge_id.as_str(), evaluated.attempt)),
+            _ => None,
+        })
+        .collect();
+    let counts = |event: &Event| matches!(event, Event::ResponseReceived(response) if evaluated.contains(&(response.challenge_id.as_str(), response.attempt)));
+    log.iter().filter(|(_, event)| counts(event)).count()
+}
+
+/// What a record says it is about.
+fn about(record: &Value) -> (String, String, u64, String) {
+    let inner = &record["record"];
+    let text = |name: &str| inner[name].as_str().unwrap().to_owned();
+    let guid = record["guid"].as_str().unwrap().to_owned();
+    (guid, text("type"), inner["convo_window_index"].as_u64().unwrap(), text("hotkey"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversations_are_reserved_played_and_brought_back() {
+    let subnet = Subnet::new().await;
+    let host = Host::start(&subnet.folder, "127.0.0.1:0".parse().unwrap()).await;
+    let (running, tasks) = subnet.start(&client(host.address)).await;
+    let whole = |records: &[Value]| records.iter().filter(|record| record["record"]["type"] == "validator").count();
+    until("results of every conversation are there", || async { whole(&records(&subnet.folder)) == CONVERSATIONS })
+        .await;
+    let answered = || running.handle.stats().successful_responses;
+    until("and all answers", || async { records(&subnet.folder).len() as u64 == CONVERSATIONS as u64 + answered() })
+        .await;
+    close_epoch(&running.handle, 0).await;
+    Subnet::stop((running, tasks)).await;
+    host.stop().await;
+
+    let log = subnet.world.log().await;
+    let windows = accepted(&log);
+    let count: usize = windows.values().map(BTreeSet::len).sum();
+    assert!(windows.len() == CONVERSATIONS && count >= 10, "{windows:?}");
+    let judged = log.iter().filter_map(|(_, event)| match event {
+        Event::JudgementRecorded(judged) if judged.purpose == GROUND_TRUTH => Some(judged.prompt_tokens),
+        _ => None,
+    });
+    let tokens: Vec<u32> = judged.collect();
+    assert_eq!(tokens.len(), count, "each round has the evidence that it uses");
+    assert_eq!(subnet.counting.0.load(Ordering::SeqCst), CONVERSATIONS as u64, "and each conversation was judged once");
+    assert_eq!(tokens.iter().sum::<u32>(), 10 * CONVERSATIONS as u32, "what was spent stands once");
+    check_records(&subnet, &records(&subnet.folder), &windows, &log).await;
+    subnet.end().await;
+}
+
+async fn check_records(
+    subnet: &Subnet,
+    records: &[Value],
+    windows: &BTreeMap<String, BTreeSet<u32>>,
+    log: &[(Position, Event)],
+) {
+    let own = subnet.world.config().hotkey.hotkey().to_string();
+    let mut expected = BTreeSet::new();
+    for (guid, indices) in windows {
+        expected.insert((guid.clone(), "validator".to_owned(), 999, own.clone()));
+        for index in indices {
+            for (_, event) in log {
+                if let Event::ResponseReceived(response) = event {
+                    expected.insert((guid.clone(), "miner".to_owned(), u64::from(*index), response.hotkey.to_string()));
+                }
+            }
+        }
+    }
+    assert_eq!(records.iter().map(about).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(records.len(), expected.len(), "each once");
+    for record in records {
+        let (inner, data) = (&record["record"], &record["record"]["data"]);
+        assert_eq!((inner["netuid"].as_u64(), inner["scoring_version"].as_str()), (Some(78), Some("0.1")));
+        assert_eq!((inner["model"].as_str(), inner["llm_type"].as_str()), (Some("offline"), Some("offline")));
+        assert_eq!(inner["embeddings_model"].as_str(), Some(subnet.world.embeddings.identity().name.as_str()));
+        let tags = data["tags"].as_array().unwrap();
+        assert!(tags.len() >= 3, "{record}");
+        assert!(
+            data["vectors"].as_object().unwrap().values().all(|tag| tag["vectors"].as_array().unwrap().len() == 384)
+        );
+        if inner["type"] == "miner" {
+            assert!(tags.iter().all(|tag| data["vectors"].get(tag.as_str().unwrap()).is_some()), "{record}");
+            assert!(
+                data["uid"].as_u64().unwrap() >= 1 && data["original_tags"].as_array().unwrap().len() >= tags.len()
+            );
+        } else {
+            assert!(data["participantProfiles"].as_array().unwrap().len() >= 2);
+        }
+    }
+    hidden(subnet, windows, log).await;
+}
+
+/// No request names a conversation.
+async fn hidden(subnet: &Subnet, windows: &BTreeMap<String, BTreeSet<u32>>, log: &[(Position, Event)]) {
+    let origin = subnet.world.reader().await.origin().to_owned();
+    let rules = mechanism::open(&subnet.world.rule_set).unwrap();
+    let mut challenges = BTreeMap::new();
+    let mut drawn = BTreeMap::new();
+    let mut requests = 0;
+    for (position, event) in log {
+        match event {
+            Event::ChallengeAccepted(accepted) => {
+                challenges.insert(accepted.challenge.id.clone(), accepted.challenge.clone());
+            }
+            Event::MinersSelected(selected) => {
+                drawn.insert((selected.challenge_id.clone(), selected.attempt), *position);
+            }
+            Event::ChallengeIssued(issued) => {
+                let (id, attempt) = (issued.challenge_id.clone(), issued.attempt);
+                let (challenge, selected) = (&challenges[&id], drawn[&(id.clone(), attempt)]);
+                let (body, hash) = wire::issued_request(rules.as_ref(), challenge, &origin, selected, issued).unwrap();
+                assert_eq!(hash, issued.request_hash);
+                let text = String::from_utf8(body).unwrap();
+                assert!(windows.keys().all(|guid| !text.contains(guid.as_str())), "{text}");
+                requests += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(requests >= 10 * MINERS, "{requests}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_goes_away_and_a_validator_that_is_killed_lose_nothing() {
+    let subnet = Subnet::new().await;
+    // A place where nothing listens yet.
+    let host = Host::start(&subnet.folder, "127.0.0.1:0".parse().unwrap()).await;
+    let address = host.address;
+    host.stop().await;
+    let (running, tasks) = subnet.start(&client(address)).await;
+    until("miners are there", || async { running.handle.stats().active_miners == MINERS }).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(running.handle.stats().total_challenges, 0, "nothing is made up");
+    assert!(running.handle.health().available, "{:?}", running.handle.health());
+
+    // It comes, gives conversations, and is gone before the first result.
+    let host = Host::start(&subnet.folder, address).await;
+    until("a window is accepted", || async { running.handle.stats().total_challenges > 0 }).await;
+    host.stop().await;
+    let before = records(&subnet.folder).len();
+    until("the windows that were reserved are played without it", || async {
+        running.handle.stats().evaluated_challenges >= 10
+    })
+    .await;
+    assert!(running.handle.health().available, "{:?}", running.handle.health());
+    for task in tasks {
+        task.abort();
+        let _ = task.await;
+    }
+    running.crash().await;
+    assert_eq!(records(&subnet.folder).len(), before, "nobody was there to take them");
+
+    // The next process brings back what the log holds, of conversations that are still reserved.
+    let host = Host::start(&subnet.folder, address).await;
+    let (running, tasks) = subnet.start(&client(address)).await;
+    let whole = |records: &[Value]| records.iter().filter(|record| record["record"]["type"] == "validator").count();
+    until("results of every conversation are there", || async { whole(&records(&subnet.folder)) >= CONVERSATIONS })
+        .await;
+    until("and the answers of every round that was evaluated", || async {
+        let there: BTreeSet<_> = records(&subnet.folder).iter().map(about).collect();
+        there.len() == CONVERSATIONS + answers(&subnet.world.log().await)
+    })
+    .await;
+    close_epoch(&running.handle, 0).await;
+    Subnet::stop((running, tasks)).await;
+
+    // Once more: what was brought back is known, and nothing is sent again.
+    let there = records(&subnet.folder).len();
+    let (running, tasks) = subnet.start(&client(address)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Subnet::stop((running, tasks)).await;
+    assert_eq!(records(&subnet.folder).len(), there, "nothing is sent again");
+    assert_eq!(accepted(&subnet.world.log().await).len(), CONVERSATIONS);
+    host.stop().await;
+    subnet.end().await;
+}
