@@ -32,6 +32,17 @@ pub struct Configuration {
     /// Which endpoint or reward model gives the verdicts of a purpose: its name, or `offline`.
     #[serde(default)]
     pub judge: BTreeMap<String, String>,
+    /// How a miner answers.
+    #[serde(default)]
+    pub miner: Mining,
+}
+
+/// `[miner]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mining {
+    /// The endpoint that writes answers, or `offline`.
+    pub answers: Option<String>,
 }
 
 impl Configuration {
@@ -65,6 +76,12 @@ impl Configuration {
     }
 
     fn check(&self) -> Result<()> {
+        if let Some(name) =
+            self.miner.answers.as_deref().filter(|name| *name != OFFLINE && !self.llm.contains_key(*name))
+        {
+            let names: Vec<&str> = self.llm.keys().map(String::as_str).chain([OFFLINE]).collect();
+            bail!("[miner] answers = {name:?} names no endpoint; there are {}", names.join(", "));
+        }
         for (name, section) in self.llm.keys().map(|n| (n, "llm")).chain(self.reward.keys().map(|n| (n, "reward"))) {
             ensure!(name != OFFLINE, "[{section}.{OFFLINE}]: this name means no model; choose another");
         }
@@ -116,6 +133,16 @@ impl Configuration {
             }
         }
         Ok(())
+    }
+
+    /// The name of the endpoint that writes a miner's answers, the only one unless the file says which; none for offline.
+    pub fn answers(&self) -> Result<Option<&str>> {
+        ensure!(
+            self.miner.answers.is_some() || self.llm.len() <= 1,
+            "there are several [llm.NAME]; say which one writes a miner's answers: [miner] answers = \"NAME\""
+        );
+        let only = self.llm.keys().next();
+        Ok(self.miner.answers.as_ref().or(only).map(String::as_str).filter(|name| *name != OFFLINE))
     }
 
     /// The name of the endpoint or reward model that gives the verdicts of a purpose; none for offline.
@@ -214,6 +241,23 @@ mod tests {
         assert_eq!(found.reward.keys().collect::<Vec<_>>(), ["btlm", "deberta"]);
         assert_eq!([found.route("rlhf"), found.route("dpo")], [Some("deberta"), Some("btlm")]);
         assert!(found.embedding.unwrap().model.ends_with("all-mpnet-base-v2"));
+    }
+
+    #[test]
+    fn a_miner_finds_its_endpoint() {
+        let document = include_str!("../docs/miners.md");
+        let block = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        assert_eq!(read(block).unwrap().answers().unwrap(), Some("local"));
+        let one = "[llm.a]\nprovider = \"ollama\"\nmodel = \"m\"\n";
+        assert_eq!(read(one).unwrap().answers().unwrap(), Some("a"));
+        assert_eq!(read(&format!("{one}[miner]\nanswers = \"offline\"\n")).unwrap().answers().unwrap(), None);
+        assert_eq!(read("").unwrap().answers().unwrap(), None);
+        let two = format!("{TWO}[judge]\ndefault = \"b\"\n");
+        assert_eq!(read(&format!("{two}[miner]\nanswers = \"a\"\n")).unwrap().answers().unwrap(), Some("a"));
+        assert!(read(&two).unwrap().answers().unwrap_err().to_string().contains("[miner] answers"));
+        let said = read(&format!("{one}[miner]\nanswers = \"b\"\n")).unwrap_err();
+        assert!(said.contains("\"b\" names no endpoint; there are a, offline"), "{said}");
+        assert!(read("[miner]\nanswer = \"a\"\n").unwrap_err().contains("unknown field `answer`"));
     }
 
     #[test]

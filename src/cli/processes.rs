@@ -153,9 +153,14 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   assay miner --hotkey keys/miner.json --listen 127.0.0.1:8091
+  assay miner --hotkey keys/miner.json --subnet cgp --require-signed
+  assay miner --hotkey keys/miner.json --subnet twitter --tweets tweets.jsonl --config assay.toml
+  assay miner --hotkey keys/miner.json --subnet conversion --model model.onnx
+  assay miner --hotkey keys/miner.json --subnet bettertherapy --offline
   assay miner --hotkey keys/copycat.json --listen 127.0.0.1:8092 --profile copycat --peer http://127.0.0.1:8091
 
-Profiles: honest, copycat, spammer, slow, dead, malformed.")]
+Profiles: honest, copycat, spammer, slow, dead, malformed. Where assay.toml or OPENAI_API_KEY names a language model, it writes the
+answers of an honest miner; what it cannot answer in time is answered without it. See docs/miners.md.")]
 pub struct MinerArgs {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8091")]
@@ -181,6 +186,12 @@ pub struct MinerArgs {
     /// Tweets that answers are drawn from, one JSON object a line: for `--subnet twitter`, in place of the shipped sample.
     #[arg(long, value_name = "FILE")]
     pub tweets: Option<PathBuf>,
+    /// Configuration file. Default: assay.toml in the working directory, if there is one.
+    #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Have no language model write answers, whatever is configured.
+    #[arg(long)]
+    pub offline: bool,
     /// Refuse requests without a validator's signature.
     #[arg(long)]
     pub require_signed: bool,

@@ -200,6 +200,8 @@ async fn miners(logs: &Path, keys: &Path, seats: &[Seat]) -> Result<Vec<Process>
     for (Seat { subnet, player, axon }, name) in seats.iter().zip(&names) {
         let mut arguments = vec![
             "miner".to_owned(),
+            // The demo asks nobody outside, whatever is configured on this machine.
+            "--offline".to_owned(),
             format!("--subnet={}", subnet.name),
             format!("--listen={axon}"),
             format!("--hotkey={}", cast::key_file(keys, name).display()),
