@@ -5,11 +5,19 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_assay");
 /// Long enough for a busy machine with two cores and a debug build.
 const PATIENCE: Duration = Duration::from_secs(420);
+
+/// One demo at a time, also where one process runs all tests: each needs the whole machine to come to its epochs in time.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+fn the_machine() -> MutexGuard<'static, ()> {
+    MACHINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A home of its own that shares the fetched models.
 struct Home(tempfile::TempDir);
@@ -79,6 +87,15 @@ impl Demo {
         panic!("the demo did not print {what}; it printed:\n{}", self.printed.join("\n"));
     }
 
+    /// Reads until it has ended by itself, with success. Gives what was printed since.
+    fn until_it_ends(&mut self) -> Vec<String> {
+        let rest: Vec<String> = self.lines.by_ref().map(|line| line.unwrap()).collect();
+        self.printed.extend(rest.iter().cloned());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.printed.join("\n"));
+        rest
+    }
+
     /// The commands between `Check` and the empty line after them.
     fn commands(&self) -> Vec<String> {
         let after = self.printed.iter().skip_while(|line| line.as_str() != "Check").skip(1);
@@ -104,10 +121,7 @@ impl Demo {
 
     fn interrupt(&mut self) -> Vec<String> {
         assert!(self.signal(), "the demo cannot be told to end");
-        let rest: Vec<String> = self.lines.by_ref().map(|line| line.unwrap()).collect();
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {}", rest.join("\n"));
-        rest
+        self.until_it_ends()
     }
 }
 
@@ -151,6 +165,7 @@ fn last_line(text: &str) -> &str {
 
 #[test]
 fn the_demo_does_what_it_says() {
+    let _alone = the_machine();
     let home = Home::new();
     let mut demo = Demo::start(&home, &["--questions", "12"]);
     let audited = demo.until("an audit's last line", |line| line.starts_with("audit:"));
@@ -189,14 +204,60 @@ fn the_demo_does_what_it_says() {
     let closed = again.printed.iter().filter_map(|line| line.trim().strip_prefix("epoch ")?.split(' ').next());
     let newest = closed.filter_map(|number| number.trim_end_matches(':').parse::<usize>().ok()).max();
     assert!(newest >= Some(before - 1), "epochs begin anew: {newest:?}, {before} before");
-    let rest: Vec<String> = again.lines.by_ref().map(|line| line.unwrap()).collect();
-    assert!(again.child.wait().unwrap().success(), "{}", rest.join("\n"));
-    let rest = rest.join("\n");
+    let rest = again.until_it_ends().join("\n");
     assert!(rest.contains("ResponseScored.score: recorded"), "{rest}");
     assert!(rest.contains("audit: differs;"), "{rest}");
     assert!(rest.contains("the log contradicts the outside checkpoint"), "{rest}");
     assert!(!home.0.path().join("demo").exists(), "--discard leaves the folder");
     assert_eq!(home.processes(), Vec::<String>::new(), "processes are left behind");
+}
+
+/// One validator process, five subnets with their miners: each comes to weights on chain that audit equal, and to a bundle that
+/// does so where there is neither database nor chain.
+#[test]
+fn every_subnet_comes_to_an_epoch_that_audits_equal() {
+    const ROUNDS: u32 = 4;
+    let _alone = the_machine();
+    let home = Home::new();
+    let mut demo = Demo::start(&home, &["--subnet", "all", "--once", "--questions", &ROUNDS.to_string()]);
+    let server = demo.until("where its server is", |line| line.starts_with("demo: starting a private PostgreSQL in "));
+    let server = server.rsplit(' ').next().unwrap().to_owned();
+    demo.until_it_ends();
+    let printed = demo.printed.join("\n");
+    drop(demo);
+    let left = [Home::naming(&server), home.processes()].concat();
+    assert_eq!(left, Vec::<String>::new(), "processes are left behind");
+
+    let audits: Vec<&str> =
+        printed.lines().filter(|line| line.starts_with("  epoch ") && line.contains(" audit: ")).collect();
+    assert!(audits.iter().all(|line| line.contains(" (included) audit: equal; ")), "{printed}");
+    let mut of_epoch_0: Vec<&str> =
+        audits.iter().filter_map(|line| line.strip_prefix("  epoch 0 (included) ")).collect();
+    assert_eq!(of_epoch_0.len(), 5, "{printed}");
+    assert_eq!(printed.matches("  epoch 0: weights included in block ").count(), 5, "{printed}");
+
+    // A home without anything: what a bundle says it says alone.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    for subnet in ["", "cgp-", "twitter-", "conversion-", "bettertherapy-"] {
+        let bundle = home.0.path().join("demo-out").join(format!("{subnet}epoch-0.assay"));
+        let mut command = home.command(PROGRAM);
+        command.env("ASSAY_HOME", elsewhere.path()).args(["audit", "--json", "--bundle"]).arg(&bundle);
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{}\n{text}", bundle.display());
+        let report: serde_json::Value = serde_json::from_str(&text).expect(&text);
+        assert_eq!((&report["verdict"], &report["difference_count"]), (&"equal".into(), &0.into()), "{text}");
+        let count = |name: &str| report["counts"][name].as_u64().unwrap();
+        assert!(count("rounds") >= u64::from(ROUNDS) && count("weights") >= 9, "{subnet}: {text}");
+        found.push(format!("{} rounds, {} scores, {} weights", count("rounds"), count("scores"), count("weights")));
+    }
+    // The same rounds, scores and weights as beside the database, each of another subnet.
+    for one in &found {
+        let counted = format!("; {one} recomputed; ");
+        let place = of_epoch_0.iter().position(|line| line.contains(&counted));
+        of_epoch_0.swap_remove(place.unwrap_or_else(|| panic!("{one} in {of_epoch_0:?}")));
+    }
 }
 
 /// Killed with no chance to clean up, the demo leaves nothing running either: no miner, no validator, no PostgreSQL.
