@@ -61,7 +61,14 @@ pub fn kind_for(purpose: &str) -> Option<Kind> {
 
 /// A reward model that is open. Clones share its thread.
 #[derive(Clone)]
-pub enum RewardModel {
+pub struct RewardModel {
+    service: Service,
+    /// The longest wait for one answer.
+    patience: Duration,
+}
+
+#[derive(Clone)]
+enum Service {
     /// Gives logits.
     Classifier(ClassifierService),
     /// Gives log-probabilities.
@@ -107,29 +114,30 @@ impl RewardModel {
     /// As [`open_classifier`] and [`open_language_model`], and limits that are zero.
     pub fn open(kind: Kind, config: &ModelConfig, patience: Duration) -> Result<Self, inference::Error> {
         let limits = ServiceLimits { queue: QUEUE, gathered_texts: 1, queue_wait: patience, answer_wait: patience };
-        Ok(match kind {
-            Kind::Classifier => Self::Classifier(ClassifierService::start(open_classifier(config)?, &limits)?),
+        let service = match kind {
+            Kind::Classifier => Service::Classifier(ClassifierService::start(open_classifier(config)?, &limits)?),
             Kind::LanguageModel => {
-                Self::LanguageModel(LanguageModelService::start(open_language_model(config)?, &limits)?)
+                Service::LanguageModel(LanguageModelService::start(open_language_model(config)?, &limits)?)
             }
-        })
+        };
+        Ok(Self { service, patience })
     }
 
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self {
-            Self::Classifier(_) => Kind::Classifier,
-            Self::LanguageModel(_) => Kind::LanguageModel,
+        match &self.service {
+            Service::Classifier(_) => Kind::Classifier,
+            Service::LanguageModel(_) => Kind::LanguageModel,
         }
     }
 
     /// The model, the runtime and the provider.
     #[must_use]
     pub fn identity(&self) -> &ModelIdentity {
-        match self {
-            Self::Classifier(service) => service.identity(),
-            Self::LanguageModel(service) => service.identity(),
+        match &self.service {
+            Service::Classifier(service) => service.identity(),
+            Service::LanguageModel(service) => service.identity(),
         }
     }
 
@@ -146,17 +154,12 @@ impl RewardModel {
     /// A request of another form than this kind of model answers, and what goes wrong with the model, in words.
     pub async fn judge(&self, request: &JudgementRequest, mechanism: &dyn Mechanism) -> Result<Verdict, String> {
         let begun = Instant::now();
-        let other = |error: serde_json::Error| {
-            let (name, kind) = (&self.identity().name, self.kind().name());
-            format!("the request is none to a {kind}, which {name} is: {error}")
+        let answered = tokio::time::timeout(self.patience, self.answer(&request.request, mechanism)).await;
+        let late = || {
+            let (name, ms) = (&self.identity().name, self.patience.as_millis());
+            format!("{name} gave no answer in {ms} ms; allow a longer wait, or use a smaller model or a faster machine")
         };
-        let answered = match self {
-            Self::Classifier(service) => logit(service, serde_json::from_str(&request.request).map_err(other)?).await?,
-            Self::LanguageModel(service) => {
-                let asked = serde_json::from_str(&request.request).map_err(other)?;
-                log_probabilities(service, asked, mechanism).await?
-            }
-        };
+        let answered = answered.map_err(|_| late())??;
         let identity = self.identity();
         let parameters = Parameters {
             kind: self.kind(),
@@ -177,6 +180,19 @@ impl RewardModel {
             latency_ms: u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX),
             reply: answered.reply.into_bytes(),
         })
+    }
+
+    async fn answer(&self, request: &str, mechanism: &dyn Mechanism) -> Result<Answered, String> {
+        let other = |error: serde_json::Error| {
+            let (name, kind) = (&self.identity().name, self.kind().name());
+            format!("the request is none to a {kind}, which {name} is: {error}")
+        };
+        match &self.service {
+            Service::Classifier(service) => logit(service, serde_json::from_str(request).map_err(other)?).await,
+            Service::LanguageModel(service) => {
+                log_probabilities(service, serde_json::from_str(request).map_err(other)?, mechanism).await
+            }
+        }
     }
 }
 

@@ -136,6 +136,36 @@ async fn a_request_of_another_form_is_refused_aloud() {
     assert!(error.contains("none to a language_model, which tiny-language-model is"), "{error}");
 }
 
+/// Answers after the test is over.
+struct Hangs(ModelIdentity, inference::Limits);
+
+impl inference::Classifier for Hangs {
+    fn identity(&self) -> &ModelIdentity {
+        &self.0
+    }
+
+    fn limits(&self) -> &inference::Limits {
+        &self.1
+    }
+
+    fn score(&self, _: &[TextPair]) -> Result<Vec<inference::Score>, inference::Error> {
+        std::thread::sleep(Duration::from_secs(5));
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_configured() {
+    let identity = tiny(Kind::Classifier, "tiny-classifier").identity().clone();
+    let hangs = Hangs(identity, inference::Limits::default());
+    let service = ClassifierService::start(Box::new(hangs), &ServiceLimits::default()).unwrap();
+    let model = RewardModel { service: Service::Classifier(service), patience: Duration::from_millis(50) };
+    let begun = Instant::now();
+    let error = ask(&model, RLHF, &pair("a", "b")).await.unwrap_err();
+    assert!(error.contains("tiny-classifier gave no answer in 50 ms"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
 fn token(log_probability: f64) -> TokenOutput {
     TokenOutput { log_probability, log_sum: 7.0 / 3.0, repeated: Vec::new() }
 }
