@@ -70,8 +70,11 @@ async fn verdict(name: String, reward: Reward) -> Result<String> {
 }
 
 fn place(model: &RewardModel) -> String {
-    let ModelIdentity { runtime, provider, .. } = model.identity();
-    format!("{runtime} {provider}")
+    let ModelIdentity { runtime, provider, provider_asked, .. } = model.identity();
+    match provider_asked.starts_with(provider.as_str()) {
+        true => format!("{runtime} {provider}"),
+        false => format!("{runtime} {provider}, where {provider_asked} was asked for"),
+    }
 }
 
 fn request(kind: Kind) -> Result<JudgementRequest> {
