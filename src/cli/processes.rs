@@ -50,6 +50,7 @@ pub struct DemoArgs {
   ASSAY_API_TOKEN=… assay validator --netuid 78 --listen 0.0.0.0:8000 … (clients elsewhere send the token)
   assay validator --netuid 78 --rules loosh/readme --netuid 33 --rules cgp/readme …   (two subnets; routes on ports 8000
   and 8001)
+  ASSAY_CONVERSATION_KEY=… assay validator --netuid 33 --rules cgp/assay-1 --conversations http://127.0.0.1:8095 …
 
 DATABASE_URL names the database; `assay migrate` makes its schema.")]
 pub struct ValidatorArgs {
@@ -102,6 +103,30 @@ pub struct ValidatorArgs {
     /// Milliseconds until the collector gives up, when shorter than the rule set's.
     #[arg(long, value_name = "MS")]
     pub deadline_ms: Option<u32>,
+    /// Where conversations come from and go to.
+    #[command(flatten)]
+    pub conversations: Box<ConversationSourceArgs>,
+}
+
+/// Where a validator of Conversation Genome takes its conversations from.
+#[derive(Debug, Clone, Args)]
+pub struct ConversationSourceArgs {
+    /// Conversation server, for rule sets of cgp: conversations are reserved there and results brought back. Without one those
+    /// that come with the program are used. `assay conversation-server` is such a server.
+    #[arg(long, env = "ASSAY_CONVERSATIONS", value_name = "URL")]
+    pub conversations: Option<String>,
+    /// Where results go, when that is another address.
+    #[arg(long, value_name = "URL", requires = "conversations")]
+    pub conversation_results: Option<String>,
+    /// The conversation server's key.
+    #[arg(long, env = "ASSAY_CONVERSATION_KEY", hide_env_values = true, value_name = "KEY")]
+    pub conversation_key: Option<String>,
+    /// A JSON file with the key as `api_key`, as upstream keeps it in readyai_api_data.json.
+    #[arg(long, value_name = "FILE", requires = "conversations", conflicts_with = "conversation_key")]
+    pub conversation_key_file: Option<PathBuf>,
+    /// Ask as this version of upstream: its server then answers with bundles, of which those that are conversations are taken.
+    #[arg(long, value_name = "VERSION", requires = "conversations")]
+    pub conversation_version: Option<String>,
 }
 
 /// Arguments of `assay check`.

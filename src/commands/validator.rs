@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use validator::api::{self, ApiConfig, ChallengeDefaults, Token};
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
+use validator::sources::ConversationServer;
 use validator::transport::HttpTransport;
 use validator::{Models, Validator, ValidatorConfig, open_ledger};
 
@@ -37,6 +38,7 @@ struct Common {
     database: String,
     chain: Arc<dyn Chain>,
     models: Models,
+    conversations: Option<ConversationServer>,
 }
 
 /// Runs until it is told to end, or until one subnet cannot go on.
@@ -46,6 +48,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     distinct(&args.netuid)?;
     let configuration = Configuration::load(args.config.as_deref())?;
     let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
+    let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
     let database = Database::open(args.database.database.as_deref()).await?;
     for (netuid, rule_set) in args.netuid.iter().zip(&rule_sets) {
         api_config(&args, rule_set)?.check(args.listen)?;
@@ -58,6 +61,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
             () = stop.wait() => return Ok(ExitCode::SUCCESS),
         },
         models: Models { embeddings: embeddings(&configuration, &rule_sets)?, judge },
+        conversations,
     };
     let subnets: Vec<(NetUid, RuleSet)> = args.netuid.iter().copied().map(NetUid).zip(rule_sets).collect();
     for (netuid, rule_set) in &subnets {
@@ -150,7 +154,9 @@ async fn subnet(
     let (handle, mut ended) = started.await?;
     tracing::info!(origin = handle.origin(), %listen, "validator is up");
     // They end by themselves when the validator stops.
-    let _sources = validator::sources::start(&handle, rule_set, &common.models.judge).map_err(anyhow::Error::msg)?;
+    let sources =
+        validator::sources::start_with(&handle, rule_set, &common.models.judge, common.conversations.as_ref());
+    let _sources = sources.map_err(anyhow::Error::msg)?;
     let served = tokio::spawn(api::serve(listener, handle.clone(), api, {
         let stop = stop.clone();
         async move { stop.wait().await }
