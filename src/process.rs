@@ -222,8 +222,7 @@ fn draw(
         metagraph: (Position(2), &metagraph),
         sweep: (Position(3), &domain::events::AvailabilitySwept { probes }),
         priorities: None,
-        rule_set: mechanism.rule_set().hash(),
-        limit: mechanism.miners_per_round(),
+        mechanism,
     });
     ensure!(!selected.drawn.is_empty(), "no miner could be drawn");
     let mut round = Round::default();

@@ -2,6 +2,7 @@
 
 use crate::draw::{self, Stream};
 use crate::events::{AvailabilitySwept, Candidate, DrawnMiner, Excluded, Exclusion, MinersSelected, Neuron, Probe};
+use crate::mechanism::Mechanism;
 use crate::metagraph::{Metagraph, announces_axon};
 use crate::types::{Digest, Hotkey, Position};
 use std::collections::BTreeMap;
@@ -32,14 +33,13 @@ pub struct SelectionInput<'a> {
     pub sweep: (Position, &'a AvailabilitySwept),
     /// Priority weights and where they stand.
     pub priorities: Option<(Position, &'a BTreeMap<Hotkey, u64>)>,
-    /// SHA-256 of the rule set.
-    pub rule_set: Digest,
-    /// How many miners the mechanism asks at most.
-    pub limit: u16,
+    /// Says how many are asked at most, and whom its quotas leave out.
+    pub mechanism: &'a dyn Mechanism,
 }
 
 /// Draws the miners of one attempt.
 ///
+/// Who may be asked is decided by metagraph and sweep, then by the mechanism's quotas over all slots in order of uid.
 /// Everybody is asked when there are no more candidates than the limit, in order of hotkey; otherwise `limit` are drawn
 /// with their weights, without replacement, from the stream `select/<attempt>`.
 #[must_use]
@@ -47,14 +47,19 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
     let (metagraph_at, metagraph) = input.metagraph;
     let (sweep_at, sweep) = input.sweep;
     let probes: BTreeMap<Hotkey, &Probe> = sweep.probes.iter().map(|probe| (probe.hotkey, probe)).collect();
-    let mut neurons: Vec<&Neuron> = metagraph.neurons().collect();
-    neurons.sort_by_key(|neuron| (neuron.hotkey, neuron.uid));
+    let mut neurons: Vec<(&Neuron, Option<Exclusion>)> =
+        metagraph.neurons().map(|neuron| (neuron, exclusion(neuron, &input.own, &probes))).collect();
+    neurons.sort_by_key(|(neuron, _)| (neuron.uid, neuron.hotkey));
+    let over = input.mechanism.over_quota(&neurons);
+    neurons.iter_mut().zip(over).for_each(|((_, reason), over)| *reason = reason.or(over));
+    neurons.sort_by_key(|(neuron, _)| (neuron.hotkey, neuron.uid));
+    let limit = input.mechanism.miners_per_round();
 
     let mut candidates = Vec::new();
     let mut places = Vec::new();
     let mut excluded = Vec::new();
-    for neuron in neurons {
-        match exclusion(neuron, &input.own, &probes) {
+    for (neuron, reason) in neurons {
+        match reason {
             Some(reason) => excluded.push(Excluded { hotkey: neuron.hotkey, reason }),
             None => {
                 let priority = input.priorities.and_then(|(_, known)| known.get(&neuron.hotkey).copied());
@@ -65,12 +70,12 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
         }
     }
     let seed = draw::seed(&input.block_hash, input.origin, &input.commitment);
-    let drawn = if candidates.len() <= usize::from(input.limit) {
+    let drawn = if candidates.len() <= usize::from(limit) {
         (0..candidates.len()).collect()
     } else {
         let weights: Vec<u64> = candidates.iter().map(|candidate| candidate.weight).collect();
         let mut stream = Stream::new(seed, &format!("select/{}", input.attempt));
-        draw::sample(&mut stream, &weights, usize::from(input.limit))
+        draw::sample(&mut stream, &weights, usize::from(limit))
     };
     MinersSelected {
         challenge_id: input.challenge_id.to_owned(),
@@ -79,9 +84,9 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
         metagraph: metagraph_at,
         sweep: sweep_at,
         external_scores: input.priorities.map(|(position, _)| position),
-        rule_set: input.rule_set,
+        rule_set: input.mechanism.rule_set().hash(),
         seed,
-        limit: input.limit,
+        limit,
         candidates,
         excluded,
         drawn: drawn.into_iter().map(|index| drawn_miner(places[index])).collect(),

@@ -191,8 +191,7 @@ impl Replay {
             metagraph: (metagraph_at, &metagraph),
             sweep: (sweep_at, &sweep),
             priorities: priorities.as_ref().map(|(position, known)| (*position, known)),
-            rule_set: rules.hash,
-            limit: mechanism.miners_per_round(),
+            mechanism: mechanism.as_ref(),
         });
         let message = "the draw follows from challenge, metagraph, sweep and rule set";
         self.findings.same_event(at, &selected.clone().into(), &expected.clone().into(), message);

@@ -74,8 +74,7 @@ impl World {
             metagraph: (self.metagraph_at, &self.metagraph),
             sweep: (self.sweep_at, &sweep),
             priorities: external.as_ref().map(|(at, priorities)| (*at, priorities)),
-            rule_set: self.rules.hash(),
-            limit: self.mechanism.miners_per_round(),
+            mechanism: self.mechanism.as_ref(),
         });
         let selected_at = self.push_caused(selected.clone(), Some(accepted_at));
         let mut round = Round::default();

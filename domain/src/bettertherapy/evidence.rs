@@ -237,8 +237,9 @@ impl<'a> Board<'a> {
     }
 }
 
-/// Which responses are one too many of their address, endpoint or coldkey (spec 3.3), by the miners that were drawn. Upstream
-/// does not ask them; here they were asked, and are neither judged nor paid. Slots that were not drawn use nothing up.
+/// Which responses are one too many of their address, endpoint or coldkey (spec 3.3), by the miners that were drawn. The draw
+/// leaves such slots out; where they were asked nevertheless, they are neither judged nor paid. Slots that were not drawn use
+/// nothing up.
 fn over_quota(facts: &RoundFacts, rule: &Constants) -> Vec<Option<Reason>> {
     let mut drawn: Vec<&DrawnMiner> = facts.responses.iter().map(|response| &response.miner).collect();
     drawn.extend(facts.failures.iter().map(|(miner, _)| miner));

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::constants::Constants;
 use super::task::{Asked, output};
-use super::{derivation, evaluation, evidence};
-use crate::events::{Challenge, ResponseScored};
+use super::{derivation, evaluation, evidence, selection};
+use crate::events::{Challenge, Exclusion, Neuron, ResponseScored};
 use crate::mechanism::{
     Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, LabelFacts, Mechanism, MinerState,
     RoundFacts, Rules, Stage, Synapse, Want,
@@ -27,6 +27,10 @@ impl Mechanism for BetterTherapy {
 
     fn miners_per_round(&self) -> u16 {
         self.constants.collection.miners
+    }
+
+    fn over_quota(&self, slots: &[(&Neuron, Option<Exclusion>)]) -> Vec<Option<Exclusion>> {
+        selection::over_quota(slots, &self.constants.selection)
     }
 
     fn deadline_ms(&self) -> u32 {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::constants::Selection;
+use crate::events::{Exclusion, Neuron};
 
 /// What the chain says of a slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +48,35 @@ pub enum Reason {
     /// Its coldkey has used up its quota.
     #[error("too many slots of its coldkey")]
     Coldkey,
+}
+
+/// Whom the quotas leave out of a draw. Slots that are not asked for another reason count as not serving: under upstream's order
+/// they use up their address's quota all the same.
+#[must_use]
+pub fn over_quota(neurons: &[(&Neuron, Option<Exclusion>)], rule: &Selection) -> Vec<Option<Exclusion>> {
+    let slot = |(neuron, barred): &(&Neuron, Option<Exclusion>)| (neuron.coldkey.to_string(), barred.is_none());
+    let owned: Vec<(String, bool)> = neurons.iter().map(slot).collect();
+    let slots: Vec<Slot<'_>> = neurons
+        .iter()
+        .zip(&owned)
+        .map(|((neuron, _), (coldkey, serving))| Slot {
+            address: &neuron.ip,
+            port: neuron.port,
+            serving: *serving,
+            coldkey,
+            permit: false,
+            stake: 0.0,
+            blocked: false,
+        })
+        .collect();
+    let named = |reason| match reason {
+        Reason::Address => Some(Exclusion::AddressQuota),
+        Reason::Endpoint => Some(Exclusion::SameEndpoint),
+        Reason::Coldkey => Some(Exclusion::ColdkeyQuota),
+        // Said of every mechanism's slots before.
+        Reason::NotServing | Reason::Validator | Reason::Blocked => None,
+    };
+    exclusions(&slots, rule).into_iter().map(|reason| reason.and_then(named)).collect()
 }
 
 #[derive(Default)]
@@ -108,6 +138,11 @@ impl<'a> Counts<'a> {
 mod tests {
     use super::super::constants::Constants;
     use super::*;
+    use crate::events::{AvailabilitySwept, MinersSelected, Probe};
+    use crate::mechanism::{open, shipped_by_name};
+    use crate::metagraph::Metagraph;
+    use crate::selection::{SelectionInput, select};
+    use crate::types::{BlockNumber, Hotkey, Position, Rao, Uid, sha256};
     use proptest::prelude::*;
 
     fn slot<'a>(address: &'a str, port: u16, coldkey: &'a str) -> Slot<'a> {
@@ -147,6 +182,63 @@ mod tests {
         let asked = |rule: &Selection| exclusions(&slots, rule).iter().filter(|reason| reason.is_none()).count();
         assert_eq!(asked(&Constants::v1_2_2().selection), 1);
         assert_eq!(asked(&Constants::assay_1().selection), 15);
+    }
+
+    /// Miners of a subnet that answered the sweep, by uid from 1: address, port and coldkey of each.
+    fn drawn(rules: &str, slots: &[(String, u16, u8)]) -> MinersSelected {
+        let own = Hotkey::from_public(&[200; 32]);
+        let neuron = |(uid, (ip, port, coldkey)): (u16, &(String, u16, u8))| Neuron {
+            uid: Uid(uid),
+            // Against the order of uids.
+            hotkey: Hotkey::from_public(&[100 - u8::try_from(uid).unwrap(); 32]),
+            coldkey: Hotkey::from_public(&[*coldkey; 32]),
+            ip: ip.clone(),
+            port: *port,
+            stake: Rao(0),
+            validator_permit: false,
+            last_update: BlockNumber(0),
+        };
+        let neurons: Vec<Neuron> = (1..).zip(slots).map(neuron).collect();
+        let probe =
+            |neuron: &Neuron| Probe { hotkey: neuron.hotkey, available: true, reason: String::new(), latency_ms: 0 };
+        let mut metagraph = Metagraph::default();
+        metagraph.observe(&Metagraph::full(BlockNumber(1), sha256(b"block"), None, &neurons));
+        let mechanism = open(&shipped_by_name(rules).unwrap()).unwrap();
+        select(&SelectionInput {
+            challenge_id: "c",
+            attempt: 1,
+            accepted: Position(1),
+            block_hash: sha256(b"block"),
+            commitment: sha256(b"challenge"),
+            origin: "assay/0/1/x",
+            own,
+            metagraph: (Position(2), &metagraph),
+            sweep: (Position(3), &AvailabilitySwept { probes: neurons.iter().map(probe).collect() }),
+            priorities: None,
+            mechanism: mechanism.as_ref(),
+        })
+    }
+
+    #[test]
+    fn the_draw_leaves_out_who_is_over_a_quota_and_says_why() {
+        let one_address: Vec<_> = (0..20).map(|at| ("9.9.9.9".to_owned(), 100 + at, at as u8)).collect();
+        let one_coldkey: Vec<_> = (0..20).map(|at| (format!("10.0.0.{at}"), 1, 7)).collect();
+        let one_endpoint: Vec<_> = (0..4).map(|at| ("9.9.9.9".to_owned(), 100 + at / 2, at as u8)).collect();
+        for (rules, slots, asked, reason) in [
+            ("bettertherapy/1.2.2", &one_address, 14, Exclusion::AddressQuota),
+            ("bettertherapy/assay-1", &one_address, 15, Exclusion::AddressQuota),
+            ("bettertherapy/1.2.2", &one_coldkey, 15, Exclusion::ColdkeyQuota),
+            ("bettertherapy/1.2.2", &one_endpoint, 2, Exclusion::SameEndpoint),
+        ] {
+            let found = drawn(rules, slots);
+            assert_eq!(found.drawn.len(), asked, "{rules} {reason:?}");
+            assert_eq!(found.excluded.len(), slots.len() - asked);
+            assert!(found.excluded.iter().all(|excluded| excluded.reason == reason), "{:?}", found.excluded);
+            // The first slots have the quota, whatever their hotkeys.
+            let last = if reason == Exclusion::SameEndpoint { 3 } else { asked as u16 };
+            assert_eq!(found.drawn.iter().map(|miner| miner.uid.0).max(), Some(last), "{rules} {reason:?}");
+        }
+        assert_eq!(drawn("conversion/readme", &one_address).excluded, []);
     }
 
     #[test]

@@ -75,6 +75,12 @@ pub enum Exclusion {
     Unavailable,
     /// Has not been swept yet.
     NotSwept,
+    /// Its address has used up the rule set's quota.
+    AddressQuota,
+    /// An earlier slot has the same address and port.
+    SameEndpoint,
+    /// Its coldkey has used up the rule set's quota.
+    ColdkeyQuota,
 }
 
 /// A neuron that was no candidate.

@@ -16,7 +16,7 @@ pub use rules::{Check, Constants, Rules, rule_set};
 use crate::bettertherapy::mechanism::BetterTherapy;
 use crate::cgp::mechanism::Cgp;
 use crate::conversion::mechanism::Conversion;
-use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextRole, ZeroReason, ZeroWeight};
+use crate::events::{Challenge, EmbeddingModel, Exclusion, Neuron, ResponseScored, TextRole, ZeroReason, ZeroWeight};
 use crate::loosh::mechanism::Loosh;
 use crate::ruleset::{RuleSet, RuleSetError};
 use crate::twitter::mechanism::Twitter;
@@ -88,6 +88,12 @@ pub trait Mechanism: Send + Sync + Debug {
 
     /// How many miners are asked per round at most.
     fn miners_per_round(&self) -> u16;
+
+    /// Whom the rule set's quotas leave out, though nothing else does: for each slot, in order of uid, with why it is not asked
+    /// already. By default there are no quotas.
+    fn over_quota(&self, slots: &[(&Neuron, Option<Exclusion>)]) -> Vec<Option<Exclusion>> {
+        vec![None; slots.len()]
+    }
 
     /// Milliseconds until the collector gives up.
     fn deadline_ms(&self) -> u32;

@@ -265,6 +265,9 @@ fn exclusion(reason: Exclusion) -> &'static str {
         Exclusion::NoAxon => "it announced no axon",
         Exclusion::Unavailable => "it did not answer the last availability sweep",
         Exclusion::NotSwept => "it had not been swept yet",
+        Exclusion::AddressQuota => "too many slots are at its address",
+        Exclusion::SameEndpoint => "an earlier slot has the same address and port",
+        Exclusion::ColdkeyQuota => "its coldkey has too many slots",
     }
 }
 

@@ -166,8 +166,7 @@ impl Attempt<'_> {
             metagraph: (*metagraph_at, metagraph),
             sweep: (*sweep_at, sweep),
             priorities: external.as_ref().map(|(position, priorities)| (*position, priorities)),
-            rule_set: mechanism.rule_set().hash(),
-            limit: mechanism.miners_per_round(),
+            mechanism,
         }))
     }
 
