@@ -103,9 +103,14 @@ impl Judge for Judges {
         let (Some(model), Some(messages)) = (model, messages(request)) else {
             return Offline.judge(request, mechanism).await;
         };
-        let completion = model.complete(&messages).await.map_err(|error| error.to_string())?;
+        let of_answer = request.hotkey.is_some();
+        let completion = match model.complete(&messages).await {
+            Err(error) if of_answer && error.is_of_request() => return Ok(Verdict::refused(&error.to_string())),
+            completion => completion.map_err(|error| error.to_string())?,
+        };
         if completion.text.len() > LONGEST_REPLY {
-            return Err(format!("the reply of {} is over {LONGEST_REPLY} bytes", completion.model));
+            let problem = format!("the reply of {} is over {LONGEST_REPLY} bytes", completion.model);
+            return if of_answer { Ok(Verdict::refused(&problem)) } else { Err(problem) };
         }
         Ok(Verdict {
             model: completion.model,

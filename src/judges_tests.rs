@@ -83,6 +83,28 @@ async fn failures_and_replies_that_cannot_be_recorded_are_errors() {
     assert!(ended.contains("the script is at its end"), "{ended}");
 }
 
+#[tokio::test]
+async fn a_refusal_of_one_answer_is_a_verdict_and_an_outage_is_none() {
+    let endpoint = || "a".to_owned();
+    let refused = |status| llm::Error::Refused { endpoint: endpoint(), status, message: "filtered".to_owned() };
+    let no_text = || llm::Error::NoText { endpoint: endpoint(), reason: "content_filter".to_owned() };
+    let outage = || llm::Error::Unavailable { endpoint: endpoint(), attempts: 3, problem: "503".to_owned() };
+    let budget = || llm::Error::Budget { endpoint: endpoint(), budget: 1, spent: 1, wanted: 9 };
+    let (mut judges, _) = judges(&[("a", &[])], &[]);
+    let about_an_answer =
+        JudgementRequest { hotkey: Some(domain::types::Hotkey::from_public(&[7; 32])), ..asked("quality", MESSAGES) };
+    let errors: [(&dyn Fn() -> llm::Error, bool); 5] =
+        [(&|| refused(400), true), (&no_text, true), (&|| refused(404), false), (&outage, false), (&budget, false)];
+    for (error, is_refusal) in errors {
+        for (request, recorded) in [(&about_an_answer, is_refusal), (&asked("quality", MESSAGES), false)] {
+            let script: Arc<dyn LanguageModel> = Arc::new(Scripted::new([Err(error())]));
+            judges.models.insert(endpoint(), script);
+            let found = judges.judge(request, loosh().as_ref()).await;
+            assert_eq!(found.is_ok_and(|verdict| verdict.model == mechanism::NO_VERDICT), recorded, "{}", error());
+        }
+    }
+}
+
 fn tiny(kind: Kind, name: &str) -> Reward {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("inference/models").join(name);
     Reward { kind, folder, provider: Provider::Cpu, threads: Some(1), timeout_seconds: 60 }

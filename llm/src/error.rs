@@ -130,6 +130,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the endpoint has answered and will not serve this very request, whatever it does with others: a content
+    /// filter, a text that is too long for it, a refusal in words. Wrong keys, spent budgets and outages are none of these.
+    #[must_use]
+    pub fn is_of_request(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status, 400 | 413 | 422),
+            Self::TooLarge { .. } | Self::NoText { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// An error with its causes in one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -4,7 +4,7 @@
 
 use domain::events::{EmbeddingComputed, EmbeddingModel, JudgementRecorded, TextPart, TextRole, VectorEncoding};
 use domain::half;
-use domain::mechanism::{JudgementRequest, Mechanism, Want};
+use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Want};
 use domain::types::{Block, Digest, Position, sha256};
 use inference::{EmbeddingService, ModelIdentity};
 
@@ -55,6 +55,9 @@ pub async fn verdict(
 ) -> Result<JudgementRecorded, String> {
     let verdict = judge.judge(&request, mechanism).await;
     let verdict = verdict.map_err(|problem| format!("{}: {problem}", request.purpose))?;
+    if verdict.model == NO_VERDICT && (request.hotkey.is_none() || !mechanism.isolates_unjudged()) {
+        return Err(format!("{}: {}", request.purpose, String::from_utf8_lossy(&verdict.reply)));
+    }
     if verdict.reply.len() > LONGEST_REPLY {
         return Err(format!("{}: the reply is over {LONGEST_REPLY} bytes", request.purpose));
     }

@@ -1,15 +1,18 @@
 //! Whoever gives the verdicts that mechanisms ask for: a model, or the mechanism's own rule where no model is configured.
 
 use async_trait::async_trait;
-use domain::mechanism::{JudgementRequest, Mechanism, OFFLINE};
+use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, OFFLINE};
 
 /// The longest reply that is recorded, in bytes.
 pub const LONGEST_REPLY: usize = 256 * 1024;
 
+/// Characters of a recorded refusal.
+const LONGEST_PROBLEM: usize = 500;
+
 /// A verdict and how it came about, as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Provider and model; [`OFFLINE`] when none was asked.
+    /// Provider and model; [`OFFLINE`] when none was asked, [`NO_VERDICT`] when it refuses this very request.
     pub model: String,
     /// Sampling and other parameters as JSON text.
     pub parameters: String,
@@ -21,6 +24,25 @@ pub struct Verdict {
     pub latency_ms: u32,
     /// The raw reply, at most [`LONGEST_REPLY`] bytes.
     pub reply: Vec<u8>,
+}
+
+impl Verdict {
+    /// There is none: a model refuses this very request, and would again.
+    #[must_use]
+    pub fn refused(problem: &str) -> Self {
+        Self::without_model(NO_VERDICT, problem.chars().take(LONGEST_PROBLEM).collect())
+    }
+
+    fn without_model(model: &str, reply: String) -> Self {
+        Self {
+            model: model.to_owned(),
+            parameters: "{}".to_owned(),
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            latency_ms: 0,
+            reply: reply.into_bytes(),
+        }
+    }
 }
 
 /// Gives verdicts. One that fails is asked again by nobody: retries are its own.
@@ -47,14 +69,7 @@ impl Judge for Offline {
             let (purpose, rules) = (&request.purpose, mechanism.rule_set().name());
             format!("{rules} needs a model for {purpose:?}, and none is configured")
         })?;
-        Ok(Verdict {
-            model: OFFLINE.to_owned(),
-            parameters: "{}".to_owned(),
-            prompt_tokens: 0,
-            completion_tokens: 0,
-            latency_ms: 0,
-            reply: reply.into_bytes(),
-        })
+        Ok(Verdict::without_model(OFFLINE, reply))
     }
 
     fn has_model(&self, _: &str) -> bool {

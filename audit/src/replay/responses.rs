@@ -133,6 +133,7 @@ fn unborne(failure: &ResponseFailed, issued: &ChallengeIssued, round: &OpenRound
     let heard = || ("status", format!("status {}, {} bytes", failure.status, body.len()));
     let after = || ("failed_at", format!("given up at {}, the deadline is {}", failure.failed_at, issued.deadline));
     match failure.reason {
+        FailureReason::NotJudged => Some(("reason", "an answer that nobody judged was received".to_owned())),
         FailureReason::TimedOut if early => Some(after()),
         FailureReason::TimedOut => None,
         _ if late => Some(after()),

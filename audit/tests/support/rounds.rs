@@ -161,7 +161,8 @@ impl World {
             FailureReason::Protocol => (200, b"{\"respo".to_vec()),
             FailureReason::Malformed => (200, b"<html>no".to_vec()),
             FailureReason::TooLarge => (200, vec![b'x'; 4096]),
-            FailureReason::BadSignature => (200, br#"{"response_text":"forged"}"#.to_vec()),
+            // No answer fails so; an audit says so.
+            FailureReason::NotJudged | FailureReason::BadSignature => (200, br#"{"response_text":"forged"}"#.to_vec()),
         };
         if reason == FailureReason::TimedOut {
             self.now = attempt.deadline.0 + 61_000;

@@ -49,6 +49,10 @@ impl Mechanism for BetterTherapy {
         evidence::offline_reply(request, &self.constants)
     }
 
+    fn isolates_unjudged(&self) -> bool {
+        !self.constants.judge.upstream_collection
+    }
+
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
         let prompt = wire::evaluation_prompt(challenge);
         Asked::of(&challenge.id, challenge.task.as_deref(), &prompt)?.synapse().map(Some)

@@ -80,6 +80,10 @@ impl Mechanism for Cgp {
         requests::offline(request)
     }
 
+    fn isolates_unjudged(&self) -> bool {
+        self.constants.evaluator.as_ref().is_some_and(|evaluator| evaluator.isolate_empty)
+    }
+
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
         let task = Task::parse(challenge.task.as_deref())?;
         synapse::of(&task, &self.constants.collection).map(Some).map_err(|error| error.to_string())

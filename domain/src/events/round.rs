@@ -215,6 +215,8 @@ pub enum FailureReason {
     BadSignature,
     /// The address is not one that the validator may contact.
     ForbiddenAddress,
+    /// The answer came, but a model refused to judge it. Follows from the recorded verdict; no `ResponseFailed` says so.
+    NotJudged,
 }
 
 /// A drawn miner gave no usable answer.
@@ -350,6 +352,7 @@ impl From<FailureReason> for ZeroReason {
             FailureReason::TooLarge => Self::TooLarge,
             FailureReason::BadSignature => Self::BadSignature,
             FailureReason::ForbiddenAddress => Self::ForbiddenAddress,
+            FailureReason::NotJudged => Self::NoJudgement,
         }
     }
 }

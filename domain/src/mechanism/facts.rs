@@ -134,6 +134,9 @@ pub enum Want {
 /// The model that stands in a verdict which the mechanism made itself.
 pub const OFFLINE: &str = "offline";
 
+/// The model that stands in a verdict which says that there is none: the model refused this very request. The reply says why.
+pub const NO_VERDICT: &str = "none";
+
 /// What a model is asked: a pure function of the round's facts, so that an audit can repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JudgementRequest {

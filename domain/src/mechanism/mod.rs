@@ -8,7 +8,7 @@ mod rules;
 
 pub use facts::{
     AWAITS_LABEL, Derivation, EpochFacts, Evaluation, ExternalScores, JudgementFact, JudgementRequest, LabelFacts,
-    MAX_PARTS, MinerState, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
+    MAX_PARTS, MinerState, NO_VERDICT, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
 };
 
 pub use rules::{Check, Constants, Rules, rule_set};
@@ -131,6 +131,11 @@ pub trait Mechanism: Send + Sync + Debug {
     /// A verdict that needs no model: what is recorded where no model is configured. None when only a model can tell.
     fn offline(&self, _: &JudgementRequest) -> Option<String> {
         None
+    }
+
+    /// Whether an answer that a model refuses to judge costs its miner alone. Otherwise the attempt ends for everybody.
+    fn isolates_unjudged(&self) -> bool {
+        false
     }
 
     /// What miners are sent; none where the challenge itself is the request.

@@ -1,13 +1,15 @@
 //! From recorded facts to what a mechanism sees, and from there to scores.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Round, RoundError};
-use crate::events::{Challenge, DrawnMiner, EmbeddingComputed, Event, Statistic, VectorEncoding};
+use crate::events::{Challenge, DrawnMiner, EmbeddingComputed, Event, FailureReason, Statistic, VectorEncoding};
 use crate::half;
-use crate::mechanism::{Evaluation, EvaluationError, JudgementFact, Mechanism, ResponseFact, RoundFacts, TextVectors};
+use crate::mechanism::{
+    Evaluation, EvaluationError, JudgementFact, Mechanism, NO_VERDICT, ResponseFact, RoundFacts, TextVectors,
+};
 use crate::types::{Hotkey, sha256};
 use crate::wire;
 
@@ -33,8 +35,9 @@ impl Round {
         facts.attempt = selected.attempt;
         facts.accepted = selected.accepted;
         facts.seed = Some(selected.seed);
+        let unjudged = self.unjudged(mechanism)?;
         let drawn: BTreeMap<Hotkey, &DrawnMiner> = selected.drawn.iter().map(|miner| (miner.hotkey, miner)).collect();
-        for response in &self.responses {
+        for response in self.responses.iter().filter(|response| !unjudged.contains(&response.hotkey)) {
             // A body that does not parse was recorded as a failure, never as a response.
             let (Some(miner), Ok(text)) =
                 (drawn.get(&response.hotkey), mechanism.parse_response(response.body.bytes()))
@@ -56,7 +59,10 @@ impl Round {
                 facts.failures.push(((*miner).clone(), failure.reason));
             }
         }
-        for judged in &self.judgements {
+        for miner in unjudged.iter().filter_map(|hotkey| drawn.get(hotkey)) {
+            facts.failures.push(((*miner).clone(), FailureReason::NotJudged));
+        }
+        for judged in self.judgements.iter().filter(|judged| judged.model != NO_VERDICT) {
             facts.judgements.push(JudgementFact {
                 purpose: judged.purpose.clone(),
                 hotkey: judged.hotkey,
@@ -69,6 +75,21 @@ impl Round {
             }
         }
         Ok(facts)
+    }
+
+    /// Whose answers a model refused to judge.
+    fn unjudged(&self, mechanism: &dyn Mechanism) -> Result<BTreeSet<Hotkey>, EvaluationError> {
+        let mut found = BTreeSet::new();
+        for judged in self.judgements.iter().filter(|judged| judged.model == NO_VERDICT) {
+            match judged.hotkey {
+                Some(hotkey) if mechanism.isolates_unjudged() => found.insert(hotkey),
+                about => {
+                    let problem = String::from_utf8_lossy(judged.reply.bytes()).into_owned();
+                    return Err(EvaluationError::UnusableJudgement { purpose: judged.purpose.clone(), about, problem });
+                }
+            };
+        }
+        Ok(found)
     }
 
     /// The scores and the evaluation that follow from the recorded facts.

@@ -45,6 +45,10 @@ impl Mechanism for Twitter {
         offline::reply(&request.purpose, &request.request, &self.constants)
     }
 
+    fn isolates_unjudged(&self) -> bool {
+        self.constants.remedies.only_finite_rewards
+    }
+
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
         let task = Task::of(challenge.task.as_deref(), &evaluation_prompt(challenge))?;
         let body = synapse(&task, &self.constants.collection)?;

@@ -52,6 +52,8 @@ pub(crate) enum FailureReason {
     BadSignature,
     /// The address is not one that the validator may contact.
     ForbiddenAddress,
+    /// The answer came, but a model refused to judge it.
+    NotJudged,
 }
 
 /// By which stage of the mechanism a response was dropped.

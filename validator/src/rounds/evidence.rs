@@ -5,7 +5,7 @@
 
 use domain::Aggregate;
 use domain::events::Event;
-use domain::mechanism::{JudgementRequest, Mechanism, Stage};
+use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Stage};
 use domain::round::{self, Round, RoundCommand};
 use domain::types::Position;
 use futures::stream::{StreamExt, TryStreamExt};
@@ -72,6 +72,8 @@ async fn recorded(attempt: &Attempt<'_>) -> Result<Round, Error> {
 }
 
 /// Has every request judged, several at a time, and records the verdicts in the order in which they were asked for.
+///
+/// Refusals to judge an answer come last, and only beside a verdict: a model that refuses all of them is not there.
 async fn judge(
     attempt: &Attempt<'_>,
     mechanism: &dyn Mechanism,
@@ -82,7 +84,22 @@ async fn judge(
     let of = of(attempt);
     let verdicts = requests.into_iter().map(|request| evidence::verdict(judge, mechanism, of, request));
     let mut verdicts = futures::stream::iter(verdicts).buffered(JUDGED_AT_ONCE);
+    let (mut given, mut refused) = (0, Vec::new());
     while let Some(judgement) = verdicts.try_next().await.map_err(RoundFailure::Evidence)? {
+        if judgement.model == NO_VERDICT {
+            refused.push(judgement);
+            continue;
+        }
+        attempt.execute(RoundCommand::Judge(Box::new(judgement)), cause).await?;
+        given += 1;
+    }
+    if given == 0
+        && let Some(first) = refused.first()
+    {
+        let problem = String::from_utf8_lossy(first.reply.bytes());
+        return Err(RoundFailure::Evidence(format!("no answer was judged; {}: {problem}", first.purpose)));
+    }
+    for judgement in refused {
         attempt.execute(RoundCommand::Judge(Box::new(judgement)), cause).await?;
     }
     Ok(())

@@ -8,6 +8,7 @@ mod fates;
 mod labels;
 mod operation;
 mod peer;
+mod refusals;
 mod rewards;
 mod rounds;
 mod routes;
