@@ -4,7 +4,9 @@
 //! (U+001C is white space in Python only) and a newer Unicode. The tables are Python's, frozen at Unicode 14.0. Nothing
 //! here may use a regex engine, a locale, or the standard library's case mapping.
 
+pub mod alike;
 pub mod ignore_case;
+pub mod numbers;
 pub mod patterns;
 mod tables;
 

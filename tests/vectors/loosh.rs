@@ -27,7 +27,7 @@ pub fn running() -> Constants {
 }
 
 fn caps() -> EntityCaps {
-    running().entity_caps.unwrap_or(EntityCaps { maximum_votes: 1.0, minimum_group: 2 })
+    running().entity_caps.unwrap_or(EntityCaps { maximum_votes: 1.0, minimum_group: 2, linked: false })
 }
 
 pub fn quality_rule() -> Found<Quality> {

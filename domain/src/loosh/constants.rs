@@ -109,6 +109,10 @@ pub struct EntityCaps {
     pub maximum_votes: f64,
     /// From how many members a group is capped.
     pub minimum_group: u64,
+    /// Whether an address and a coldkey make one group of all that have one or the other; otherwise addresses group first,
+    /// and coldkeys only who is left.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub linked: bool,
 }
 
 /// Quality stage: the scorer's parameters, its composite, the gate and the filter.
@@ -345,8 +349,20 @@ pub struct Remedies {
     pub minimum_words: u64,
     /// Only those who formed the consensus are paid.
     pub members_only: bool,
-    /// Answers of equal words share one vote and one emission.
-    pub equal_answers_share: bool,
+    /// Jaccard similarity of word triples from which answers are copies: they share one vote and one emission.
+    pub copy_similarity: f64,
+    /// What an entity's vote is cut by cuts its emissions, too.
+    pub owners_share: bool,
+    /// The only answer that the quality stage leaves is paid as a single answer is; a single answer passes that stage, too.
+    pub lone_survivor: bool,
+    /// Emissions are multiplied with the quality.
+    pub quality_pays: bool,
+    /// Who fails in a round that somebody answered gets a 0 that counts.
+    pub failures_count: bool,
+    /// An answer whose vectors hold something that is no number counts as 0, and leaves the others alone.
+    pub broken_vectors_apart: bool,
+    /// Who was asked in vain since it last earned was last seen when it earned; a ping does not help.
+    pub freshness_by_work: bool,
 }
 
 impl mechanism::Constants for Constants {
@@ -376,9 +392,10 @@ impl mechanism::Constants for Constants {
             ("sybil_penalty.soft_share", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.soft_share))),
             (
                 "sybil_detection",
-                "must have percentiles between 0 and 100",
+                "must have percentiles between 0 and 100, and at least one pair",
                 self.sybil_detection.as_ref().is_none_or(Limits::usable),
             ),
+            ("remedies.copy_similarity", shares, self.remedies.as_ref().is_none_or(|r| within(r.copy_similarity))),
             ("sybil_penalty.retention", shares, self.sybil_penalty.as_ref().is_none_or(|p| within(p.retention))),
         ]
     }

@@ -74,6 +74,18 @@ fn freshness_limit(constants: &Constants, mode: Mode) -> Option<f64> {
     mode.freshness_seconds(&constants.freshness).map(|seconds| seconds as f64 * MICROS)
 }
 
+/// When the miner was last seen. A ping is enough for upstream; where work counts, who was asked in vain since it last
+/// earned was last seen when it earned.
+fn seen(constants: &Constants, state: &MinerState) -> Option<Micros> {
+    let by_work = constants.remedies.as_ref().is_some_and(|rule| rule.freshness_by_work);
+    let in_vain = state.window.last().is_some_and(|(_, score)| *score <= 0.0);
+    let earned = state.window.iter().rev().find(|(_, score)| *score > 0.0).map(|(then, _)| *then);
+    match earned {
+        Some(earned) if by_work && in_vain => state.last_seen.map(|pinged| pinged.min(earned)),
+        _ => state.last_seen,
+    }
+}
+
 /// The averages, 0 for who was not seen in time for the mode.
 fn gate(
     constants: &Constants,
@@ -82,7 +94,8 @@ fn gate(
     mode: Mode,
 ) -> BTreeMap<Hotkey, f64> {
     let Some(limit) = freshness_limit(constants, mode) else { return averages.clone() };
-    let last_seen = |(hotkey, state): (&Hotkey, &MinerState)| state.last_seen.map(|then| (*hotkey, age(facts, then)));
+    let last_seen =
+        |(hotkey, state): (&Hotkey, &MinerState)| seen(constants, state).map(|then| (*hotkey, age(facts, then)));
     let ages = facts.miners.iter().filter_map(last_seen).collect();
     freshness_gate(averages, &ages, limit).0
 }
@@ -122,7 +135,7 @@ fn reason(
 ) -> ZeroReason {
     let state = facts.miners.get(&neuron.hotkey);
     let drawn = state.is_some_and(|state| state.drawn > 0);
-    let last_seen = state.and_then(|state| state.last_seen).map(|then| age(facts, then));
+    let last_seen = state.and_then(|state| seen(constants, state)).map(|then| age(facts, then));
     let fresh = freshness_limit(constants, mode).is_none_or(|limit| is_fresh(last_seen, limit));
     match averages.get(&neuron.hotkey) {
         None if drawn => ZeroReason::NeverAnswered,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::constants::EntityCaps;
+use super::graph::components;
 
 /// Where a hotkey is served from and who owns it, as of the metagraph that the round was drawn from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +24,9 @@ pub fn is_unset_address(address: &str) -> bool {
 
 /// One weight in (0, 1] per hotkey, in their order. Hotkeys that `owners` does not know weigh 1.
 pub fn vote_caps(hotkeys: &[&str], owners: &BTreeMap<String, NodeOwner>, caps: &EntityCaps) -> Vec<f64> {
+    if caps.linked {
+        return linked(hotkeys, owners, caps);
+    }
     let mut weights = vec![1.0; hotkeys.len()];
     let mut taken = vec![false; hotkeys.len()];
     let known: Vec<(usize, &NodeOwner)> =
@@ -39,6 +43,25 @@ pub fn vote_caps(hotkeys: &[&str], owners: &BTreeMap<String, NodeOwner>, caps: &
         for at in &members {
             weights[*at] = share(members.len(), caps);
         }
+    }
+    weights
+}
+
+/// The caps where an address and a coldkey make one group of all that have one or the other.
+fn linked(hotkeys: &[&str], owners: &BTreeMap<String, NodeOwner>, caps: &EntityCaps) -> Vec<f64> {
+    let known: Vec<Option<&NodeOwner>> = hotkeys.iter().map(|key| owners.get(*key)).collect();
+    let one = |i: usize, j: usize| match (known[i], known[j]) {
+        (Some(a), Some(b)) => {
+            let address = !is_unset_address(&a.address) && a.address == b.address;
+            address || (!a.coldkey.is_empty() && a.coldkey == b.coldkey)
+        }
+        _ => false,
+    };
+    let count = hotkeys.len();
+    let near: Vec<Vec<usize>> = (0..count).map(|i| (0..count).filter(|j| *j != i && one(i, *j)).collect()).collect();
+    let mut weights = vec![1.0; count];
+    for members in components(&near).into_iter().filter(|members| members.len() as u64 >= caps.minimum_group) {
+        members.iter().for_each(|at| weights[*at] = share(members.len(), caps));
     }
     weights
 }
@@ -68,10 +91,15 @@ mod tests {
                     (key.to_owned(), NodeOwner { address: address.to_owned(), coldkey: coldkey.to_owned() })
                 })
                 .collect();
-        let caps = EntityCaps { maximum_votes: 1.0, minimum_group: 2 };
+        let caps = EntityCaps { maximum_votes: 1.0, minimum_group: 2, linked: false };
         assert_eq!(vote_caps(&["a", "b", "c", "d", "e", "f"], &owners, &caps), [0.5, 0.5, 0.5, 0.5, 1.0, 1.0]);
         assert_eq!(vote_caps(&["a", "c"], &owners, &caps), [1.0, 1.0]);
-        assert_eq!(vote_caps(&["a", "b"], &owners, &EntityCaps { maximum_votes: 3.0, minimum_group: 2 }), [1.0, 1.0]);
+        assert_eq!(vote_caps(&["a", "b"], &owners, &EntityCaps { maximum_votes: 3.0, ..caps.clone() }), [1.0, 1.0]);
         assert!(vote_caps(&[], &owners, &caps).is_empty());
+        // Linked, the coldkey of b joins the two groups: nobody gains by moving some to another address.
+        let linked = EntityCaps { linked: true, ..caps };
+        let found = vote_caps(&["a", "b", "c", "d", "e", "f"], &owners, &linked);
+        assert_eq!(found, [0.25, 0.25, 0.25, 0.25, 1.0, 1.0]);
+        assert!(vote_caps(&[], &owners, &linked).is_empty());
     }
 }

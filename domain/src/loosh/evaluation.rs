@@ -1,8 +1,8 @@
 //! From a round's facts to its scores: every drawn miner gets one score, every zero its reason.
 //!
 //! Failures, canned answers and rounds that cannot be computed do not enter the moving average in the way upstream leaves
-//! them out: a failure is not counted at all, a canned answer counts as 0, and a round whose times are all zero counts for
-//! nobody.
+//! them out: a failure is not counted at all (our own rules count it as 0), a canned answer counts as 0, and a round whose
+//! times are all zero counts for nobody.
 
 use super::constants::Constants;
 use super::entity::{NodeOwner, vote_caps};
@@ -11,7 +11,9 @@ use super::mechanism::Loosh;
 use super::quality::{Answer, Breakdown, Prompt};
 use super::round::{Entry, Round, Stage, evaluate as evaluate_round, is_test_answer, single_answer};
 use super::{remedies, report};
-use crate::events::{Component, DrawnMiner, FilterStage, ResponseScored, RoundEvaluated, TextRole, ZeroReason};
+use crate::events::{
+    Component, DrawnMiner, FailureReason, FilterStage, ResponseScored, RoundEvaluated, TextRole, ZeroReason,
+};
 use crate::math;
 use crate::mechanism::{Evaluation, EvaluationError, Mechanism, ResponseFact, RoundFacts, TextVectors};
 use crate::types::{Block, Digest, Hotkey, sha256};
@@ -22,15 +24,18 @@ use crate::types::{Block, Digest, Hotkey, sha256};
 /// When vectors are missing or do not have the shape that the texts ask for.
 pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {
     let constants = loosh.constants();
-    let unfit: Vec<Option<ZeroReason>> = facts.responses.iter().map(|answer| unfit(&answer.text, constants)).collect();
+    let unfit: Vec<Option<ZeroReason>> = facts.responses.iter().map(|answer| unfit(answer, facts, constants)).collect();
     let valid: Vec<usize> = (0..unfit.len()).filter(|at| unfit[*at].is_none()).collect();
     let vectors = Vectors::read(loosh, facts, &valid)?;
     let outcome = match (valid.as_slice(), &vectors.answers[..]) {
         ([], _) => Outcome::Nobody,
-        ([_], [answer]) => match single_answer(&vectors.prompt.document, &answer.document, constants) {
-            Some((consensus, emission)) => Outcome::Single { consensus, emission },
-            None => Outcome::Round(Box::new(run(loosh, facts, &valid, &vectors))),
-        },
+        // Our own rules ask quality of a single answer, too.
+        ([_], [answer]) if !constants.remedies.as_ref().is_some_and(|rule| rule.lone_survivor) => {
+            match single_answer(&vectors.prompt.document, &answer.document, constants) {
+                Some((consensus, emission)) => Outcome::Single { consensus, emission },
+                None => Outcome::Round(Box::new(run(loosh, facts, &valid, &vectors))),
+            }
+        }
         _ => Outcome::Round(Box::new(run(loosh, facts, &valid, &vectors))),
     };
     let matrix = similarity(&vectors.answers.iter().map(|answer| answer.document.clone()).collect::<Vec<_>>());
@@ -51,7 +56,13 @@ pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, 
             }
         });
     }
-    scores.extend(facts.failures.iter().map(|(miner, reason)| zero(facts, miner, (*reason).into())));
+    // Where nobody answered, the validator itself may have been cut off.
+    let counted = !facts.responses.is_empty() && constants.remedies.as_ref().is_some_and(|rule| rule.failures_count);
+    let failed = |(miner, reason): &(DrawnMiner, FailureReason)| ResponseScored {
+        counted,
+        ..zero(facts, miner, (*reason).into())
+    };
+    scores.extend(facts.failures.iter().map(failed));
     let labels: Vec<Hotkey> = valid.iter().map(|at| facts.responses[*at].miner.hotkey).collect();
     let mut round = outcome.round(facts, loosh, &scores, labels);
     round.similarity = triangle(&matrix);
@@ -60,17 +71,28 @@ pub(super) fn evaluate(loosh: &Loosh, facts: &RoundFacts) -> Result<Evaluation, 
     round.components.push(component("canned_answers", count(ZeroReason::TestMode)));
     if constants.remedies.is_some() {
         round.components.push(component("empty_answers", count(ZeroReason::EmptyAnswer)));
+        round.components.push(component("broken_answers", count(ZeroReason::InvalidAnswer)));
     }
     Ok(Evaluation { scores, round })
 }
 
 /// Why an answer is not evaluated at all, if so.
-fn unfit(text: &str, constants: &Constants) -> Option<ZeroReason> {
-    if is_test_answer(text, constants) {
+fn unfit(answer: &ResponseFact, facts: &RoundFacts, constants: &Constants) -> Option<ZeroReason> {
+    let rule = constants.remedies.as_ref();
+    if is_test_answer(&answer.text, constants) {
         Some(ZeroReason::TestMode)
+    } else if remedies::is_empty(&answer.text, rule) {
+        Some(ZeroReason::EmptyAnswer)
     } else {
-        remedies::is_empty(text, constants.remedies.as_ref()).then_some(ZeroReason::EmptyAnswer)
+        let apart = rule.is_some_and(|rule| rule.broken_vectors_apart);
+        let recorded = facts.vectors.get(&(TextRole::Answer, answer.text_hash)).filter(|_| apart);
+        recorded.filter(|vectors| is_broken(vectors)).map(|_| ZeroReason::InvalidAnswer)
     }
+}
+
+/// Whether a recorded vector holds something that is no number.
+fn is_broken(vectors: &TextVectors) -> bool {
+    vectors.parts.iter().chain([&vectors.document]).flatten().any(|number| !number.is_finite())
 }
 
 /// Recorded vectors, each scaled to length one.
@@ -270,7 +292,7 @@ fn component(name: &str, value: f64) -> Component {
 fn add_components(components: &mut Vec<Component>, round: &Round, place: usize) {
     let mut add = |name: &str, value: f64| components.push(component(name, value));
     if let Some(copies) = &round.copies {
-        add("equal_answers", copies[place] as f64);
+        add("copies", copies[place] as f64);
     }
     if let Some(votes) = &round.votes {
         add("entity_weight", votes[place]);

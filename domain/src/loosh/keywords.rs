@@ -1,12 +1,13 @@
-//! Keywords of a prompt by TF-IDF against the answers (spec 3.3), as scikit-learn's `TfidfVectorizer` finds them: words
+//! Keywords of a prompt by TF-IDF against the answers (spec 3.3), and how alike the words of answers are (spec 3.11), as scikit-learn's `TfidfVectorizer` finds them: words
 //! of two or more characters without English stop words, single and in pairs, at most 5,000.
 //!
-//! Diagnostic, except that it stands in for coverage when the prompt has no components. Ties among equally rare words are
+//! The keywords are diagnostic, except that it stands in for coverage when the prompt has no components. Ties among equally rare words are
 //! broken by numpy's unstable sort (see `math::order`).
 
+use super::matrix::SquareMatrix;
 use super::words::{STOP, has};
 use crate::math::order::argsort;
-use crate::math::{ln, norm};
+use crate::math::{ln, norm, sqrt};
 use crate::text::{is_word, length, lower, strip};
 
 /// More features than this are cut by total frequency.
@@ -107,13 +108,56 @@ fn scores_of_first(documents: &[Vec<Feature>], kept: &[Feature]) -> Vec<f64> {
             return 0.0;
         }
         let having = documents.iter().filter(|document| document.binary_search(feature).is_ok()).count();
-        // Smoothed: as if one more document held every feature.
-        let rarity = ln((documents.len() + 1) as f64 / (having + 1) as f64) + 1.0;
-        frequency as f64 * rarity
+        frequency as f64 * rarity(documents.len(), having)
     };
     let scores: Vec<f64> = kept.iter().map(score).collect();
     let length = norm(&scores);
     if length > 0.0 { scores.iter().map(|score| score / length).collect() } else { scores }
+}
+
+/// Smoothed: as if one more document held every feature.
+fn rarity(documents: usize, having: usize) -> f64 {
+    ln((documents + 1) as f64 / (having + 1) as f64) + 1.0
+}
+
+/// Pairwise cosines of the texts' TF-IDF: 1 with itself, 0 for a text without a telling word.
+pub fn word_similarity(texts: &[&str]) -> SquareMatrix {
+    let lowered: Vec<String> = texts.iter().map(|text| lower(text)).collect();
+    let words: Vec<Vec<&str>> = lowered.iter().map(|text| tokens(text)).collect();
+    let vocabulary = Vocabulary::new(&words);
+    let documents: Vec<Vec<Feature>> = words.iter().map(|words| vocabulary.features(words)).collect();
+    let kept = most_frequent(&documents);
+    let size = texts.len();
+    // By feature: who has it, and how much.
+    let mut holders: Vec<Vec<(usize, f64)>> = vec![Vec::new(); kept.len()];
+    for (at, document) in documents.iter().enumerate() {
+        for same in document.chunk_by(|a, b| a == b) {
+            if let Ok(place) = kept.binary_search(&same[0]) {
+                holders[place].push((at, same.len() as f64));
+            }
+        }
+    }
+    let mut squares = vec![0.0; size];
+    for holding in &mut holders {
+        let rarity = rarity(size, holding.len());
+        for (at, weight) in holding.iter_mut() {
+            *weight *= rarity;
+            squares[*at] += *weight * *weight;
+        }
+    }
+    let mut cells = vec![0.0; size * size];
+    for holding in &holders {
+        for (place, (i, left)) in holding.iter().enumerate() {
+            let row = &mut cells[i * size..(i + 1) * size];
+            holding[place..].iter().for_each(|(j, right)| row[*j] += left * right);
+        }
+    }
+    let lengths: Vec<f64> = squares.iter().map(|square| sqrt(*square)).collect();
+    SquareMatrix::from_cells(size, |i, j| {
+        let (first, second) = (i.min(j), i.max(j));
+        let product = cells[first * size + second];
+        if product > 0.0 { product / (lengths[first] * lengths[second]) } else { 0.0 }
+    })
 }
 
 /// Share of the keywords that occur in the answer; `None` without keywords.
@@ -144,6 +188,23 @@ mod tests {
         assert!(keywords("the of and", &["the"], 10).is_empty());
         assert!(keywords("a b c", &[], 10).is_empty());
     }
+
+    #[test]
+    fn words_in_common_make_texts_alike() {
+        // scikit-learn 1.9.1, TfidfVectorizer(ngram_range=(1, 2), stop_words="english", max_features=5000).
+        let texts = ["The moon pulls the tides.", "tides: the MOON pulls", "Coasts shape tides", "of the"];
+        let found = word_similarity(&texts);
+        assert_eq!(found.others(3), [0.0; 3]);
+        assert!((found.get(0, 0) - 1.0).abs() < 1e-12);
+        for (i, j, expected) in WORDS_ALIKE {
+            assert!((found.get(i, j) - expected).abs() < 1e-12, "{i} {j} {}", found.get(i, j));
+            assert_eq!(found.get(i, j).to_bits(), found.get(j, i).to_bits());
+        }
+        assert_eq!(word_similarity(&[]).size(), 0);
+    }
+
+    const WORDS_ALIKE: [(usize, usize, f64); 3] =
+        [(0, 1, 0.6943941217489826), (0, 2, 0.10728059403403598), (1, 2, 0.10728059403403598)];
 
     #[test]
     fn features_are_limited() {

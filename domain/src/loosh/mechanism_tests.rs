@@ -342,3 +342,6 @@ fn outside_scores_are_hostile_input() {
     }
     assert_eq!(loosh("readme").external_scores(br#"{"scores":{}}"#), None);
 }
+
+#[path = "weakness_tests.rs"]
+mod weaknesses;

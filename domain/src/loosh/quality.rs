@@ -1,7 +1,8 @@
 //! Quality of answers (spec 3.3): relevance, coherence, coverage, complexity, density, specificity, and their composite.
 //!
 //! The scorer needs the vectors of sentences and of the prompt's components; without them the heuristic stands in. The
-//! weights of the composite sum to 1.4 upstream, so that decent answers saturate at 1; that is kept.
+//! weights of the composite sum to 1.4 upstream, so that decent answers saturate at 1; `loosh/assay-1` has weights that sum
+//! to 1.
 
 use super::constants::{HeuristicWeights, Scorer, SignalWeights};
 use super::heuristics;

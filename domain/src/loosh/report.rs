@@ -2,15 +2,19 @@
 //!
 //! Nothing here enters an emission or a weight. Upstream keeps the first for its service and never enabled the second.
 
+use std::collections::BTreeSet;
+
 use super::consensus::polarity;
+use super::keywords::word_similarity;
 use super::matrix::SquareMatrix;
-use super::sybil::{Limits, Report, detect, long_enough, structural_similarity};
+use super::sybil::{FusedPair, Limits, Report, detect, fused_pairs, long_enough, structural_similarity};
 use crate::events::Component;
 
 /// The detector's findings among the answers of a round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alike {
     report: Report,
+    fused: Vec<FusedPair>,
     /// For each answer the largest structural similarity to another one.
     structure: Vec<f64>,
 }
@@ -20,21 +24,30 @@ pub fn alike(texts: &[&str], similarity: &SquareMatrix, limits: &Limits) -> Opti
     if texts.len() < 2 {
         return None;
     }
-    let report = detect(similarity, &long_enough(texts, limits), limits);
+    let included = long_enough(texts, limits);
+    let report = detect(similarity, &included, limits);
     let structural = structural_similarity(texts);
+    let fused = fused_pairs(similarity, &word_similarity(texts), &structural, &included, &limits.fusion);
     let nearest = |(at, row): (usize, &Vec<f32>)| {
         let others = row.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, value)| *value);
         f64::from(others.fold(f32::NEG_INFINITY, f32::max))
     };
-    Some(Alike { structure: structural.iter().enumerate().map(nearest).collect(), report })
+    Some(Alike { structure: structural.iter().enumerate().map(nearest).collect(), report, fused })
 }
 
 impl Alike {
+    /// Pairs that are suspicious by vectors alone or in several ways, each once.
+    fn pairs(&self) -> BTreeSet<(usize, usize)> {
+        let by_vectors = self.report.pairs.iter().map(|(i, j, _)| (*i, *j));
+        by_vectors.chain(self.fused.iter().map(|found| found.pair)).collect()
+    }
+
     /// Figures of the round.
     pub fn of_round(&self) -> Vec<Component> {
         vec![
             component("alike_threshold", self.report.distribution.adaptive_high_threshold),
-            component("alike_pairs", self.report.pairs.len() as f64),
+            component("alike_pairs", self.pairs().len() as f64),
+            component("alike_in_several_ways", self.fused.len() as f64),
             component("alike_groups", self.report.groups.len() as f64),
         ]
     }
@@ -42,7 +55,7 @@ impl Alike {
     /// Figures of an answer: how many are suspiciously like it, the group that it is in (1 for the first, 0 for none), and
     /// the nearest structure.
     pub fn of_answer(&self, place: usize) -> Vec<Component> {
-        let pairs = self.report.pairs.iter().filter(|(i, j, _)| *i == place || *j == place).count();
+        let pairs = self.pairs().iter().filter(|(i, j)| *i == place || *j == place).count();
         let group = self.report.groups.iter().position(|group| group.members.contains(&place));
         vec![
             component("alike_answers", pairs as f64),
@@ -74,6 +87,8 @@ mod tests {
         let value =
             |components: Vec<Component>, name: &str| components.into_iter().find(|c| c.name == name).unwrap().value;
         assert_eq!(value(found.of_round(), "alike_pairs"), 1.0);
+        assert_eq!(value(found.of_round(), "alike_in_several_ways"), 1.0);
+        assert_eq!(value(found.of_answer(1), "alike_answers"), 1.0);
         assert_eq!(value(found.of_answer(0), "alike_group"), 1.0);
         assert_eq!(value(found.of_answer(2), "alike_group"), 0.0);
         assert!((value(found.of_answer(1), "alike_structure") - 1.0).abs() < 1e-6);

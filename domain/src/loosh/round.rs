@@ -11,7 +11,7 @@ use super::individual::{Filtered, Scores, scores};
 use super::matrix::{Embedding, SquareMatrix, cosines, select, similarity};
 use super::outlier;
 use super::quality::{self, Answer, Breakdown, Prompt};
-use super::remedies;
+use super::remedies::{self, Standing};
 use crate::math;
 use crate::text::{strip, word_count};
 
@@ -55,7 +55,7 @@ pub struct QualityStage {
 pub struct Round {
     /// Similarity of all answers, before any stage.
     pub similarity: SquareMatrix,
-    /// How many answers have the same words, where the rule set asks.
+    /// How many answers are copies of each other, where the rule set asks.
     pub copies: Option<Vec<u64>>,
     /// Votes that were used: the owners' caps and what copies leave of them.
     pub votes: Option<Vec<f64>>,
@@ -144,6 +144,9 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
         let verdict: Vec<bool> = found.scores.iter().map(|score| *score >= rule.threshold).collect();
         stages.apply(Stage::Quality, &verdict);
     }
+    let lone = quality.as_ref().and_then(|_| remedies::lone_survivor(&stages.kept, constants.remedies.as_ref()));
+    let lone =
+        lone.and_then(|at| Some((at, single_answer(prompt.embedding, entries[at].answer.embedding, constants)?)));
     let qualities = |kept: &[bool]| quality.as_ref().map(|found| select(&found.scores, kept));
     let (outlier_factors, decision) =
         outlier::filter(&select(&embeddings, &stages.kept), qualities(&stages.kept).as_deref(), &constants.outliers);
@@ -160,7 +163,7 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
     let surviving_quality = qualities(&kept);
     let surviving_votes = votes.map(|votes| select(votes, &kept));
     let agreement = agreement(&surviving, surviving_quality.as_deref(), surviving_votes.as_deref());
-    let theta = agreement.theta(constants.consensus.lambda);
+    let theta = lone.map_or_else(|| agreement.theta(constants.consensus.lambda), |(_, (consensus, _))| consensus);
     let confidences: Vec<f64> = entries.iter().map(|entry| entry.confidence).collect();
     let filtered = Filtered {
         embeddings: &embeddings,
@@ -174,12 +177,17 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
     let individual = scores(&filtered, &constants.individual, constants.diversity.as_ref());
     let best = best_answer(individual.as_ref(), constants);
     let times: Vec<u64> = entries.iter().map(|entry| entry.response_time_ms).collect();
-    let earned = emissions(&times, theta, &kept, best, &constants.emissions).map(|earned| {
-        match (&copies, &constants.remedies) {
-            (Some(copies), Some(rule)) => remedies::paid(earned, &kept, copies, rule),
-            _ => earned,
+    let earned = match lone {
+        Some((at, (_, emission))) => Ok(alone(count, at, emission)),
+        None => emissions(&times, theta, &kept, best, &constants.emissions),
+    };
+    let earned = match (&copies, &shared, &constants.remedies) {
+        (Some(copies), Some(votes), Some(rule)) => {
+            let quality = quality.as_ref().map(|found| found.scores.as_slice());
+            earned.map(|all| remedies::paid(all, &Standing { members: &kept, copies, votes, quality }, rule))
         }
-    });
+        _ => earned,
+    };
     Round {
         quality,
         outlier_factors,
@@ -198,6 +206,12 @@ pub fn evaluate(prompt: &Prompt<'_>, entries: &[Entry<'_>], votes: Option<&[f64]
         copies,
         similarity: all,
     }
+}
+
+/// Emissions of a round that one answer survived: its own, without a share of time.
+fn alone(count: usize, at: usize, emission: f64) -> Vec<Emission> {
+    let of = |place: usize| Emission { time_share: 0.0, emission: if place == at { emission } else { 0.0 } };
+    (0..count).map(of).collect()
 }
 
 /// The scorer where sentence vectors are recorded, the heuristic otherwise; then the gate.

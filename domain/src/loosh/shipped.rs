@@ -65,7 +65,7 @@ impl Constants {
             collection: Collection { miners: 7, deadline_ms: 60_000 },
             test_mode_prefix: Some("[TEST MODE]".to_owned()),
             single_answer: Some(SingleAnswer { minimum_relevance: 0.2, consensus: 1.0, emission: 1.0 }),
-            entity_caps: Some(EntityCaps { maximum_votes: 1.0, minimum_group: 2 }),
+            entity_caps: Some(EntityCaps { maximum_votes: 1.0, minimum_group: 2, linked: false }),
             quality: Some(Quality {
                 threshold: 0.35,
                 relevance_gate: 0.2,
@@ -115,14 +115,38 @@ impl Constants {
         }
     }
 
-    /// `loosh/assay-1`: the running upstream with these changes. Whom a stage drops earns nothing; the consensus score
-    /// is the mean agreement, without a deviation added (λ = 0); copies of an answer earn and vote as one; an answer needs a
-    /// word.
+    /// `loosh/assay-1`: the running upstream with these changes (numbers are those of the known weaknesses, spec 7).
+    ///
+    /// Whom a stage drops earns nothing (3); quality multiplies what is earned, and the bonus for the lead counts
+    /// hundredths of a point, so that it reaches its range (7); the signals' weights sum to 1, with thresholds in
+    /// proportion, so that quality does not saturate (4); the consensus score is the mean agreement, without a deviation
+    /// added (5); the only answer that passes the quality stage is paid as a single answer (6); an entity shares one vote
+    /// and one emission, whether it is known by address or by coldkey (8), and so do near copies; failures count as 0 (16)
+    /// and pings alone keep no weight (15); the sybil penalty leaves the 2 % that upstream announced (17); pairs are
+    /// suspicious by fixed thresholds until a round has enough of them for percentiles (3.11).
     pub fn assay_1() -> Self {
         let upstream = Self::v1_2_8();
+        let remedies = Remedies {
+            minimum_words: 1,
+            members_only: true,
+            copy_similarity: 0.5,
+            owners_share: true,
+            lone_survivor: true,
+            quality_pays: true,
+            failures_count: true,
+            broken_vectors_apart: true,
+            freshness_by_work: true,
+        };
         Self {
+            entity_caps: upstream.entity_caps.map(|caps| EntityCaps { linked: true, ..caps }),
+            // 0.35 / 1.4 and 0.6 / 1.4: what the thresholds were of weights that summed to 1.4.
+            quality: upstream.quality.map(|q| Quality { threshold: 0.25, weights: SignalWeights::default(), ..q }),
+            diversity: upstream.diversity.map(|d| Diversity { minimum_quality: 0.43, ..d }),
             consensus: Consensus { lambda: 0.0, ..upstream.consensus },
-            remedies: Some(Remedies { minimum_words: 1, members_only: true, equal_answers_share: true }),
+            emissions: Emissions { bonus_scale: 10.0, ..upstream.emissions },
+            sybil_penalty: upstream.sybil_penalty.map(|penalty| SybilPenalty { retention: 0.02, ..penalty }),
+            sybil_detection: Some(Limits { high: 0.92, very_high: 0.97, percentile_pairs: 1000, ..Limits::default() }),
+            remedies: Some(remedies),
             ..upstream
         }
     }

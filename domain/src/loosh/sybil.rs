@@ -1,7 +1,8 @@
 //! Sybil detection on a round's similarity (spec 3.11): adaptive thresholds, suspicious pairs, strict groups, structure.
 //!
-//! A report, not a score: nothing here enters emissions or weights. Upstream's trajectory fingerprints (k-means with a
-//! library's random numbers) are left out. In small rounds the closest pair is always flagged, by construction.
+//! A report, not a score: nothing here enters emissions or weights. Upstream's trajectory fingerprints are left out: they
+//! are centroids of k-means with a library's random numbers, which no other program can repeat. In small rounds the closest
+//! pair is always flagged, by construction; our own rules wait for enough pairs before they look at percentiles.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct Limits {
     pub high: f64,
     /// Least similarity of a very suspicious pair.
     pub very_high: f64,
+    /// With fewer pairs than this the thresholds above stand, whatever the percentiles are.
+    pub percentile_pairs: u64,
     /// Percentile for suspicious pairs.
     pub high_percentile: f64,
     /// Percentile for very suspicious pairs.
@@ -31,12 +34,29 @@ pub struct Limits {
     pub minimum_group: u32,
     /// Least similarity inside a group.
     pub internal: f64,
+    /// Pairs that are alike in several ways at once.
+    pub fusion: Fusion,
+}
+
+/// When a pair is alike in several ways at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fusion {
+    /// Least similarity of the vectors.
+    pub meaning: f64,
+    /// Least similarity of the words.
+    pub words: f64,
+    /// Least similarity of the structure.
+    pub structure: f64,
+    /// In how many of the three a pair must be alike.
+    pub ways: u8,
 }
 
 impl Limits {
-    /// Whether its percentiles are some.
+    /// Whether its percentiles are some, and of something.
     pub fn usable(&self) -> bool {
-        [self.high_percentile, self.very_high_percentile].iter().all(|q| (0.0..=100.0).contains(q))
+        self.percentile_pairs > 0
+            && [self.high_percentile, self.very_high_percentile].iter().all(|q| (0.0..=100.0).contains(q))
     }
 
     fn least_members(&self) -> usize {
@@ -49,17 +69,19 @@ impl Default for Limits {
         Self {
             high: 0.80,
             very_high: 0.88,
+            percentile_pairs: 3,
             high_percentile: 99.9,
             very_high_percentile: 99.99,
             minimum_characters: 50,
             minimum_group: 2,
             internal: 0.90,
+            fusion: Fusion { meaning: 0.92, words: 0.85, structure: 0.80, ways: 2 },
         }
     }
 }
 
 /// How the similarities of a round are distributed, and the thresholds that follow. The distribution is all zeros when
-/// fewer than three pairs are long enough to be looked at.
+/// too few pairs are long enough to be looked at.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[allow(missing_docs, reason = "percentiles and thresholds under upstream's names")]
 pub struct Distribution {
@@ -92,7 +114,7 @@ pub fn distribution(similarity: &SquareMatrix, included: &[bool], limits: &Limit
         floor_very_high_threshold: limits.very_high,
         ..Distribution::default()
     };
-    if values.len() < 3 {
+    if (values.len() as u64) < limits.percentile_pairs {
         return floors;
     }
     let at = |q: f64| percentile(&values, q).unwrap_or_default();
@@ -123,6 +145,41 @@ pub fn suspicious_pairs(similarity: &SquareMatrix, included: &[bool], threshold:
         .collect();
     found.sort_by(|a, b| b.2.total_cmp(&a.2));
     found
+}
+
+/// A pair that is alike in several ways at once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FusedPair {
+    /// The answers, the earlier one first.
+    pub pair: (usize, usize),
+    /// Similarity of the vectors.
+    pub meaning: f64,
+    /// Similarity of the words.
+    pub words: f64,
+    /// Similarity of the structure.
+    pub structure: f64,
+}
+
+/// Pairs that are alike in as many ways as the rule asks, in order of the answers.
+pub fn fused_pairs(
+    similarity: &SquareMatrix,
+    words: &SquareMatrix,
+    structure: &[Vec<f32>],
+    included: &[bool],
+    rule: &Fusion,
+) -> Vec<FusedPair> {
+    let among = pairs(similarity.size()).filter(|(i, j)| included[*i] && included[*j]);
+    let measured = among.map(|(i, j)| FusedPair {
+        pair: (i, j),
+        meaning: similarity.get(i, j),
+        words: words.get(i, j),
+        structure: f64::from(structure[i][j]),
+    });
+    let ways = |found: &FusedPair| {
+        let alike = [found.meaning >= rule.meaning, found.words >= rule.words, found.structure >= rule.structure];
+        alike.into_iter().filter(|alike| *alike).count() >= usize::from(rule.ways)
+    };
+    measured.filter(ways).collect()
 }
 
 /// Answers of which every two resemble each other.
@@ -239,6 +296,8 @@ pub fn detect(similarity: &SquareMatrix, included: &[bool], limits: &Limits) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loosh::constants::Constants;
+    use proptest::prelude::*;
 
     fn matrix(upper: &[f64]) -> SquareMatrix {
         let places: Vec<(usize, usize)> = pairs(4).collect();
@@ -268,6 +327,39 @@ mod tests {
         let all = detect(&similarity, &[true; 4], &Limits::default());
         assert_eq!(all.groups[0].members, [0, 1, 2, 3]);
         assert_eq!(long_enough(&["x", &"é".repeat(50)], &Limits::default()), [false, true]);
+    }
+
+    #[test]
+    fn a_pair_must_be_alike_in_two_ways() {
+        let rule = Limits::default().fusion;
+        let flat = |value: f64| SquareMatrix::from_cells(2, |_, _| value);
+        for (meaning, words, structure, fused) in [
+            (0.92, 0.85, 0.1, true),
+            (0.92, 0.1, 0.85, true),
+            (0.1, 0.85, 0.85, true),
+            (0.91, 0.85, 0.75, false),
+            (0.99, 0.84, 0.75, false),
+        ] {
+            let structure = vec![vec![structure; 2]; 2];
+            let found = fused_pairs(&flat(meaning), &flat(words), &structure, &[true; 2], &rule);
+            assert_eq!(found.iter().map(|pair| pair.pair).collect::<Vec<_>>(), [(0, 1)][..usize::from(fused)]);
+            assert!(fused_pairs(&flat(1.0), &flat(1.0), &structure, &[true, false], &rule).is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn upstream_always_flags_the_closest_pair(upper in proptest::collection::vec(0.80f64..0.9, 6)) {
+            let similarity = matrix(&upper);
+            let closest = upper.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let theirs = detect(&similarity, &[true; 4], &Limits::default());
+            prop_assert!(theirs.pairs.iter().any(|(_, _, value)| *value == closest));
+            // Under our own rules answers that are as near as honest ones are do not raise suspicion.
+            let ours = Constants::assay_1().sybil_detection.unwrap_or_default();
+            prop_assert!(detect(&similarity, &[true; 4], &ours).pairs.is_empty());
+            let copies = SquareMatrix::from_cells(4, |_, _| 0.95);
+            prop_assert_eq!(detect(&copies, &[true; 4], &ours).pairs.len(), 6);
+        }
     }
 
     #[test]

