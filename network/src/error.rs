@@ -49,6 +49,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A Fernet key or token cannot be used; never says more of either.
+    #[error("fernet: {0}")]
+    Fernet(&'static str),
     /// A text is not an address of this network.
     #[error(transparent)]
     Ss58(#[from] domain::ss58::Ss58Error),

@@ -2,13 +2,16 @@
 //!
 //! [`keys`] holds the sr25519 hotkeys that sign requests, answers and extrinsics; [`checkpoint_key`] the Ed25519 key
 //! that signs checkpoints of the log; [`key_file`] keeps both on disk, readable by their owner only; [`address`] decides
-//! which addresses a miner may name; [`note`] makes signers of notes of both kinds of key.
+//! which addresses a miner may name; [`note`] makes signers of notes of both kinds of key. [`fiber`] has the texts that
+//! Loosh's dialect of fiber signs, and [`fernet`] the envelope of its payloads.
 //!
 //! **Invariant:** no secret leaves this crate except into a key file: no `Display`, no `Serialize`, and `Debug` shows
 //! the public half only.
 
 pub mod address;
 pub mod checkpoint_key;
+pub mod fernet;
+pub mod fiber;
 pub mod key_file;
 pub mod keys;
 pub mod note;
