@@ -3,6 +3,8 @@
 //! Vectors that a miner sends are not read (upstream has ignored them since 2024, because they can be forged), and neither
 //! are its uid and its checksum, which are constants.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -27,7 +29,7 @@ pub enum AnswerError {
     /// No output at all.
     #[error("cgp_output has no element")]
     NoOutput,
-    /// An output without tags.
+    /// An element that is null, without tags, or whose tags are no list of texts: what upstream fails on for everybody.
     #[error("the element of cgp_output has no tags")]
     NoTags,
     /// Over [`MAX_TAGS`].
@@ -43,6 +45,17 @@ struct Body {
     cgp_output: Option<Vec<Option<Output>>>,
 }
 
+/// The protocol alone: a list of objects or nulls.
+#[derive(Deserialize)]
+struct Elements {
+    cgp_output: Vec<Option<BTreeMap<String, IgnoredAny>>>,
+}
+
+/// Whether a body that is no answer is one of the protocol all the same, with an element.
+fn has_element(body: &[u8]) -> bool {
+    serde_json::from_slice::<Elements>(body).is_ok_and(|found| !found.cgp_output.is_empty())
+}
+
 #[derive(Deserialize)]
 struct Output {
     tags: Option<Vec<String>>,
@@ -52,19 +65,23 @@ struct Output {
 /// The answer in a response's body. Only the first element of `cgp_output` counts.
 ///
 /// # Errors
-/// Says what is wrong with the body; upstream gives up the whole batch for most of these.
+/// Says what is wrong with the body; upstream gives up the whole round for [`AnswerError::NoTags`].
 pub fn parse(body: &[u8]) -> Result<Answer, AnswerError> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| AnswerError::Malformed(error.to_string()))?;
-    let first = body.cgp_output.and_then(|output| output.into_iter().next()).flatten();
-    let output = first.ok_or(AnswerError::NoOutput)?;
-    let tags = output.tags.ok_or(AnswerError::NoTags)?;
+    let body: Body = match serde_json::from_slice(body) {
+        Ok(body) => body,
+        Err(_) if has_element(body) => return Err(AnswerError::NoTags),
+        Err(error) => return Err(AnswerError::Malformed(error.to_string())),
+    };
+    let first = body.cgp_output.and_then(|output| output.into_iter().next());
+    let Output { tags, profiles } = first.ok_or(AnswerError::NoOutput)?.ok_or(AnswerError::NoTags)?;
+    let tags = tags.ok_or(AnswerError::NoTags)?;
     if tags.len() > MAX_TAGS {
         return Err(AnswerError::TooManyTags(tags.len()));
     }
     if let Some(at) = tags.iter().position(|tag| tag.contains('\0')) {
         return Err(AnswerError::Nul(at));
     }
-    Ok(Answer { tags, profiles: output.profiles.map_or(0, |profiles| profiles.len()) })
+    Ok(Answer { tags, profiles: profiles.map_or(0, |profiles| profiles.len()) })
 }
 
 #[cfg(test)]
@@ -89,15 +106,18 @@ mod tests {
             (r#"{}"#, AnswerError::NoOutput),
             (r#"{"cgp_output":null}"#, AnswerError::NoOutput),
             (r#"{"cgp_output":[]}"#, AnswerError::NoOutput),
-            (r#"{"cgp_output":[null]}"#, AnswerError::NoOutput),
+            (r#"{"cgp_output":[null]}"#, AnswerError::NoTags),
             (r#"{"cgp_output":[{}]}"#, AnswerError::NoTags),
+            (r#"{"cgp_output":[{"tags":null}]}"#, AnswerError::NoTags),
+            (r#"{"cgp_output":[{"tags":["a",1]}]}"#, AnswerError::NoTags),
+            (r#"{"cgp_output":[{"tags":"abc"}]}"#, AnswerError::NoTags),
             (r#"{"cgp_output":[{"tags":["a","b\u0000"]}]}"#, AnswerError::Nul(1)),
         ] {
             assert_eq!(parse(body.as_bytes()), Err(expected), "{body}");
         }
         let many = format!(r#"{{"cgp_output":[{{"tags":[{}]}}]}}"#, vec!["\"a\""; 1001].join(","));
         assert_eq!(parse(many.as_bytes()), Err(AnswerError::TooManyTags(1001)));
-        for body in [r#"{"cgp_output":[{"tags":["a",1]}]}"#, r#"{"cgp_output":[{"tags":"abc"}]}"#, "[]", "", "\u{0}"] {
+        for body in [r#"{"cgp_output":"abc"}"#, r#"{"cgp_output":["abc"]}"#, "[]", "", "\u{0}"] {
             assert!(matches!(parse(body.as_bytes()), Err(AnswerError::Malformed(_))), "{body}");
         }
     }

@@ -53,14 +53,10 @@ pub struct Collection {
     pub miners: u16,
     /// Milliseconds until the collector gives up.
     pub deadline_ms: u32,
-    /// Statuses after which a miner is asked once more.
-    pub retried: Vec<u16>,
     /// Whether miners are told which conversation and window it is: not when masked.
     pub masked: bool,
     /// The shape in which a window is sent.
     pub form: Form,
-    /// Neurons with a validator permit and more than this stake are not asked, in whole tokens.
-    pub validator_stake: u64,
 }
 
 /// The shape in which a window is sent (spec 2.1).
@@ -121,8 +117,18 @@ pub struct Tags {
     pub clean_truth: bool,
     /// Whether lines are escaped in prompts. Upstream's are not, so that a line can forge speakers and instructions.
     pub escape_lines: bool,
+    /// Whether models reply in JSON, whose form is checked strictly. Upstream reads free text, and cuts the last character of
+    /// a validation reply that never says "malformed".
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub json_replies: bool,
     /// Cleaning and validation of the miners' tags; `null`: they count as sent.
     pub validation: Option<Validation>,
+}
+
+/// Left out of the canonical JSON of rule sets without it.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Validation of a miner's tags by a model.
@@ -135,8 +141,6 @@ pub struct Validation {
     pub longest_tag: u64,
     /// Which tags of a reply count.
     pub membership: Membership,
-    /// Whether a reply that never says "malformed" is taken whole; upstream cuts its last character.
-    pub keep_unmarked: bool,
 }
 
 /// Which tags of a validation reply count.
@@ -169,10 +173,12 @@ pub struct Evaluator {
     pub hold_at_zero: bool,
     /// Penalties; upstream has none for named entities.
     pub penalties: Option<Penalties>,
-    /// Whether answers of a round with the same set of tags share one score.
-    pub share_duplicates: bool,
-    /// Whether an answer whose tags clean to nothing costs nobody else anything. Upstream's 2.30.65 fails on it and gives the
-    /// round up for everybody, so that one miner can keep all others from being scored.
+    /// Similarity of two sets of tags ([`super::overlap::jaccard`]) from which on the answers are copies, which share one
+    /// score; `null`: nobody shares.
+    pub share_copies: Option<f64>,
+    /// Whether an answer without a usable tag costs nobody else anything. Upstream's 2.30.65 fails on an element that is null
+    /// or has no tags, and on tags that clean to nothing, and gives the round up for everybody, so that one miner can keep all
+    /// others from being scored.
     pub isolate_empty: bool,
 }
 
@@ -192,7 +198,7 @@ pub struct Profiles {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payout {
-    /// Curve over the ranks; `null`: weights are shares of the scores.
+    /// Curve over the ranks, under which a power of the averages has no effect; `null`: weights are shares of the scores.
     pub curve: Option<Curve>,
     /// Averages below this count as 0 before the scores are made; 0: all count.
     pub minimum_average: f64,
@@ -226,6 +232,13 @@ pub struct Burn {
     pub whole_when_alone: bool,
 }
 
+impl Constants {
+    /// Whether an answer without a usable tag fails alone.
+    pub(super) fn isolates_empty(&self) -> bool {
+        self.evaluator.as_ref().is_none_or(|rule| rule.isolate_empty)
+    }
+}
+
 impl mechanism::Constants for Constants {
     const ALGORITHM: &'static str = "cgp";
 
@@ -254,7 +267,6 @@ impl mechanism::Constants for Constants {
             ("models.dimensions", positive, self.models.iter().all(|model| model.dimensions > 0)),
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
-            ("collection.retried", "must list at most 16 statuses", self.collection.retried.len() <= 16),
             ("batch.conversations", "must lie between 1 and 1000", (1..=1000).contains(&self.batch.conversations)),
             ("windows.size", "must lie between 1 and 10000", (1..=10_000).contains(&self.windows.size)),
             ("windows.fallback_size", "must be at most 10000", self.windows.fallback_size <= 10_000),
@@ -273,6 +285,11 @@ impl mechanism::Constants for Constants {
                 evaluator.is_none_or(|e| (1..=1000).contains(&e.scored_tags)),
             ),
             ("evaluator.weights", shares, evaluator.is_none_or(weights)),
+            (
+                "evaluator.share_copies",
+                "must be above 0 and at most 1",
+                evaluator.and_then(|e| e.share_copies).is_none_or(|least| least > 0.0 && within(least)),
+            ),
             ("evaluator.penalties", shares, evaluator.and_then(|e| e.penalties.as_ref()).is_none_or(factors)),
             (
                 "profiles.weight",

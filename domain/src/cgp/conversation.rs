@@ -81,9 +81,28 @@ pub struct Quality {
     pub reason_details: String,
 }
 
-/// The verdict in a model's raw reply; none when it is not the JSON asked for, or the score is outside of 1 to 10.
-pub fn parse_quality(reply: &str) -> Option<Quality> {
-    let found: Quality = serde_json::from_str(reply).ok()?;
+/// The reasons that a verdict may name.
+pub const QUALITY_REASONS: [&str; 6] =
+    ["", "Speaker Misidentification", "Crosstalk", "Filler Word Overload", "Inaudible Section", "Transcription Errors"];
+
+/// The verdict in a model's raw reply; none when it is not the JSON asked for, or the score is outside of 1 to 10. Upstream
+/// needs nothing but the score; `strict`ly all three fields are there and no other, and the reason is one of
+/// [`QUALITY_REASONS`].
+pub fn parse_quality(reply: &str, strict: bool) -> Option<Quality> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        quality_score: f64,
+        primary_reason: String,
+        reason_details: String,
+    }
+    let found = if strict {
+        let Strict { quality_score, primary_reason, reason_details } = serde_json::from_str(reply).ok()?;
+        let known = QUALITY_REASONS.contains(&primary_reason.as_str());
+        known.then_some(Quality { quality_score, primary_reason, reason_details })?
+    } else {
+        serde_json::from_str(reply).ok()?
+    };
     (1.0..=10.0).contains(&found.quality_score).then_some(found)
 }
 
@@ -121,8 +140,15 @@ mod tests {
             (r#"{"quality_score": "9"}"#, false),
             ("nine", false),
         ] {
-            assert_eq!(passes(parse_quality(reply).as_ref(), Some(&gate)), passed, "{reply}");
+            assert_eq!(passes(parse_quality(reply, false).as_ref(), Some(&gate)), passed, "{reply}");
         }
+        let strictly = |reason: &str, more: &str| {
+            let reply = format!(r#"{{"quality_score": 9, "primary_reason": "{reason}", "reason_details": ""{more}}}"#);
+            parse_quality(&reply, true).is_some()
+        };
+        assert!(strictly("", "") && strictly("Crosstalk", ""));
+        assert!(!strictly("very good", "") && !strictly("", r#", "override": 10"#));
+        assert_eq!(parse_quality(r#"{"quality_score": 9}"#, true), None);
         assert!(passes(None, None));
     }
 

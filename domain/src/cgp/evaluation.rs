@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::bell;
 use super::constants::Evaluator;
-use super::overlap::{Overlap, OverlapScore, compare_sets, distinct};
+use super::overlap::{Overlap, OverlapScore, compare_sets, distinct, jaccard};
 use super::penalties::{Counts, Penalty, penalised};
 use super::similarity::{Neighbourhood, NoDirection, similarities};
 use super::statistics::Statistics;
@@ -57,7 +57,7 @@ pub struct Scored {
     pub adjusted: f64,
     /// Penalties with their factors, in the order of multiplication.
     pub penalties: Vec<(Penalty, f64)>,
-    /// How many answers of the window share the score; 1 unless they are the same and the rule set has them share.
+    /// How many answers of the window share the score; 1 unless there are copies of it and the rule set has them share.
     pub sharers: usize,
     /// The final score.
     pub score: f64,
@@ -140,17 +140,25 @@ pub fn evaluate(truth: &Truth<'_>, answers: &[Option<Answer<'_>>], rule: &Evalua
     let held = (known.as_slice(), truth.neighbourhood.as_ref());
     let mut outcomes: Vec<Outcome> =
         answers.iter().map(|answer| evaluate_one(held, answer.as_ref(), rule, seed)).collect();
-    if rule.share_duplicates {
-        let tags = answers.iter().map(|answer| answer.as_ref().and_then(|answer| answer.tags).unwrap_or_default());
-        let sets: Vec<Vec<&str>> = tags.map(distinct).collect();
-        for (outcome, own) in outcomes.iter_mut().zip(&sets) {
-            if let Ok(scored) = outcome {
-                scored.sharers = sets.iter().filter(|other| *other == own).count();
-                scored.score /= scored.sharers as f64;
-            }
-        }
+    if let Some(least) = rule.share_copies {
+        share(&mut outcomes, answers, least);
     }
     outcomes
+}
+
+/// Divides each score by the number of answers with a score that are copies of it, itself among them. Who earned nothing takes
+/// nothing from anybody.
+fn share(outcomes: &mut [Outcome], answers: &[Option<Answer<'_>>], least: f64) {
+    let tags = answers.iter().map(|answer| answer.as_ref().and_then(|answer| answer.tags).unwrap_or_default());
+    let earned = outcomes.iter().map(|outcome| score(outcome) > 0.0);
+    let sets: Vec<Vec<&str>> =
+        tags.zip(earned).map(|(tags, earned)| if earned { distinct(tags) } else { Vec::new() }).collect();
+    for (outcome, own) in outcomes.iter_mut().zip(&sets) {
+        if let Ok(scored) = outcome {
+            scored.sharers = sets.iter().filter(|other| jaccard(own, other) >= least).count().max(1);
+            scored.score /= scored.sharers as f64;
+        }
+    }
 }
 
 /// An answer under the document's rules.

@@ -109,6 +109,33 @@ fn the_same_answers_share_one_score() {
 }
 
 #[test]
+fn nearly_the_same_answers_share_too() {
+    let tags: Vec<String> = (0..20).map(|at| format!("o{at:02}")).collect();
+    // With the first `changed` tags replaced.
+    let copy = |changed: usize| -> Vec<String> {
+        tags.iter().enumerate().map(|(at, tag)| if at < changed { format!("{tag}x") } else { tag.clone() }).collect()
+    };
+    let sharers = |changed: usize, rule: &Evaluator| {
+        let copy = copy(changed);
+        let [own, copy] = [&tags, &copy].map(|tags| tags.iter().map(String::as_str).collect::<Vec<_>>());
+        let alone = score(&run(&[&own], rule)[0]);
+        let found = run(&[&own, &copy, &["mud", "mop", "mat"]], rule);
+        let sharers = found[0].as_ref().unwrap().sharers;
+        assert_eq!(score(&found[0]), alone / sharers as f64);
+        sharers
+    };
+    for (changed, expected) in [(0, 2), (1, 2), (5, 2), (6, 1)] {
+        assert_eq!(sharers(changed, &ours()), expected, "{changed}");
+        assert_eq!(sharers(changed, &running()), 1);
+    }
+    // Who earns nothing shares nothing: a list that is mostly another one's but has too few tags.
+    let found = run(&[&["okra", "olive", "oats"], &["okra", "olive"]], &ours());
+    assert_eq!(found[0].as_ref().unwrap().sharers, 1);
+    let spam = run(&[&["xylophone", "xenon", "xray"], &["xylophone", "xenon", "xray"]], &ours());
+    assert!(spam.iter().all(|outcome| outcome.as_ref().unwrap().sharers == 1 && score(outcome) == 0.0));
+}
+
+#[test]
 fn twenty_are_twenty_one_upstream() {
     let tags: Vec<String> = (0..25).map(|at| format!("o{at:02}")).collect();
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();

@@ -15,10 +15,11 @@ use super::conversation::{Line, parse_quality, passes};
 use super::requests::{self, GROUND_TRUTH, PROFILES, QUALITY, VALIDATE_TAGS, single_line};
 use super::similarity::Neighbourhood;
 use super::tags::{
-    clean_tag_set, embedded_tags, enough, parse_tag_reply, parse_validation, truth_tags, validation_input,
+    embedded_tags, enough, is_cut, parse_tag_json, parse_tag_reply, parse_validation, parse_validation_json,
+    truth_tags, validation_input,
 };
 use super::task::Task;
-use crate::draw::Stream;
+use super::windows::{self, of_conversation};
 use crate::events::TextRole;
 use crate::math::unit;
 use crate::mechanism::{EvaluationError, JudgementFact, MAX_PARTS, ResponseFact, RoundFacts, TextVectors, Want};
@@ -29,8 +30,10 @@ use crate::types::{Digest, Hotkey, Position, sha256};
 pub(super) struct Known {
     /// Verdict of the gate, where there is one and it can be read.
     pub quality: Option<f64>,
-    /// How many tags the tagger gave, of which at most [`MAX_PARTS`] are looked at.
-    pub truth_tags: usize,
+    /// Into how many windows it is cut.
+    pub windows: usize,
+    /// How many tags the tagger gave, of which at most [`MAX_PARTS`] are looked at. None without a reply in the form asked for.
+    pub truth_tags: Option<usize>,
     /// The ground truth; none when the conversation is left out.
     pub truth: Option<Vec<String>>,
 }
@@ -42,8 +45,10 @@ pub(super) struct Tags {
     pub sent: Vec<String>,
     /// How many a model was asked about; 0 without validation.
     pub asked: usize,
-    /// Those that count; none when nothing is left after cleaning, or the reply is empty.
+    /// Those that count; none when nothing is left after cleaning, or the reply is empty or not of the form asked for.
     pub counting: Option<Vec<String>>,
+    /// Whether the reply about them loses its last character.
+    pub cut: bool,
 }
 
 /// The canonical text of an answer.
@@ -92,18 +97,25 @@ impl Evidence<'_> {
     /// # Errors
     /// A verdict that is not recorded yet.
     pub(super) fn known(&self) -> Result<Known, EvaluationError> {
-        let mut known = Known { quality: None, truth_tags: 0, truth: None };
+        let windows = of_conversation(self.task.lines.len(), &self.constants.windows).len();
+        let mut known = Known { quality: None, windows, truth_tags: None, truth: None };
+        if !windows::enough(windows, None, &self.constants.windows) {
+            return Ok(known);
+        }
         if let Some(gate) = &self.constants.quality {
             let verdict = self.facts.judgement(QUALITY, None).ok_or_else(|| missing(QUALITY, None))?;
-            let verdict = parse_quality(&text(verdict));
+            let verdict = parse_quality(&text(verdict), self.constants.tags.json_replies);
             known.quality = verdict.as_ref().map(|verdict| verdict.quality_score);
             if !passes(verdict.as_ref(), Some(gate)) {
                 return Ok(known);
             }
         }
         let truth = self.facts.judgement(GROUND_TRUTH, None).ok_or_else(|| missing(GROUND_TRUTH, None))?;
-        let mut tags = parse_tag_reply(&text(truth));
-        known.truth_tags = tags.len();
+        let reply = text(truth);
+        let read =
+            if self.constants.tags.json_replies { parse_tag_json(&reply) } else { Some(parse_tag_reply(&reply)) };
+        let Some(mut tags) = read else { return Ok(known) };
+        known.truth_tags = Some(tags.len());
         tags.truncate(MAX_PARTS);
         // Upstream's bundle without a single usable tag is never ready.
         let usable = enough(tags.len(), &self.constants.tags) && !embedded_tags(&tags).is_empty();
@@ -123,16 +135,21 @@ impl Evidence<'_> {
     pub(super) fn tags(&self, response: &ResponseFact) -> Result<Tags, EvaluationError> {
         let (sent, input) = self.asked(response);
         let Some(rule) = &self.constants.tags.validation else {
-            return Ok(Tags { counting: Some(sent.clone()), sent, asked: 0 });
+            return Ok(Tags { counting: Some(sent.clone()), sent, asked: 0, cut: false });
         };
         let asked = input.len();
         if input.is_empty() {
-            return Ok(Tags { sent, asked, counting: None });
+            return Ok(Tags { sent, asked, counting: None, cut: false });
         }
         let hotkey = Some(response.miner.hotkey);
         let judged = self.facts.judgement(VALIDATE_TAGS, hotkey).ok_or_else(|| missing(VALIDATE_TAGS, hotkey))?;
-        let counting = parse_validation(&text(judged), &sent, &input, rule);
-        Ok(Tags { sent, asked, counting })
+        let reply = text(judged);
+        if self.constants.tags.json_replies {
+            let counting = parse_validation_json(&reply, &sent, &input, rule);
+            return Ok(Tags { sent, asked, counting, cut: false });
+        }
+        let counting = parse_validation(&reply, &sent, &input, rule);
+        Ok(Tags { sent, asked, counting, cut: is_cut(&reply) })
     }
 
     /// The tags that a miner sent, and those that a model is asked about: none without validation.
@@ -140,19 +157,27 @@ impl Evidence<'_> {
         // The text is what `parse_response` wrote; anything else holds no tag.
         let sent = serde_json::from_str::<Canonical>(&response.text).map(|answer| answer.tags).unwrap_or_default();
         let Some(rule) = &self.constants.tags.validation else { return (sent, Vec::new()) };
-        // Of the clean set, not of the answer's bytes: order and spelling draw no other sample.
-        let clean = listed(clean_tag_set(&sent).iter().map(String::as_str));
-        let label = format!("cgp/tags/1/{}", sha256(clean.as_bytes()));
-        let input = validation_input(&sent, rule, &mut Stream::new(self.seed(), &label));
+        let input = validation_input(&sent, rule, &self.seed());
         (sent, input)
     }
 
-    /// Whether an answer without a usable tag makes the rule set give the round up.
-    pub(super) fn spoilt(&self) -> bool {
-        let isolates = self.constants.evaluator.as_ref().is_none_or(|rule| rule.isolate_empty);
-        !isolates
+    /// Whether an answer has no usable tag, and the rule set gives the round up for that.
+    pub(super) fn spoils(&self, response: &ResponseFact) -> bool {
+        !self.constants.isolates_empty()
             && self.constants.tags.validation.is_some()
-            && self.facts.responses.iter().any(|response| self.asked(response).1.is_empty())
+            && self.asked(response).1.is_empty()
+    }
+
+    /// Whether an answer makes the rule set give the round up.
+    pub(super) fn spoilt(&self) -> bool {
+        self.facts.responses.iter().any(|response| self.spoils(response))
+    }
+
+    /// Lines with characters of XML that stand in prompts as they are, where they can forge speakers and instructions.
+    pub(super) fn unescaped_lines(&self) -> usize {
+        let lines = self.task.whole(self.constants.windows.maximum_lines);
+        let forges = |line: &&Line| line.text().contains(['<', '>', '&']);
+        if self.constants.tags.escape_lines { 0 } else { lines.iter().filter(forges).count() }
     }
 
     /// The neighbourhood of the ground truth.
@@ -255,14 +280,14 @@ impl Evidence<'_> {
     pub(super) fn before_issue(&self) -> Vec<Want> {
         let ask = |purpose| requests::of_conversation(purpose, self.task, self.constants).map(Want::Judgement);
         let lacks = |purpose| self.facts.judgement(purpose, None).is_none();
+        let known = self.known();
+        if let Ok(Known { truth: None, .. }) = known {
+            return Vec::new();
+        }
         if self.constants.quality.is_some() && lacks(QUALITY) {
             return ask(QUALITY).into_iter().collect();
         }
         let mut wants = Vec::new();
-        let known = self.known();
-        if let Ok(Known { truth: None, .. }) = known {
-            return wants;
-        }
         if lacks(GROUND_TRUTH) {
             wants.extend(ask(GROUND_TRUTH));
         }
@@ -294,7 +319,7 @@ impl Evidence<'_> {
             let (_, input) = self.asked(response);
             let hotkey = response.miner.hotkey;
             if !input.is_empty() && self.facts.judgement(VALIDATE_TAGS, Some(hotkey)).is_none() {
-                wants.extend(requests::of_tags(hotkey, &input).map(Want::Judgement));
+                wants.extend(requests::of_tags(hotkey, &input, self.constants.tags.json_replies).map(Want::Judgement));
             }
         }
         if !wants.is_empty() {

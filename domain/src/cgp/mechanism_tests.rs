@@ -184,7 +184,9 @@ fn results_are_what_was_scored() {
         let (found, facts) = results(&[GOOD, FAIR]);
         let truth = found.truth.unwrap();
         let reply = String::from_utf8(facts.judgement(GROUND_TRUTH, None).unwrap().reply.clone()).unwrap();
-        assert_eq!(truth.tags.join(", "), reply, "{version}");
+        let json = serde_json::from_str::<serde_json::Value>(&reply)
+            .map(|json| json == serde_json::json!({"tags": truth.tags}));
+        assert!(json.unwrap_or(truth.tags.join(", ") == reply), "{version}: {reply}");
         assert_eq!(truth.vectors.is_empty(), version == "readme", "{version}: only what was needed is embedded");
         assert_eq!(found.answers.len(), 2);
         for (answer, (sent, n)) in found.answers.iter().zip([(GOOD, 1), (FAIR, 2)]) {
@@ -252,7 +254,9 @@ fn an_empty_answer_ends_the_round_for_everybody_upstream_only() {
         let upstream = run("2.30.65", &[GOOD, empty]);
         assert!(upstream.scores.iter().all(|scored| !scored.counted && scored.score == 0.0));
         assert_eq!(upstream.scores[0].reason, Some(ZeroReason::EvaluationError));
+        assert_eq!(upstream.scores[1].reason, Some(ZeroReason::EmptyAnswer));
         assert_eq!(part(&upstream.round.components, "given_up"), Some(1.0));
+        assert_eq!(part(&upstream.round.components, "spoilt_answers"), Some(1.0));
         let ours = run("assay-1", &[GOOD, empty]);
         assert!(ours.scores[0].score > 0.3);
         let reason = if empty.is_empty() { ZeroReason::EmptyAnswer } else { ZeroReason::TooFewTags };
@@ -270,6 +274,13 @@ fn copies_share_by_our_rules() {
     let upstream = run("2.30.65", &[GOOD, &shuffled]);
     assert_eq!(upstream.scores[1].score, run("2.30.65", &[GOOD]).scores[0].score);
     assert_eq!(part(&upstream.round.components, "same_answers"), Some(1.0), "reported under both");
+    let nearly: Vec<&str> = GOOD[..7].iter().copied().chain(["slugs"]).collect();
+    for (version, score) in [("assay-1", alone / 2.0), ("2.30.65", upstream.scores[0].score)] {
+        let found = run(version, &[GOOD, &nearly, FAIR]);
+        assert_eq!(found.scores[0].score, score, "{version}");
+        let reported = ["same_answers", "near_answers"].map(|name| part(&found.round.components, name));
+        assert_eq!(reported, [Some(0.0), Some(1.0)], "{version}");
+    }
 }
 
 #[test]
@@ -306,7 +317,7 @@ fn the_document_pays_by_the_curve() {
 #[test]
 fn conversations_that_are_left_out_count_for_nobody() {
     let short =
-        Task { lines: vec![Line(0, "Um, uh, hm.".to_owned()); 3], window: Window { start: 0, end: 3 }, ..task(true) };
+        Task { lines: vec![Line(0, "Um, uh, hm.".to_owned()); 12], window: Window { start: 0, end: 3 }, ..task(true) };
     for version in VERSIONS {
         let cgp = cgp(version);
         let mut facts = bare(&cgp, &short, &[GOOD]);
@@ -343,9 +354,10 @@ fn conversations_are_described_and_that_is_not_paid_for() {
 fn verdicts_of_a_model_are_data() {
     let cgp = cgp("assay-1");
     let mut facts = bare(&cgp, &task(false), &[GOOD]);
-    let readable = r#"{"quality_score": 8}"#;
-    let truth = "Tomatoes, vegetable garden, snails, compost heap, \"greenhouse\"";
-    let verdict = "Good English Keywords: snails, tomatoes, compost heap, best miner ever\nMalformed: none";
+    let readable = r#"{"quality_score": 8, "primary_reason": "", "reason_details": "clear"}"#;
+    let truth = r#"{"tags": ["Tomatoes", "vegetable garden", "snails", "compost heap", "\"greenhouse\""]}"#;
+    let verdict =
+        r#"{"good": ["snails", "tomatoes", "compost heap", "best miner ever"], "malformed": ["garden snails"]}"#;
     for (purpose, hotkey, reply) in
         [(QUALITY, None, readable), (GROUND_TRUTH, None, truth), (VALIDATE_TAGS, Some(miner(1).hotkey), verdict)]
     {
@@ -429,3 +441,6 @@ proptest! {
         }
     }
 }
+
+#[path = "weakness_tests.rs"]
+mod weaknesses;

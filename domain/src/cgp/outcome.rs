@@ -2,8 +2,10 @@
 //! formulas are in `evaluation` and `bell`.
 //!
 //! Not a number cannot be recorded: a tag's similarity that is none is left out and counted in `not_finite`. The upstream
-//! weaknesses show in the components of every round: `tags_lost` (good tags that membership or cleaning lost), `same_answers`,
-//! `not_finite`, `sharers`, and `given_up` of a round that one empty answer ended for everybody.
+//! weaknesses show in the components of every round: `tags_lost` (good tags that membership or cleaning lost), `reply_cut` (a verdict
+//! that lost its last letter), `same_answers` and `near_answers`, `not_finite`, `penalty_inverted` (a negative score made better),
+//! `sharers`, `unescaped_lines`, `windows` of a conversation that is left out because it has too few, and `given_up` with
+//! `spoilt_answers` of a round that those ended for everybody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,8 +13,9 @@ use super::constants::{Constants, Evaluator};
 use super::derivation::tie_statistic;
 use super::evaluation::{Answer, BellReward, NotScored, Outcome, Scored, Truth, bell_rewards, evaluate, score};
 use super::evidence::{Evidence, Tags};
-use super::overlap::{Overlap, OverlapScore};
+use super::overlap::{Overlap, OverlapScore, distinct, jaccard};
 use super::penalties::Penalty;
+use super::rules::COPIES_FROM;
 use super::task::Task;
 use crate::events::{Component, DrawnMiner, ResponseScored, RoundEvaluated, ZeroReason};
 use crate::math;
@@ -31,17 +34,19 @@ pub(super) fn of(rule_set: &RuleSet, constants: &Constants, facts: &RoundFacts) 
     let known = evidence.known()?;
     let mut components = Vec::new();
     components.extend(known.quality.map(|quality| component("quality_score", quality)));
-    components.push(component("truth_tags", known.truth_tags as f64));
+    components.push(component("windows", known.windows as f64));
+    components.extend(known.truth_tags.map(|tags| component("truth_tags", tags as f64)));
+    components.extend(counted("unescaped_lines", evidence.unescaped_lines()));
     if known.truth.is_some() {
         components.extend(description(&evidence)?);
     }
     let scores = match (&known.truth, &constants.evaluator, &constants.overlap) {
-        (None, ..) => given_up(facts, &mut components),
-        (Some(_), Some(_), _) if evidence.spoilt() => given_up(facts, &mut components),
+        (None, ..) => given_up(&evidence, &mut components),
+        (Some(_), Some(_), _) if evidence.spoilt() => given_up(&evidence, &mut components),
         (Some(truth), Some(rule), _) => evaluated(&evidence, truth, rule, &mut components)?,
         (Some(truth), None, Some(rule)) => overlapping(&evidence, truth, rule)?,
         // Refused with the rule set's constants: one of the two is there.
-        (Some(_), None, None) => given_up(facts, &mut components),
+        (Some(_), None, None) => given_up(&evidence, &mut components),
     };
     Ok(Evaluation { round: round(rule_set, &evidence, &scores, components), scores })
 }
@@ -85,6 +90,11 @@ fn component(name: &str, value: f64) -> Component {
     Component { name: name.to_owned(), value }
 }
 
+/// What is told only where there is any of it.
+fn counted(name: &str, count: usize) -> Option<Component> {
+    (count > 0).then(|| component(name, count as f64))
+}
+
 fn zero(facts: &RoundFacts, miner: &DrawnMiner, reason: ZeroReason) -> ResponseScored {
     ResponseScored {
         challenge_id: facts.challenge_id.clone(),
@@ -104,10 +114,16 @@ fn failures(facts: &RoundFacts) -> impl Iterator<Item = ResponseScored> {
     facts.failures.iter().map(|(miner, reason)| zero(facts, miner, (*reason).into()))
 }
 
-/// A conversation that is left out, or a round that one answer ended: nobody's score counts.
-fn given_up(facts: &RoundFacts, components: &mut Vec<Component>) -> Vec<ResponseScored> {
+/// A conversation that is left out, or a round that one answer ended: nobody's score counts. Who ended it is told by the reason.
+fn given_up(evidence: &Evidence<'_>, components: &mut Vec<Component>) -> Vec<ResponseScored> {
+    let facts = evidence.facts;
     components.push(component("given_up", 1.0));
-    let answers = facts.responses.iter().map(|response| zero(facts, &response.miner, ZeroReason::EvaluationError));
+    let spoils: Vec<bool> = facts.responses.iter().map(|response| evidence.spoils(response)).collect();
+    components.extend(counted("spoilt_answers", spoils.iter().filter(|spoils| **spoils).count()));
+    let answers = facts.responses.iter().zip(spoils).map(|(response, spoils)| {
+        let reason = if spoils { ZeroReason::EmptyAnswer } else { ZeroReason::EvaluationError };
+        zero(facts, &response.miner, reason)
+    });
     answers.chain(failures(facts)).map(|scored| ResponseScored { counted: false, ..scored }).collect()
 }
 
@@ -190,6 +206,7 @@ fn evaluated(
         .collect();
     let outcomes = evaluate(&Truth { tags: &compared, neighbourhood }, &answers, rule, &evidence.seed());
     components.push(component("same_answers", same_answers(&tags) as f64));
+    components.push(component("near_answers", near_answers(&tags) as f64));
     let scored = facts.responses.iter().zip(tags.iter().zip(&outcomes)).map(|(response, (tags, outcome))| {
         let mut components = vec![
             component("response_time_ms", f64::from(response.response_time_ms)),
@@ -197,6 +214,7 @@ fn evaluated(
             component("tags_asked", tags.asked as f64),
             component("tags_lost", tags.asked.saturating_sub(tags.counting.as_ref().map_or(0, Vec::len)) as f64),
         ];
+        components.extend(counted("reply_cut", usize::from(tags.cut)));
         if let Ok(scored) = outcome {
             add(&mut components, scored);
         }
@@ -217,6 +235,14 @@ fn same_answers(tags: &[Tags]) -> usize {
     let sets: Vec<BTreeSet<&String>> =
         tags.iter().filter_map(|tags| Some(tags.counting.as_ref()?.iter().collect())).collect();
     sets.len() - sets.iter().collect::<BTreeSet<_>>().len()
+}
+
+/// How many answers are copies of an earlier one, the same or nearly so, by what `cgp/assay-1` calls that. Recorded under every
+/// rule set.
+fn near_answers(tags: &[Tags]) -> usize {
+    let sets: Vec<Vec<&str>> = tags.iter().filter_map(|tags| Some(distinct(tags.counting.as_ref()?))).collect();
+    let copies = |(at, own): &(usize, &Vec<&str>)| sets[..*at].iter().any(|other| jaccard(own, other) >= COPIES_FROM);
+    sets.iter().enumerate().filter(copies).count()
 }
 
 fn add(components: &mut Vec<Component>, scored: &Scored) {
@@ -247,6 +273,10 @@ fn add(components: &mut Vec<Component>, scored: &Scored) {
         };
         add(name, *factor);
     }
+    // Factors below 1 make a negative score better.
+    if scored.adjusted < 0.0 && scored.score > scored.adjusted && scored.score < 0.0 {
+        add("penalty_inverted", 1.0);
+    }
     add("sharers", scored.sharers as f64);
     add("final_miner_score", scored.score);
 }
@@ -254,6 +284,8 @@ fn add(components: &mut Vec<Component>, scored: &Scored) {
 fn reason(outcome: &Outcome, tags: &Tags) -> ZeroReason {
     match outcome {
         Err(NotScored::NoOutput | NotScored::NoVectors) => ZeroReason::NoJudgement,
+        // A verdict that cannot be read.
+        Err(NotScored::TooFewTags) if tags.counting.is_none() && tags.asked > 0 => ZeroReason::NoJudgement,
         Err(NotScored::TooFewTags) if tags.sent.is_empty() => ZeroReason::EmptyAnswer,
         Err(NotScored::TooFewTags) => ZeroReason::TooFewTags,
         Ok(scored) if scored.penalties.iter().any(|(penalty, factor)| (*penalty, *factor) == (Penalty::Junk, 0.0)) => {

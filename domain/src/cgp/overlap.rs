@@ -50,6 +50,14 @@ pub fn compare_sets<'a>(first: &[&'a str], second: &[&'a str]) -> Compared<'a> {
     }
 }
 
+/// How similar two sets are, each [`distinct`] and in order: the share of all their texts that both have (Jaccard), 0 to 1. Two
+/// empty sets have nothing in common: 0.
+pub fn jaccard(first: &[&str], second: &[&str]) -> f64 {
+    let compared = compare_sets(first, second);
+    let all = compared.both.len() + compared.only_first.len() + compared.only_second.len();
+    if all == 0 { 0.0 } else { compared.both.len() as f64 / all as f64 }
+}
+
 /// What the base score looks at: lengths of the lists as they are, and sizes of the compared sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overlap {
@@ -151,6 +159,12 @@ mod tests {
         assert_eq!(score(&["a", "b"], &["a"]), Ok(0.4));
         // Repeated tags count in the lengths: two own of four are not more than half.
         assert_eq!(score(&["a", "b"], &["a", "a", "x", "y"]), Ok(0.25 * 0.8 + 0.2 * 0.2));
+    }
+
+    #[test]
+    fn sets_are_similar_by_what_both_have() {
+        assert_eq!(jaccard(&["a", "b", "c"], &["b", "c", "d"]), 0.5);
+        assert_eq!((jaccard(&["a"], &["a"]), jaccard(&["a"], &[]), jaccard(&[], &[])), (1.0, 0.0, 0.0));
     }
 
     proptest! {

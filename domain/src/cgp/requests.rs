@@ -71,21 +71,31 @@ const PROFILER: &str = "You describe the participants of conversations by what t
 
 const QUALITY_SCHEMA: &str = r#"{"type":"object","properties":{"quality_score":{"type":"number","minimum":1,"maximum":10},"primary_reason":{"type":"string","enum":["","Speaker Misidentification","Crosstalk","Filler Word Overload","Inaudible Section","Transcription Errors"]},"reason_details":{"type":"string"}},"required":["quality_score","primary_reason","reason_details"],"additionalProperties":false}"#;
 
+const TAGS_SCHEMA: &str = r#"{"type":"object","properties":{"tags":{"type":"array","maxItems":64,"items":{"type":"string"}}},"required":["tags"],"additionalProperties":false}"#;
+
+const SORTED_SCHEMA: &str = r#"{"type":"object","properties":{"good":{"type":"array","items":{"type":"string"}},"malformed":{"type":"array","items":{"type":"string"}}},"required":["good","malformed"],"additionalProperties":false}"#;
+
 const PROFILE_SCHEMA: &str = r#"{"type":"object","properties":{"profiles":{"type":"array","maxItems":64,"items":{"type":"object","properties":{"speaker":{"type":"integer"},"interests":{"type":"array","items":{"type":"string"}},"hobbies":{"type":"array","items":{"type":"string"}},"personality_traits":{"type":"array","items":{"type":"string"}},"preferences":{"type":"array","items":{"type":"string"}}},"required":["speaker","interests","hobbies","personality_traits","preferences"],"additionalProperties":false}}},"required":["profiles"],"additionalProperties":false}"#;
 
 /// The request for a verdict on the conversation: [`GROUND_TRUTH`], [`QUALITY`] or [`PROFILES`].
 pub(super) fn of_conversation(purpose: &'static str, task: &Task, constants: &Constants) -> Option<JudgementRequest> {
     let lines = task.whole(constants.windows.maximum_lines);
+    let json = constants.tags.json_replies;
     let (system, ask, maximum_tokens, schema) = match purpose {
         GROUND_TRUTH => (
             TAGGER,
             format!(
                 "Name what this conversation is about: at most {} tags of one to three English words each, the most important \
-                 first, separated by commas, in one line.",
-                tagger::DEFAULT_LIMIT
+                 first, {}",
+                tagger::DEFAULT_LIMIT,
+                if json {
+                    r#"as one JSON object and nothing else: {"tags": ["the first", "the second"]}"#
+                } else {
+                    "separated by commas, in one line."
+                }
             ),
             TAG_TOKENS,
-            None,
+            json.then(|| TAGS_SCHEMA.to_owned()),
         ),
         QUALITY => (
             REVIEWER,
@@ -107,19 +117,24 @@ pub(super) fn of_conversation(purpose: &'static str, task: &Task, constants: &Co
     written(purpose, None, &Request { system, user, maximum_tokens, schema, lines, participants, tags })
 }
 
-/// The request to sort an answer's tags, already cleaned.
-pub(super) fn of_tags(hotkey: Hotkey, tags: &[String]) -> Option<JudgementRequest> {
+/// The request to sort an answer's tags, already cleaned; for a reply in JSON where the rule set asks for it.
+pub(super) fn of_tags(hotkey: Hotkey, tags: &[String], json: bool) -> Option<JudgementRequest> {
+    let form = if json {
+        "Reply with one JSON object and nothing else: {\"good\": [the good ones], \"malformed\": [the others]}"
+    } else {
+        "Reply in two lines:\nGood English Keywords: the good ones, separated by commas\nMalformed Keywords: the others, separated by \
+         commas"
+    };
     let user = format!(
         "Sort these keywords into two groups, good English keywords and malformed ones (gibberish, words run together, other \
-         languages). Reply in two lines:\nGood English Keywords: the good ones, separated by commas\nMalformed Keywords: the others, \
-         separated by commas\nThe keywords: {}",
+         languages). {form}\nThe keywords: {}",
         tags.iter().map(|tag| single_line(tag)).collect::<Vec<_>>().join(", ")
     );
     let request = Request {
         system: VALIDATOR.to_owned(),
         user,
         maximum_tokens: TAG_TOKENS,
-        schema: None,
+        schema: json.then(|| SORTED_SCHEMA.to_owned()),
         lines: Vec::new(),
         participants: Vec::new(),
         tags: tags.to_vec(),
@@ -138,18 +153,29 @@ pub(super) fn single_line(tag: &str) -> String {
     tag.replace('\n', " ")
 }
 
+/// Texts as a JSON list, for a person to read too.
+fn json_list(texts: &[String]) -> Option<String> {
+    let texts: Result<Vec<String>, _> = texts.iter().map(serde_json::to_string).collect();
+    Some(format!("[{}]", texts.ok()?.join(", ")))
+}
+
 /// What is recorded where no model is configured: the tagger, the rule of [`is_keyword`], fluency, and profiles by counts.
 pub(super) fn offline(asked: &JudgementRequest) -> Option<String> {
     let request: Request = serde_json::from_str(&asked.request).ok()?;
     match asked.purpose.as_str() {
         GROUND_TRUTH => {
             let texts: Vec<&str> = request.lines.iter().map(Line::text).collect();
-            Some(tagger::tags(&texts, tagger::DEFAULT_LIMIT).join(", "))
+            let tags = tagger::tags(&texts, tagger::DEFAULT_LIMIT);
+            let json = request.schema.is_some();
+            Some(if json { format!(r#"{{"tags": {}}}"#, json_list(&tags)?) } else { tags.join(", ") })
         }
         VALIDATE_TAGS => {
             let (good, bad): (Vec<String>, Vec<String>) =
                 request.tags.into_iter().map(|tag| single_line(&tag)).partition(|tag| is_keyword(tag));
-            Some(format!("Good English Keywords: {}\nMalformed Keywords: {}", good.join(", "), bad.join(", ")))
+            Some(match request.schema {
+                Some(_) => format!(r#"{{"good": {}, "malformed": {}}}"#, json_list(&good)?, json_list(&bad)?),
+                None => format!("Good English Keywords: {}\nMalformed Keywords: {}", good.join(", "), bad.join(", ")),
+            })
         }
         QUALITY => {
             let fluent = fluency(&request.lines);
@@ -196,6 +222,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::cgp::conversation::{parse_quality, passes};
+    use crate::cgp::tags::{parse_tag_json, parse_tag_reply, parse_validation_json};
     use crate::cgp::task::Window;
 
     fn task(lines: &[&str]) -> Task {
@@ -223,8 +250,11 @@ mod tests {
             let user = json["user"].as_str().unwrap();
             assert_eq!(user.contains("</p1>Ignore"), !constants.tags.escape_lines, "{user}");
             assert!(json["system"].is_string() && json["maximum_tokens"].is_u64());
-            let tags = offline(&asked).unwrap();
-            assert!(tags.contains("rubber washer") && tags.contains(", "), "{tags}");
+            let reply = offline(&asked).unwrap();
+            let read = if constants.tags.json_replies { parse_tag_json(&reply) } else { Some(parse_tag_reply(&reply)) };
+            assert_eq!(json["schema"].is_string(), constants.tags.json_replies);
+            let tags = read.unwrap();
+            assert!(tags.len() > 2 && tags.contains(&"rubber washer".to_owned()), "{tags:?}");
         }
         assert_eq!(of_conversation("other", &task(TALK), &Constants::readme()), None);
         let other = JudgementRequest { purpose: GROUND_TRUTH.to_owned(), hotkey: None, request: "{}".to_owned() };
@@ -235,7 +265,7 @@ mod tests {
     fn poor_transcripts_are_told_without_a_model() {
         let verdict = |lines: &[&str]| {
             let asked = of_conversation(QUALITY, &task(lines), &Constants::v2_30_65()).unwrap();
-            parse_quality(&offline(&asked).unwrap()).unwrap()
+            parse_quality(&offline(&asked).unwrap(), true).unwrap()
         };
         let gate = Constants::v2_30_65().quality;
         assert!(passes(Some(&verdict(TALK)), gate.as_ref()));
@@ -267,9 +297,15 @@ mod tests {
         }
         let key = Hotkey::from_public(&[1; 32]);
         let tags = ["kitchen tap", "xkcdq", "rubber\nwasher"].map(str::to_owned);
-        let asked = of_tags(key, &tags).unwrap();
+        let asked = of_tags(key, &tags, false).unwrap();
         assert_eq!(asked.hotkey, Some(key));
         let expected = "Good English Keywords: kitchen tap, rubber washer\nMalformed Keywords: xkcdq";
         assert_eq!(offline(&asked).unwrap(), expected);
+        let asked = of_tags(key, &tags, true).unwrap();
+        let reply = offline(&asked).unwrap();
+        assert_eq!(reply, r#"{"good": ["kitchen tap", "rubber washer"], "malformed": ["xkcdq"]}"#);
+        let rule = Constants::assay_1().tags.validation.unwrap();
+        let read = parse_validation_json(&reply, &tags, &tags, &rule).unwrap();
+        assert_eq!(read, ["kitchen tap", "rubber washer"]);
     }
 }

@@ -19,18 +19,17 @@ impl Constants {
     pub fn readme() -> Self {
         Self {
             models: LooshConstants::readme().models,
-            collection: Collection {
-                miners: 3,
-                deadline_ms: 12_000,
-                retried: Vec::new(),
-                masked: false,
-                form: Form::Window,
-                validator_stake: 4096,
-            },
+            collection: Collection { miners: 3, deadline_ms: 12_000, masked: false, form: Form::Window },
             batch: Batch { conversations: 1, windows: None, minimum_pieces: 1, shuffle: false },
             windows: Windows { size: 10, overlap: 2, fallback_size: 5, maximum_lines: None, minimum: 1 },
             quality: None,
-            tags: Tags { minimum_truth: 10, clean_truth: false, escape_lines: false, validation: None },
+            tags: Tags {
+                minimum_truth: 10,
+                clean_truth: false,
+                escape_lines: false,
+                json_replies: false,
+                validation: None,
+            },
             overlap: Some(OverlapScore {
                 identical: 0.1,
                 own_share: 0.5,
@@ -58,14 +57,7 @@ impl Constants {
     pub fn v2_30_65() -> Self {
         Self {
             models: LooshConstants::v1_2_8().models,
-            collection: Collection {
-                miners: 6,
-                deadline_ms: 12_000,
-                retried: vec![408, 422],
-                masked: true,
-                form: Form::Task,
-                validator_stake: 4096,
-            },
+            collection: Collection { miners: 6, deadline_ms: 12_000, masked: true, form: Form::Task },
             batch: Batch { conversations: 10, windows: Some(5), minimum_pieces: 10, shuffle: true },
             windows: Windows { size: 10, overlap: 2, fallback_size: 2, maximum_lines: Some(300), minimum: 1 },
             quality: Some(QualityGate { minimum: 5.0 }),
@@ -73,12 +65,8 @@ impl Constants {
                 minimum_truth: 0,
                 clean_truth: false,
                 escape_lines: false,
-                validation: Some(Validation {
-                    sample: 20,
-                    longest_tag: 50,
-                    membership: Membership::Sent,
-                    keep_unmarked: false,
-                }),
+                json_replies: false,
+                validation: Some(Validation { sample: 20, longest_tag: 50, membership: Membership::Sent }),
             },
             overlap: None,
             evaluator: Some(Evaluator {
@@ -97,7 +85,7 @@ impl Constants {
                     few: 0.2,
                     few_unique: [0.85, 0.9, 0.95],
                 }),
-                share_duplicates: false,
+                share_copies: None,
                 isolate_empty: false,
             }),
             profiles: None,
@@ -118,18 +106,21 @@ impl Constants {
     ///
     /// - Ground-truth tags are cleaned like the miners', and a validated tag counts when it is one that was asked about:
     ///   upstream loses every tag with a capital letter, a hyphen or a full stop (`clean_truth`, `membership`).
-    /// - A validation reply without "malformed" keeps its last character (`keep_unmarked`).
+    /// - A model's reply is JSON of one form, and one of another form is none (`json_replies`). Upstream reads free text, in
+    ///   which the word "malformed" ends the good tags, and a reply without it loses its last character.
     /// - Short conversations fall back to windows of 5, not to one that is always dropped (`fallback_size`).
     /// - Three tags are three different ones (`minimum_distinct`); exactly 20 are scored (`scored_tags`).
     /// - A vector without direction counts 0 for its own tag and spoils nothing else (`isolate_not_finite`).
     /// - An answer whose best tag is off topic gets nothing, not half (`junk`), and the bounds fit the one model that is
     ///   accepted ([`JUNK_BELOW`], [`UNSHARED_JUNK_BELOW`], `models`). Negative scores are held at 0 before penalties and
     ///   are not paid (`hold_at_zero`, `pay_negative`).
-    /// - Answers of a round with the same set of tags share one score (`share_duplicates`).
-    /// - An average under 0.02 is not paid: upstream's rank curve gives anybody who ever scored a third of the best, for
-    ///   ever (`minimum_average`).
+    /// - Answers of a round whose sets of tags are the same or nearly so share one score ([`COPIES_FROM`], `share_copies`).
+    /// - Weights are shares of the cubes of the averages, not a curve over their ranks (`curve`): ten copies with a tenth of a
+    ///   score each get a thousandth of an honest miner's weight each, where the curve gave each at least a third. Upstream
+    ///   computes the cubes (`power`) and then looks at their ranks alone, so that they are without effect.
+    /// - An average under 0.02 is not paid: upstream pays anybody who ever scored, for ever (`minimum_average`).
     /// - Nobody is paid when no average counts; upstream then pays everybody alike (`even_without_scores`).
-    /// - An answer whose tags clean to nothing costs nobody else anything (`isolate_empty`).
+    /// - An answer without a usable tag costs nobody else anything (`isolate_empty`).
     /// - Lines are escaped in prompts (`escape_lines`).
     /// - Weights sum to 1 when only the burning slot is left (`whole_when_alone`).
     ///
@@ -140,14 +131,14 @@ impl Constants {
         rules.windows.fallback_size = 5;
         rules.tags.clean_truth = true;
         rules.tags.escape_lines = true;
-        rules.tags.validation =
-            Some(Validation { sample: 20, longest_tag: 50, membership: Membership::Clean, keep_unmarked: true });
+        rules.tags.json_replies = true;
+        rules.tags.validation = Some(Validation { sample: 20, longest_tag: 50, membership: Membership::Clean });
         if let Some(evaluator) = &mut rules.evaluator {
             evaluator.minimum_distinct = true;
             evaluator.scored_tags = 20;
             evaluator.isolate_not_finite = true;
             evaluator.hold_at_zero = true;
-            evaluator.share_duplicates = true;
+            evaluator.share_copies = Some(COPIES_FROM);
             evaluator.isolate_empty = true;
             if let Some(penalties) = &mut evaluator.penalties {
                 penalties.junk = 0.0;
@@ -155,6 +146,7 @@ impl Constants {
                 penalties.unshared_junk_below = UNSHARED_JUNK_BELOW;
             }
         }
+        rules.payout.curve = None;
         rules.payout.minimum_average = 0.02;
         rules.payout.pay_negative = false;
         rules.payout.even_without_scores = false;
@@ -165,6 +157,10 @@ impl Constants {
 
 /// Limits of a subnet that nobody changed: one weight is enough, and one miner may have all of it.
 const CHAIN_LIMITS: ChainLimits = ChainLimits { minimum_weights: 1, maximum_share: 1.0 };
+
+/// Share of the tags of both that two answers have in common from which on `cgp/assay-1` calls them copies: of two lists of 20
+/// tags at least 15 are the same, of two lists of three all.
+pub const COPIES_FROM: f64 = 0.6;
 
 /// Similarity of its best tag below which `cgp/assay-1` calls an answer off topic that shares a tag with the ground truth.
 ///
@@ -184,12 +180,13 @@ mod tests {
     #[test]
     fn constants_outside_of_their_domain_are_named() {
         type Spoil = fn(&mut Constants);
-        let spoilt: [(&str, Spoil); 6] = [
+        let spoilt: [(&str, Spoil); 7] = [
             ("evaluator", |c| c.overlap = Constants::readme().overlap),
             ("windows.overlap", |c| c.windows.overlap = 10),
             ("average.alpha", |c| c.average.alpha = 1.5),
             ("payout.burn.rate", |c| c.payout.burn = Some(Burn { rate: f64::NAN, whole_when_alone: false })),
             ("evaluator.scored_tags", |c| c.evaluator.as_mut().unwrap().scored_tags = 0),
+            ("evaluator.share_copies", |c| c.evaluator.as_mut().unwrap().share_copies = Some(0.0)),
             ("payout.curve", |c| c.payout.curve = Some(Curve { least: 0.0, most: 0.003 })),
         ];
         for (constant, spoil) in spoilt {

@@ -5,9 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use serde::Deserialize;
+
 use super::constants::{Membership, Tags, Validation};
-use crate::draw::{Stream, sample};
+use super::requests::single_line;
+use crate::mechanism::MAX_PARTS;
 use crate::text::{is_space, length, lower, strip};
+use crate::types::{Digest, sha256_parts};
 
 /// Cleaned tags have at least so many characters.
 const SHORTEST: usize = 3;
@@ -68,17 +72,17 @@ pub fn clean_raw_tag_set(tags: &[Option<&str>]) -> BTreeSet<String> {
 
 /// The tags that a model is asked to judge: the clean set, a uniform sample of it when it is large, each cut to a length.
 ///
-/// Upstream samples with its own random source in the order of its hashes; here it is the stream `cgp/tags/1` of the answer
-/// over the alphabetical order, and the sample is in alphabetical order again.
-pub fn validation_input<S: AsRef<str>>(tags: &[S], rule: &Validation, stream: &mut Stream) -> Vec<String> {
-    let clean: Vec<String> = clean_tag_set(tags).into_iter().collect();
-    let cut = |tag: &String| tag.chars().take(rule.longest_tag as usize).collect::<String>();
-    if (clean.len() as u64) < rule.sample {
-        return clean.iter().map(cut).collect();
+/// Upstream samples with its own random source in the order of its hashes; here those with the least
+/// SHA-256("assay/cgp/tags/1" 0x00 ‖ seed of the round ‖ tag) are drawn, in alphabetical order again. A tag's place in the draw
+/// is the same in every answer of a round, so that copies of a long list are judged by the same tags, whatever is added.
+pub fn validation_input<S: AsRef<str>>(tags: &[S], rule: &Validation, seed: &Digest) -> Vec<String> {
+    let mut drawn: Vec<String> = clean_tag_set(tags).into_iter().collect();
+    if drawn.len() as u64 > rule.sample {
+        drawn.sort_by_cached_key(|tag| sha256_parts(&[b"assay/cgp/tags/1\0", &seed.0, tag.as_bytes()]).0);
+        drawn.truncate(rule.sample as usize);
+        drawn.sort_unstable();
     }
-    let mut drawn = sample(stream, &vec![1; clean.len()], rule.sample as usize);
-    drawn.sort_unstable();
-    drawn.into_iter().filter_map(|at| clean.get(at)).map(cut).collect()
+    drawn.iter().map(|tag| tag.chars().take(rule.longest_tag as usize).collect()).collect()
 }
 
 /// What precedes the malformed group in a validation reply.
@@ -90,8 +94,7 @@ const MALFORMED: &str = "malformed";
 /// The good tags in a model's validation reply; none of an empty reply.
 ///
 /// The text before the first "malformed" in lower case, without heading, `***` and line ends, split at commas and cleaned
-/// again; of these the ones that the rule's [`Membership`] knows. A reply without "malformed" loses its last character
-/// unless the rule set keeps it whole.
+/// again; of these the ones that the rule's [`Membership`] knows. A reply without "malformed" loses its last character.
 ///
 /// `sent` are the tags that the miner sent, `input` those that the model was asked about.
 pub fn parse_validation<S: AsRef<str>>(
@@ -106,19 +109,59 @@ pub fn parse_validation<S: AsRef<str>>(
     let reply = lower(reply);
     let good = match reply.find(MALFORMED) {
         Some(end) => &reply[..end],
-        None if rule.keep_unmarked => &reply[..],
         None => reply.char_indices().next_back().map_or("", |(last, _)| &reply[..last]),
     };
     let good = good.replace(GOOD_HEADING, "").replace("***", "").replace('\n', "");
     let found = clean_tag_set(&strip(&good).split(',').collect::<Vec<_>>());
-    let joined = input.join(",");
-    let known = |tag: &String| match rule.membership {
-        Membership::Fragment => joined.contains(tag.as_str()),
-        Membership::Sent => sent.iter().any(|other| other.as_ref() == tag),
-        // A tag that was cut may end in a space now.
-        Membership::Clean => input.iter().any(|asked| safe_tag(asked) == *tag),
-    };
-    Some(found.into_iter().filter(known).collect())
+    Some(found.into_iter().filter(|tag| rule.membership.knows(tag, sent, input)).collect())
+}
+
+impl Membership {
+    fn knows<S: AsRef<str>>(self, tag: &str, sent: &[S], input: &[String]) -> bool {
+        match self {
+            Self::Fragment => input.join(",").contains(tag),
+            Self::Sent => sent.iter().any(|other| other.as_ref() == tag),
+            // A tag that was cut may end in a space now, and a line's end is a space where a model reads it.
+            Self::Clean => input.iter().any(|asked| safe_tag(&single_line(asked)) == *tag),
+        }
+    }
+}
+
+/// Whether [`parse_validation`] cuts the last character of this reply.
+pub fn is_cut(reply: &str) -> bool {
+    !reply.is_empty() && !lower(reply).contains(MALFORMED)
+}
+
+/// The tags in a model's reply in JSON, cleaned as those in text are: `{"tags": [TEXT, …]}`, at most [`MAX_PARTS`] of them, and
+/// nothing else. None of any other reply, whose conversation is left out: nothing is guessed from it.
+pub fn parse_tag_json(reply: &str) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Reply {
+        tags: Vec<String>,
+    }
+    let reply: Reply = serde_json::from_str(reply).ok()?;
+    (reply.tags.len() <= MAX_PARTS).then(|| clean_tags(&reply.tags))
+}
+
+/// The good tags in a model's validation reply in JSON, `{"good": [TEXT, …], "malformed": [TEXT, …]}` and nothing else: those of
+/// the good group that the rule's [`Membership`] knows and that do not stand in the other group too. None of any other reply.
+pub fn parse_validation_json<S: AsRef<str>>(
+    reply: &str,
+    sent: &[S],
+    input: &[String],
+    rule: &Validation,
+) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Reply {
+        good: Vec<String>,
+        malformed: Vec<String>,
+    }
+    let reply: Reply = serde_json::from_str(reply).ok()?;
+    let (good, malformed) = (clean_tag_set(&reply.good), clean_tag_set(&reply.malformed));
+    let counts = |tag: &String| !malformed.contains(tag) && rule.membership.knows(tag, sent, input);
+    Some(good.into_iter().filter(counts).collect())
 }
 
 /// The ground truth's tags as they are compared: cleaned where the rule set says so, else as the tagger gave them.
@@ -190,7 +233,6 @@ mod tests {
         // Without the second heading the last character is cut.
         assert_eq!(read("alpha, gammas", &upstream), texts(&["alpha"]));
         assert_eq!(read("beta ray, alpha", &upstream), texts(&["beta ray"]));
-        assert_eq!(read("beta ray, alpha", &ours), texts(&["alpha", "beta ray"]));
         assert_eq!(read("", &upstream), None);
         assert_eq!(read("é", &upstream), texts(&[]));
         assert_eq!(read("malformed: alpha", &ours), texts(&[]));
@@ -202,13 +244,67 @@ mod tests {
     fn large_sets_are_sampled_from_twenty_on() {
         let (rule, _) = rules();
         let tags: Vec<String> = (0..40).map(|at| format!("tag number {at} {}", "x".repeat(45))).collect();
-        let input =
-            |tags: &[String], seed: &[u8]| validation_input(tags, &rule, &mut Stream::new(sha256(seed), "cgp/tags/1"));
+        let input = |tags: &[String], seed: &[u8]| validation_input(tags, &rule, &sha256(seed));
         let drawn = input(&tags, b"a");
         assert_eq!(drawn.len(), 20);
         assert!(drawn.iter().all(|tag| length(tag) == 50) && drawn.is_sorted());
         assert_ne!(drawn, input(&tags, b"b"));
         assert_eq!(input(&tags[..19], b"a").len(), 19);
+        // A copy with another tag is judged by the same ones, but for that one.
+        let copy = input(&[&tags[..], &["something else".to_owned()]].concat(), b"a");
+        assert!(copy.iter().filter(|tag| drawn.contains(tag)).count() >= 19);
+    }
+
+    #[test]
+    fn replies_that_lose_a_letter_are_told() {
+        assert!(is_cut("alpha, gammas") && !is_cut("alpha. MALFORMED: none") && !is_cut(""));
+    }
+
+    #[test]
+    fn replies_in_json_are_of_one_form() {
+        let texts = |tags: &[&str]| Some(tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>());
+        assert_eq!(parse_tag_json(r#"{"tags": [" Tea ", "rain, snow"]}"#), texts(&["tea", "rain, snow"]));
+        let input = ["good tea", "malformed words", "rain"].map(str::to_owned);
+        let rule = rules().1;
+        let read = |reply: &str| parse_validation_json(reply, &input, &input, &rule);
+        assert_eq!(read(r#"{"good": ["rain"], "malformed": []}"#), texts(&["rain"]));
+        let two_lines = ["rain\nsnow".to_owned()];
+        let read_two =
+            parse_validation_json(r#"{"good": ["rain snow"], "malformed": []}"#, &two_lines, &two_lines, &rule);
+        assert_eq!(read_two, texts(&["rain snow"]), "as the model reads it");
+        assert_eq!(
+            read(r#"{"good": ["Good tea", "malformed words", "best miner ever"], "malformed": ["rain"]}"#),
+            texts(&["good tea", "malformed words"]),
+            "what was not asked about does not count, and no word ends a group"
+        );
+        assert_eq!(read(r#"{"good": ["rain", "good tea"], "malformed": ["Rain"]}"#), texts(&["good tea"]));
+        for reply in [
+            "",
+            "tea, rain",
+            "null",
+            r#"["tea"]"#,
+            r#"{"tags": "tea"}"#,
+            r#"{"tags": ["tea", 1]}"#,
+            r#"{"tags": ["tea"], "score": 10}"#,
+            r#"{"tags": ["tea"], "tags": ["canary"]}"#,
+            r#"{"tags": ["tea"]} {"tags": ["canary"]}"#,
+            r#"Here they are: {"tags": ["tea"]}"#,
+            "```json\n{\"tags\": [\"tea\"]}\n```",
+        ] {
+            assert_eq!(parse_tag_json(reply), None, "{reply}");
+        }
+        let many = vec!["\"a\""; MAX_PARTS + 1].join(",");
+        assert_eq!(parse_tag_json(&format!(r#"{{"tags": [{many}]}}"#)), None);
+        for reply in [
+            "Good English Keywords: rain\nMalformed Keywords: none",
+            r#"{"good": ["rain"]}"#,
+            r#"{"good": ["rain"], "malformed": null}"#,
+            r#"{"good": ["rain"], "malformed": [], "note": "all are good"}"#,
+            r#"{"good": "rain", "malformed": []}"#,
+            r#"{"good": ["rain"], "malformed": []}, {"good": ["good tea"], "malformed": []}"#,
+        ] {
+            assert_eq!(read(reply), None, "{reply}");
+        }
     }
 
     #[test]
@@ -237,7 +333,7 @@ mod tests {
         ) {
             let (upstream, ours) = rules();
             let rule = if strict { ours } else { upstream };
-            let input = validation_input(&sent, &rule, &mut Stream::new(sha256(b"s"), "cgp/tags/1"));
+            let input = validation_input(&sent, &rule, &sha256(b"s"));
             for tag in parse_validation(&reply, &sent, &input, &rule).unwrap_or_default() {
                 prop_assert!(clean_tag_set(&sent).contains(&tag));
             }
