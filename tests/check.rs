@@ -212,3 +212,15 @@ fn a_round_is_played_with_the_configured_reward_models() {
     assert_eq!(verdicts("dpo by onnx/tiny-language-model sha256:f5f0cf4a"), 3, "{printed}");
     assert_eq!((verdicts("prompt by offline: "), verdicts("rlhf by offline")), (3, 0), "{printed}");
 }
+
+#[test]
+fn the_mock_run_of_a_document_is_played() {
+    let rules = |arguments: &[&str]| Command::new(PROGRAM).arg("rules").args(arguments).output().unwrap();
+    let played = rules(&["--mock", "cgp"]);
+    let printed = String::from_utf8_lossy(&played.stdout).into_owned();
+    assert!(played.status.success(), "{printed}");
+    assert!(printed.lines().any(|line| line == "Mined 37 tags"), "{printed}");
+    assert!(printed.contains("p0: Where did you spend the summer?") && printed.contains("is valid"), "{printed}");
+    let other = rules(&["--mock", "loosh"]);
+    assert!(!other.status.success() && String::from_utf8_lossy(&other.stderr).contains("no mock run"));
+}

@@ -237,6 +237,29 @@ fn wrong_results_and_unknown_functions_fail_by_name() {
 }
 
 #[test]
+fn a_ground_truth_is_read_wherever_it_stands() {
+    let mean = r#"{"neighborhood":[0.5,0.5]}"#;
+    let vectors = r#"{"a":{"vectors":[1.0,0.0]},"b":{"vectors":[0.0,1.0]}}"#;
+    for (function, inputs, expected) in [
+        ("_calculate_semantic_neighborhood", format!(r#"{{"vectors":{vectors}}}"#), mean),
+        ("calculate_semantic_neighborhood", format!(r#"{{"metadata":{{"tags":["a"],"vectors":{vectors}}}}}"#), mean),
+        ("calculate_semantic_neighborhood", format!(r#"{{"full_convo_vectors":{vectors}}}"#), mean),
+        ("_calculate_semantic_neighborhood", r#"{"vectors":null}"#.to_owned(), r#"{"neighborhood":null}"#),
+        ("_calculate_semantic_neighborhood", r#"{"metadata":{"tags":["a"]}}"#.to_owned(), r#"{"neighborhood":null}"#),
+        ("_calculate_semantic_neighborhood", "{}".to_owned(), "null"),
+        ("MockDendrite.forward", r#"{"input":["a"]}"#.to_owned(), r#"{"output":["a","a"]}"#),
+    ] {
+        let probe = |expected: &str| {
+            let text = format!(r#"{{"upstream":{{"function":"{function}"}},"inputs":{inputs},"expected":{expected}}}"#);
+            cgp::check(&parse(text.as_bytes()).unwrap())
+        };
+        let not_ours = function.starts_with("Mock");
+        assert_eq!(probe(expected), Ok((!not_ours).then(Vec::new)), "{function} {inputs}");
+        assert!(not_ours || probe(r#"{"neighborhood":[0.5,0.4]}"#) != Ok(Some(Vec::new())), "{inputs}");
+    }
+}
+
+#[test]
 fn every_row_says_what_or_why() {
     for row in SUBNETS.iter().flat_map(|(_, _, table)| *table) {
         let text = match row.verdict {

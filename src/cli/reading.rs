@@ -89,9 +89,13 @@ pub struct NarrativeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   assay rules
-  assay rules --show loosh/readme")]
+  assay rules --show loosh/readme
+  assay rules --mock cgp")]
 pub struct RulesArgs {
     /// Print one rule set's canonical JSON.
     #[arg(long, value_name = "NAME")]
     pub show: Option<String>,
+    /// Play the mock run of a subnet's document, where it has one: cgp (\"Mined 37 tags\").
+    #[arg(long, value_name = "SUBNET", conflicts_with = "show")]
+    pub mock: Option<String>,
 }

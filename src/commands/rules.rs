@@ -1,19 +1,45 @@
-//! `assay rules`: the rule sets that this program ships.
+//! `assay rules`: the rule sets that this program ships, and the mock run of a subnet's document.
 
 use crate::cli::RulesArgs;
 use crate::output::{self, Align};
-use anyhow::Result;
+use anyhow::{Result, bail};
+use domain::cgp::conversation::Line;
+use domain::cgp::mock;
 use domain::mechanism;
 use std::process::ExitCode;
 
-/// Prints names and hashes, or one rule set's bytes.
+/// Prints names and hashes, one rule set's bytes, or a mock run.
 pub fn run(args: &RulesArgs) -> Result<ExitCode> {
     if let Some(name) = &args.show {
         output::line(mechanism::shipped_by_name(name)?.bytes());
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(subnet) = &args.mock {
+        return mock_run(subnet);
+    }
     let rows = mechanism::shipped().into_iter();
     let rows: Vec<Vec<String>> = rows.map(|rules| vec![rules.name(), rules.hash().to_string()]).collect();
     output::table(&[("rule set", Align::Left), ("sha-256 of its canonical JSON", Align::Left)], &rows);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The quickstart of Conversation Genome's document: a conversation of three exchanges, a tagger that splits at spaces, and the
+/// validator's check of the number of tags. The exit code is that of the check.
+fn mock_run(subnet: &str) -> Result<ExitCode> {
+    if subnet != "cgp" {
+        bail!("the document of {subnet:?} has no mock run; cgp's has one");
+    }
+    let conversation = mock::conversation();
+    output::line(output::bold("Mock conversation"));
+    for line in &conversation {
+        output::line(format!("  p{}: {}", line.speaker(), line.text()));
+    }
+    let lines: Vec<&str> = conversation.iter().map(Line::text).collect();
+    let tags = mock::tags(&lines);
+    output::line(format!("Mined {} tags", tags.len()));
+    output::line(format!("  {}", tags.join(" ")));
+    let valid = mock::is_valid(tags.len());
+    let verdict = if valid { "valid" } else { "not valid" };
+    output::line(format!("The answer is {verdict}: more than {} tags are asked for.", mock::MINIMUM_TAGS));
+    Ok(if valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

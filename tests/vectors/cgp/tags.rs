@@ -4,7 +4,6 @@ use domain::cgp::constants::{Constants, Membership, Validation};
 use domain::cgp::conversation::{self, Line};
 use domain::cgp::overlap::{Overlap, compare as compare_tags};
 use domain::cgp::{bell, mock, similarity, tags, windows};
-use domain::draw::Stream;
 
 use super::super::json::{Found, Json, naturals, object, offer, texts};
 use super::super::loosh::Call;
@@ -95,7 +94,7 @@ fn validation_rule(call: &Call<'_>) -> Found<Validation> {
 pub fn validate_tag_set(call: &Call<'_>) -> Found<Json> {
     let sent = call.inputs.any(&["tags", "original_tags"])?.texts()?;
     let rule = validation_rule(call)?;
-    let input = tags::validation_input(&sent, &rule, &mut Stream::new(seed(), "cgp/tags/1"));
+    let input = tags::validation_input(&sent, &rule, &seed());
     let reply = call.inputs.any(&["reply", "response", "content", "llm_reply", "llm_response"])?.text()?;
     let found = tags::parse_validation(reply, &sent, &input, &rule).map_or(Json::Null, texts);
     let offers = ["tags", "tags_sorted", "set_sorted", "valid_tags"].map(|key| (key, found.clone()));
