@@ -89,13 +89,19 @@ pub struct NarrativeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   assay rules
-  assay rules --show loosh/readme
-  assay rules --mock cgp")]
+  assay rules --show loosh/readme > my-rules.json
+  assay rules --show conversion/0.1.0 --json
+  assay rules --mock cgp
+
+Known weaknesses of a rule set go to standard error, or into the JSON.")]
 pub struct RulesArgs {
     /// Print one rule set's canonical JSON.
     #[arg(long, value_name = "NAME")]
     pub show: Option<String>,
     /// Play the mock run of a subnet's document, where it has one: cgp (\"Mined 37 tags\").
-    #[arg(long, value_name = "SUBNET", conflicts_with = "show")]
+    #[arg(long, value_name = "SUBNET", conflicts_with_all = ["show", "json"])]
     pub mock: Option<String>,
+    /// Print JSON, with the known weaknesses.
+    #[arg(long)]
+    pub json: bool,
 }

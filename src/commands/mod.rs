@@ -9,6 +9,7 @@ pub mod heatmap;
 pub mod localnet;
 pub mod migrate;
 pub mod miner;
+mod mock_run;
 pub mod process;
 pub mod rebuild;
 pub mod replay;

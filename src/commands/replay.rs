@@ -1,5 +1,6 @@
 //! `assay replay`: the same facts under other rules, and who moves. One epoch, or all from the first one on.
 
+use super::rules::{KnownWeakness, known, notice};
 use crate::cli::ReplayArgs;
 use crate::ledgers;
 use crate::output::{self, Align};
@@ -8,7 +9,17 @@ use audit::what_if::{MinerChange, WhatIf};
 use audit::{Replay, Settings};
 use domain::mechanism;
 use domain::ruleset::RuleSet;
+use serde::Serialize;
 use std::process::ExitCode;
+
+/// What scripts get.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    what_if: &'a WhatIf,
+    /// Known weaknesses of the other rule set.
+    weaknesses: Vec<KnownWeakness>,
+}
 
 /// Replays twice: under the rules in force and under the others.
 pub async fn run(args: &ReplayArgs) -> Result<ExitCode> {
@@ -31,8 +42,9 @@ pub async fn run(args: &ReplayArgs) -> Result<ExitCode> {
     let (report, mut what_if) = replay.finish_what_if();
     what_if.rule_set = label(&rules);
     if args.json {
-        output::json(&what_if)?;
+        output::json(&Shown { what_if: &what_if, weaknesses: known(&rules)? })?;
     } else {
+        notice(&rules)?;
         print(&what_if);
         output::line(report.last_line());
     }

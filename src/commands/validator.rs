@@ -53,6 +53,17 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     for (netuid, rule_set) in args.netuid.iter().zip(&rule_sets) {
         api_config(&args, rule_set)?.check(args.listen)?;
         tracing::info!(netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = args.network, "rules in force");
+        let known = mechanism::open(rule_set)?.weaknesses();
+        if !known.is_empty() {
+            let known = known.iter().map(|(constant, _)| *constant).collect::<Vec<_>>().join(", ");
+            let rule_set = rule_set.name();
+            tracing::warn!(
+                netuid,
+                rule_set,
+                known,
+                "these rules have known weaknesses; `assay rules --show` says what they let happen"
+            );
+        }
     }
     let common = Common {
         database: database.url.clone(),

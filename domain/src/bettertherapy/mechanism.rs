@@ -10,8 +10,8 @@ use super::task::{Asked, output};
 use super::{derivation, evaluation, evidence, selection};
 use crate::events::{Challenge, Exclusion, Neuron, ResponseScored};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, LabelFacts, Mechanism, MinerState,
-    RoundFacts, Rules, Stage, Synapse, Want,
+    self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, LabelFacts, Mechanism, MinerState,
+    RoundFacts, Rules, Stage, Synapse, Want, Weakness,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -23,6 +23,10 @@ pub type BetterTherapy = Rules<Constants>;
 impl Mechanism for BetterTherapy {
     fn rule_set(&self) -> &RuleSet {
         &self.rule_set
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        mechanism::Constants::weaknesses(self.constants())
     }
 
     fn miners_per_round(&self) -> u16 {

@@ -5,7 +5,7 @@
 //! `selection` says who may be asked, `batching` (with `tokens`) groups answers, `request` asks the judge, `offline` replies
 //! where no model is configured, `verdict` (with `python_json`) reads the reply, `scoring` gives points, `duplicates` finds
 //! copies. `round` runs them; `collection` is upstream's own pass over its batches. `average` and `payout` turn points into
-//! weights. `mechanism` with `evidence`, `evaluation` and `derivation` translates between all these and recorded facts.
+//! weights. `weaknesses` says what is wrong with a rule set. `mechanism` with `evidence`, `evaluation` and `derivation` translates between all these and recorded facts.
 //! "Spec" in comments is the mechanism's specification that these files were written from.
 //!
 //! **Architecture invariant:** nothing below reads anything but its arguments, and what miners or models wrote is data
@@ -31,3 +31,4 @@ pub mod selection;
 pub mod task;
 pub mod tokens;
 pub mod verdict;
+mod weaknesses;

@@ -13,8 +13,8 @@ use super::task::Task;
 use super::{derivation, outcome, requests, synapse};
 use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextPart, TextRole};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, MAX_PARTS, Mechanism, MinerState,
-    RoundFacts, Rules, Stage, Synapse, TextParts, Want,
+    self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, MAX_PARTS, Mechanism, MinerState,
+    RoundFacts, Rules, Stage, Synapse, TextParts, Want, Weakness,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -25,6 +25,10 @@ pub type Cgp = Rules<Constants>;
 impl Mechanism for Cgp {
     fn rule_set(&self) -> &RuleSet {
         &self.rule_set
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        mechanism::Constants::weaknesses(self.constants())
     }
 
     fn miners_per_round(&self) -> u16 {

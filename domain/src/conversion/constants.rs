@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mechanism::{self, Check};
+use crate::mechanism::{self, Check, Weakness};
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,6 +196,10 @@ impl mechanism::Constants for Constants {
 
     fn shipped() -> Vec<(&'static str, Self)> {
         vec![("readme", Self::readme()), ("0.1.0", Self::v0_1_0()), ("assay-1", Self::assay_1())]
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        super::weaknesses::of(self)
     }
 
     fn checks(&self) -> Vec<Check> {

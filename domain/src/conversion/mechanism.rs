@@ -10,7 +10,8 @@ use super::synapse::Submission;
 use super::{derivation, evaluation, task};
 use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, LabelFacts, Mechanism, MinerState, RoundFacts, Rules, Synapse,
+    self, Derivation, EpochFacts, Evaluation, EvaluationError, LabelFacts, Mechanism, MinerState, RoundFacts, Rules,
+    Synapse, Weakness,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -21,6 +22,10 @@ pub type Conversion = Rules<Constants>;
 impl Mechanism for Conversion {
     fn rule_set(&self) -> &RuleSet {
         &self.rule_set
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        mechanism::Constants::weaknesses(self.constants())
     }
 
     fn miners_per_round(&self) -> u16 {

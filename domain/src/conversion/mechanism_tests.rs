@@ -235,9 +235,9 @@ fn requests_and_tasks() {
 #[test]
 fn weaknesses_of_upstream_are_kept_reported_and_closed() {
     let (code, ours) = (conversion("0.1.0"), conversion("assay-1"));
-    let reported: Vec<&str> = code.constants().weaknesses().into_iter().map(|(flag, _)| flag).collect();
+    let reported: Vec<&str> = code.weaknesses().into_iter().map(|(flag, _)| flag).collect();
     assert_eq!(reported.len(), 10);
-    assert!(ours.constants().weaknesses().is_empty());
+    assert!(ours.weaknesses().is_empty());
     // Each attack alone, beside an honest answer: what upstream pays it, and what we do.
     let honest = yes(truth(true).seconds, "0.9");
     for (attack, happened, flag) in [

@@ -5,7 +5,7 @@
 //! `generate` draws one and `repair` makes it consistent; `task` is what a round asks; `synapse` reads what a miner sent and
 //! `prediction` decides whether it counts; `truth` is the label with its latency; `reward` has the terms, `classes` the
 //! running class weights, `round` puts them together; `average` turns rewards into weights. `value` holds foreign JSON as
-//! Python would. `constants` and `rules` are the rule sets; `mechanism`, `evaluation`, `record` and `derivation` lead from
+//! Python would. `constants` and `rules` are the rule sets, `weaknesses` what is wrong with one; `mechanism`, `evaluation`, `record` and `derivation` lead from
 //! events to these functions and back. "Spec" in comments is the mechanism's specification that these files were written
 //! from.
 //!
@@ -31,6 +31,7 @@ pub mod synapse;
 pub mod task;
 pub mod truth;
 pub mod value;
+mod weaknesses;
 
 /// Why something from outside cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

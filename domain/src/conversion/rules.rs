@@ -1,4 +1,4 @@
-//! The three conversion rule sets that are shipped, and what is known to be wrong with each.
+//! The three conversion rule sets that are shipped.
 //!
 //! A shipped value must never change once it is released: its hash is what ledgers adopt.
 
@@ -107,45 +107,5 @@ impl Constants {
             average: Average { unasked: Unasked::Keep { stale_after_seconds: 3 * 3600 }, ..code.average },
             ..code
         }
-    }
-
-    /// Known weaknesses that are in force: the flag, and what it lets happen. For whoever is about to choose a rule set.
-    #[must_use]
-    pub fn weaknesses(&self) -> Vec<(&'static str, &'static str)> {
-        let (gate, classes, reward) = (&self.gate, &self.classes, &self.reward);
-        let all = [
-            (!gate.answers_read, "gate.answers_read", "answers are not read: every miner is paid the same"),
-            (gate.missing_is_no, "gate.missing_is_no", "silence is paid like the answer no"),
-            (!gate.finite_seconds, "gate.finite_seconds", "times that are no finite numbers pass the gate"),
-            (
-                !gate.confidence_demanded,
-                "gate.confidence_demanded",
-                "an echo of the request is paid like the answer no",
-            ),
-            (!classes.carried, "classes.carried", "class weights never follow the labels"),
-            (classes.least == 0.0, "classes.least", "after truths of one class alone that class is worth nothing"),
-            (reward.claimed_time, "reward.claimed_time", "miners state their own response time, also a negative one"),
-            (!reward.right_answers_only, "reward.right_answers_only", "an instant wrong answer earns the time term"),
-            (
-                self.average.unasked == Unasked::Decay,
-                "average.unasked",
-                "a miner that is not asked loses a share of its score at each round",
-            ),
-            (!self.share_within_coldkey, "share_within_coldkey", "one model under many hotkeys is paid for each"),
-        ];
-        all.into_iter().filter(|(holds, ..)| *holds).map(|(_, flag, what)| (flag, what)).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weaknesses_are_reported_and_closed_by_our_rule_set() {
-        assert_eq!(Constants::v0_1_0().weaknesses().len(), 10);
-        let readme: Vec<&str> = Constants::readme().weaknesses().into_iter().map(|(flag, _)| flag).collect();
-        assert!(!readme.contains(&"gate.answers_read") && readme.contains(&"reward.right_answers_only"));
-        assert_eq!(Constants::assay_1().weaknesses(), []);
     }
 }

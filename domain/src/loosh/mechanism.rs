@@ -10,8 +10,8 @@ use super::constants::Constants;
 use super::{derivation, evaluation};
 use crate::events::{EmbeddingModel, TextPart, TextRole};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, ExternalScores, MAX_PARTS, Mechanism, RoundFacts, Rules,
-    TextParts,
+    self, Derivation, EpochFacts, Evaluation, EvaluationError, ExternalScores, MAX_PARTS, Mechanism, RoundFacts, Rules,
+    TextParts, Weakness,
 };
 use crate::ruleset::RuleSet;
 use crate::text::patterns::{prompt_components, sentences};
@@ -26,6 +26,10 @@ pub type Loosh = Rules<Constants>;
 impl Mechanism for Loosh {
     fn rule_set(&self) -> &RuleSet {
         &self.rule_set
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        mechanism::Constants::weaknesses(self.constants())
     }
 
     fn miners_per_round(&self) -> u16 {

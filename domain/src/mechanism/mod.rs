@@ -11,7 +11,8 @@ pub use facts::{
     MAX_PARTS, MinerState, NO_VERDICT, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
 };
 
-pub use rules::{Check, Constants, Rules, rule_set};
+pub(crate) use rules::in_force;
+pub use rules::{Check, Constants, Rules, Weakness, rule_set};
 
 use crate::bettertherapy::mechanism::BetterTherapy;
 use crate::cgp::mechanism::Cgp;
@@ -85,6 +86,12 @@ pub enum EvaluationError {
 pub trait Mechanism: Send + Sync + Debug {
     /// The rule set whose constants it uses.
     fn rule_set(&self) -> &RuleSet;
+
+    /// Known weaknesses of its rule set: the constant that lets each happen, and what happens. For whoever chooses rules;
+    /// nothing is computed from it.
+    fn weaknesses(&self) -> Vec<Weakness> {
+        Vec::new()
+    }
 
     /// How many miners are asked per round at most.
     fn miners_per_round(&self) -> u16;

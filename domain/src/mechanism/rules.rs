@@ -8,6 +8,14 @@ use crate::ruleset::{Body, RuleSet, RuleSetError};
 /// One constant's place, what must hold, and whether it does.
 pub type Check = (&'static str, &'static str, bool);
 
+/// A known weakness that is in force: the constant that lets it happen, and what happens.
+pub type Weakness = (&'static str, &'static str);
+
+/// The weaknesses of a list that hold.
+pub(crate) fn in_force<const N: usize>(all: [(bool, &'static str, &'static str); N]) -> Vec<Weakness> {
+    all.into_iter().filter(|(holds, ..)| *holds).map(|(_, constant, effect)| (constant, effect)).collect()
+}
+
 /// Everything that one algorithm's scores and weights depend on besides recorded facts. In declared order it is the canonical
 /// JSON of a rule set.
 pub trait Constants: Serialize + DeserializeOwned {
@@ -19,6 +27,11 @@ pub trait Constants: Serialize + DeserializeOwned {
 
     /// What must hold for the constants to be usable.
     fn checks(&self) -> Vec<Check>;
+
+    /// Known weaknesses that are in force, for whoever is about to choose a rule set.
+    fn weaknesses(&self) -> Vec<Weakness> {
+        Vec::new()
+    }
 
     /// The first constant that is outside of its domain, and what is wrong with it.
     fn problem(&self) -> Option<(&'static str, &'static str)> {

@@ -10,8 +10,8 @@ use super::task::{SYNAPSE, Task, completion, synapse};
 use super::{derivation, evaluation, offline};
 use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
-    Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, Mechanism, MinerState, RoundFacts, Rules,
-    Stage, Synapse, Want,
+    self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, Mechanism, MinerState, RoundFacts,
+    Rules, Stage, Synapse, Want, Weakness,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -23,6 +23,10 @@ pub type Twitter = Rules<Constants>;
 impl Mechanism for Twitter {
     fn rule_set(&self) -> &RuleSet {
         &self.rule_set
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        mechanism::Constants::weaknesses(self.constants())
     }
 
     fn miners_per_round(&self) -> u16 {
