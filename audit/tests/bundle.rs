@@ -302,9 +302,9 @@ fn golden_bytes() {
     assert_eq!(
         (bytes.len(), head.as_str(), sha256(&bytes).to_string().as_str()),
         (
-            7537,
+            7775,
             "61737361792f62756e646c652f310a0001000000000000000000000000000000000000000000000008004a61737361792f",
-            "099b9e0dccb89c9e2bcd7787ff330386abce4d39420a13d501007698bd048a9f"
+            "1020afdb66ccf27336451dfd5b09aa2047cb2e6ae09365121277815fdadfbabd"
         )
     );
 }

@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 /// Weight of a candidate whose priority is not known: priorities are recorded in millionths.
 pub const DEFAULT_WEIGHT: u64 = 1_000_000;
 
+/// Parts of a TAO.
+const RAO_PER_TAO: f64 = 1e9;
+
 /// What a draw depends on.
 #[derive(Debug, Clone)]
 pub struct SelectionInput<'a> {
@@ -48,7 +51,7 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
     let (sweep_at, sweep) = input.sweep;
     let probes: BTreeMap<Hotkey, &Probe> = sweep.probes.iter().map(|probe| (probe.hotkey, probe)).collect();
     let mut neurons: Vec<(&Neuron, Option<Exclusion>)> =
-        metagraph.neurons().map(|neuron| (neuron, exclusion(neuron, &input.own, &probes))).collect();
+        metagraph.neurons().map(|neuron| (neuron, exclusion(neuron, input, &probes))).collect();
     neurons.sort_by_key(|(neuron, _)| (neuron.uid, neuron.hotkey));
     let over = input.mechanism.over_quota(&neurons);
     neurons.iter_mut().zip(over).for_each(|((_, reason), over)| *reason = reason.or(over));
@@ -93,11 +96,11 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
     }
 }
 
-fn exclusion(neuron: &Neuron, own: &Hotkey, probes: &BTreeMap<Hotkey, &Probe>) -> Option<Exclusion> {
-    if neuron.hotkey == *own {
+fn exclusion(neuron: &Neuron, input: &SelectionInput<'_>, probes: &BTreeMap<Hotkey, &Probe>) -> Option<Exclusion> {
+    if neuron.hotkey == input.own {
         return Some(Exclusion::Own);
     }
-    if neuron.validator_permit {
+    if is_validator(neuron, input.mechanism.validator_stake()) {
         return Some(Exclusion::Validator);
     }
     if !announces_axon(neuron) {
@@ -110,6 +113,13 @@ fn exclusion(neuron: &Neuron, own: &Hotkey, probes: &BTreeMap<Hotkey, &Probe>) -
     }
 }
 
+/// Whether a slot is a validator's: it has a permit, and more stake than the limit in TAO where there is one. The chain gives
+/// permits by stake, so that on a small subnet miners come to hold them, too.
+#[must_use]
+pub fn is_validator(neuron: &Neuron, limit: Option<f64>) -> bool {
+    neuron.validator_permit && limit.is_none_or(|limit| neuron.stake.0 as f64 / RAO_PER_TAO > limit)
+}
+
 fn drawn_miner(neuron: &Neuron) -> DrawnMiner {
     DrawnMiner {
         hotkey: neuron.hotkey,
@@ -117,5 +127,36 @@ fn drawn_miner(neuron: &Neuron) -> DrawnMiner {
         coldkey: neuron.coldkey,
         ip: neuron.ip.clone(),
         port: neuron.port,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{BlockNumber, Rao, Uid};
+
+    #[test]
+    fn a_permit_with_little_stake_is_a_miners_where_the_rules_say_so() {
+        let of = |validator_permit: bool, rao: u64| Neuron {
+            uid: Uid(1),
+            hotkey: Hotkey::from_public(&[1; 32]),
+            coldkey: Hotkey::from_public(&[2; 32]),
+            ip: "10.0.0.1".to_owned(),
+            port: 1,
+            stake: Rao(rao),
+            validator_permit,
+            last_update: BlockNumber(0),
+        };
+        let tao = 1_000_000_000;
+        for (permit, rao, limit, expected) in [
+            (false, 9000 * tao, None, false),
+            (false, 9000 * tao, Some(4096.0), false),
+            (true, 0, None, true),
+            (true, 0, Some(4096.0), false),
+            (true, 4096 * tao, Some(4096.0), false),
+            (true, 4096 * tao + 1, Some(4096.0), true),
+        ] {
+            assert_eq!(is_validator(&of(permit, rao), limit), expected, "{permit} {rao} {limit:?}");
+        }
     }
 }

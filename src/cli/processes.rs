@@ -103,6 +103,10 @@ pub struct ValidatorArgs {
     /// Milliseconds until the collector gives up, when shorter than the rule set's.
     #[arg(long, value_name = "MS")]
     pub deadline_ms: Option<u32>,
+    /// Seconds between two tasks that the validator makes itself, instead of the rule set's rhythm (BetterTherapy: one an hour); 0
+    /// for as soon as rounds end.
+    #[arg(long, value_name = "SECONDS")]
+    pub task_seconds: Option<u64>,
     /// Where conversations come from and go to.
     #[command(flatten)]
     pub conversations: Box<ConversationSourceArgs>,

@@ -208,6 +208,7 @@ fn config(args: &ValidatorArgs, netuid: NetUid, rule_set: &RuleSet) -> Result<Va
     config.metagraph_blocks = config.metagraph_blocks.min(args.epoch_blocks.max(1));
     config.sweep_interval = Duration::from_secs(args.sweep);
     config.response_deadline = args.deadline_ms.map(|ms| Duration::from_millis(u64::from(ms)));
+    config.task_interval = args.task_seconds.map(Duration::from_secs);
     config.network_is_local = args.network == "local";
     config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)

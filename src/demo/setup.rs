@@ -255,6 +255,7 @@ async fn validator(subnets: &[Season], state: &DemoState, logs: &Path, keys: &Pa
         format!("--epoch-blocks={EPOCH_BLOCKS}"),
         "--sweep=5".to_owned(),
         format!("--deadline-ms={DEADLINE_MS}"),
+        "--task-seconds=0".to_owned(),
     ];
     for Season { subnet, rules } in subnets {
         arguments.push(format!("--netuid={}", subnet.netuid));

@@ -46,6 +46,8 @@ pub struct ValidatorConfig {
     /// When the collector of a round gives up, where that is sooner than the rule set's own deadline. A development chain is
     /// faster than a real one, and so are its rounds.
     pub response_deadline: Option<Duration>,
+    /// Time between two tasks that the validator makes itself, in place of the rule set's. Zero: as soon as a round has ended.
+    pub task_interval: Option<Duration>,
     /// How long a derivation waits for open rounds before it lets others pass and tries again.
     pub gate_wait: Duration,
     /// A checkpoint is written at least so often while the log grows.
@@ -88,6 +90,7 @@ impl ValidatorConfig {
             candidates_poll: Duration::from_secs(2),
             candidates_wait: Duration::from_secs(120),
             response_deadline: None,
+            task_interval: None,
             gate_wait: Duration::from_secs(180),
             checkpoint_interval: Duration::from_secs(60),
             submission_patience: Duration::from_secs(600),
@@ -152,6 +155,7 @@ impl ValidatorConfig {
             candidates_poll_ms: millis(self.candidates_poll),
             candidates_wait_ms: millis(self.candidates_wait),
             response_deadline_ms: self.response_deadline.map(millis),
+            task_interval_ms: self.task_interval.map(millis),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
             submission_patience_ms: millis(self.submission_patience),
             submission_attempts: self.submission_attempts,
@@ -179,6 +183,7 @@ struct Described<'a> {
     candidates_poll_ms: u64,
     candidates_wait_ms: u64,
     response_deadline_ms: Option<u64>,
+    task_interval_ms: Option<u64>,
     checkpoint_interval_ms: u64,
     submission_patience_ms: u64,
     submission_attempts: u32,

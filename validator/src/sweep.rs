@@ -43,13 +43,12 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
     }
 }
 
-/// Asks every announced miner of the recorded metagraph, some at a time.
+/// Asks every slot of the recorded metagraph that announced an axon, some at a time. Who of them is a validator is for the draw
+/// to say, by the rule set.
 async fn sweep(shared: &Shared) -> AvailabilitySwept {
     let metagraph = shared.board.read().metagraph.clone();
     let miners: Vec<Neuron> = metagraph.iter().flat_map(|(_, metagraph)| metagraph.neurons()).cloned().collect();
-    let miners = miners
-        .into_iter()
-        .filter(|neuron| neuron.hotkey != shared.own && !neuron.validator_permit && announces_axon(neuron));
+    let miners = miners.into_iter().filter(|neuron| neuron.hotkey != shared.own && announces_axon(neuron));
     let probes = stream::iter(miners.map(|neuron| probe(shared, neuron)));
     let mut probes: Vec<Probe> = probes.buffer_unordered(shared.config.sweep_concurrency).collect().await;
     probes.sort_by_key(|probe| probe.hotkey);

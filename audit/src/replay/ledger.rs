@@ -297,10 +297,11 @@ impl Replay {
         }
     }
 
-    /// Who is asked in a sweep follows from the metagraph: every miner that announced an axon, and nobody else.
+    /// Who is asked in a sweep follows from the metagraph: every slot that announced an axon, but the own one. Who of them is a
+    /// validator, the rule set says at the draw.
     fn swept_miners(&mut self, at: At<'_>, swept: &AvailabilitySwept, own: Option<Hotkey>) {
         let asked = |metagraph: &Metagraph| -> BTreeSet<Hotkey> {
-            let neurons = metagraph.neurons().filter(|neuron| announces_axon(neuron) && !neuron.validator_permit);
+            let neurons = metagraph.neurons().filter(|neuron| announces_axon(neuron));
             neurons.map(|neuron| neuron.hotkey).filter(|hotkey| Some(*hotkey) != own).collect()
         };
         let probed: BTreeSet<Hotkey> = swept.probes.iter().map(|probe| probe.hotkey).collect();

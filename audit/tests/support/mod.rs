@@ -114,7 +114,9 @@ impl World {
         };
         let mut neurons = vec![Neuron { validator_permit: true, ..neuron(0, address(&own), 0) }];
         neurons.extend((1..=miners).zip(&keys).map(|(uid, key)| neuron(uid, address(key), 8000 + uid)));
-        neurons.push(Neuron { validator_permit: true, ..neuron(miners + 1, address(&keypair(501)), 9000) });
+        // Above the stake up to which some rule sets take a permit for a miner's.
+        let stake = Rao(5_000_000_000_000);
+        neurons.push(Neuron { validator_permit: true, stake, ..neuron(miners + 1, address(&keypair(501)), 9000) });
         neurons.push(neuron(miners + 2, address(&keypair(502)), 0));
         let genesis_hash = digest("genesis");
         let origin = LedgerOpened::origin_of(&genesis_hash, NETUID, &address(&own), 0);
@@ -281,7 +283,7 @@ impl World {
 
     pub fn sweep(&mut self, unavailable: &[u16]) {
         let own = self.opened.hotkey;
-        let asked = self.neurons.iter().filter(|n| n.port != 0 && !n.validator_permit && n.hotkey != own);
+        let asked = self.neurons.iter().filter(|n| n.port != 0 && n.hotkey != own);
         let probe = |neuron: &Neuron| {
             let available = !unavailable.contains(&neuron.uid.0);
             let reason = if available { String::new() } else { "connection refused".to_owned() };

@@ -55,6 +55,18 @@ pub fn scattered(scores: &[f32], uids: &[usize], rewards: &[f64], alpha: f64) ->
     Ok(scores.iter().zip(by_slot).map(|(score, reward)| step(*score, reward, alpha)).collect())
 }
 
+/// A further round of the same pass, whose scores upstream adds before it takes the step: `α × (a + b) + (1 − α) × score` is
+/// the step with `a`, and `α × b` on top. Nobody decays once more. The sum is rounded to single precision in other places.
+#[must_use]
+pub fn added<K: Ord + Clone>(averages: &BTreeMap<K, f32>, rewards: &BTreeMap<K, f64>, alpha: f64) -> BTreeMap<K, f32> {
+    let mut found = averages.clone();
+    for (key, reward) in rewards {
+        let average = found.entry(key.clone()).or_insert(0.0);
+        *average += step(0.0, *reward, alpha);
+    }
+    found
+}
+
 /// The same by hotkey. Miners in `held` keep their average; no rewards at all change nothing.
 #[must_use]
 pub fn updated<K: Ord + Clone>(

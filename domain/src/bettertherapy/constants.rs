@@ -52,7 +52,7 @@ pub struct Collection {
     pub miners: u16,
     /// Milliseconds until an answer is too late.
     pub deadline_ms: u32,
-    /// Seconds between two challenges.
+    /// Seconds between two challenges that the validator makes, and between two passes of upstream over its batches.
     pub interval_seconds: u64,
 }
 
@@ -175,7 +175,7 @@ pub struct Average {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Combine {
-    /// Their scores are added and enter the average once: upstream.
+    /// Their scores are added and enter the average once: upstream. Under [`Burn::Times`] each round is scaled by itself.
     Sum,
     /// Each enters the average by itself.
     Each,
@@ -187,8 +187,6 @@ pub enum Combine {
 pub struct Payout {
     /// What is kept from miners.
     pub burn: Burn,
-    /// Blocks between two submissions of weights at least.
-    pub interval_blocks: u64,
     /// Weights that the chain asks for: with fewer, everybody gets a little. The chain's own value for a new subnet.
     pub minimum_weights: u16,
     /// The largest share of one slot. The chain's own value for a new subnet.
@@ -295,13 +293,7 @@ impl Constants {
             },
             duplicates: None,
             average: Average { alpha: 0.1, combine: Combine::Sum, hold_unjudged: false },
-            payout: Payout {
-                burn: Burn::All { uid: 0 },
-                interval_blocks: 100,
-                minimum_weights: 1,
-                maximum_share: 1.0,
-                exclude_quantile: 0,
-            },
+            payout: Payout { burn: Burn::All { uid: 0 }, minimum_weights: 1, maximum_share: 1.0, exclude_quantile: 0 },
         }
     }
 
@@ -353,6 +345,7 @@ impl mechanism::Constants for Constants {
         vec![
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
+            ("collection.interval_seconds", positive, self.collection.interval_seconds > 0),
             ("selection.permit_stake", "must be a number", !self.selection.permit_stake.is_nan()),
             ("judge.maximum_tokens", positive, judge.maximum_tokens > 0),
             ("judge.anchor", shares, within(judge.anchor)),

@@ -5,23 +5,31 @@
 //! slot is paid whoever holds it.
 //!
 //! Rounds enter the average one after the other, in order of the events that count them. Upstream's sum over batches that are
-//! collected in one hour ([`super::constants::Combine`]) has no hour to stand for here: each label is an event of its own.
+//! collected in one pass ([`super::constants::Combine`]) is made of these steps, too: a round of a pass that is already begun adds
+//! to the average ([`super::average::added`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::average::updated;
+use super::average::{added, updated};
 use super::constants::{Burn, Constants};
-use super::evaluation::{BURNT, pass};
+use super::evaluation::{BURNT, is_added, pass};
 use super::payout::weights;
 use crate::events::{Neuron, ResponseScored, SkipReason, Weight, WeightMode, ZeroReason};
 use crate::mechanism::{Derivation, EpochFacts, MinerState, zero};
 use crate::metagraph::announces_axon;
 use crate::sdk_weights::Limits;
+use crate::selection::is_validator;
 use crate::types::Hotkey;
 
 /// Takes a round's scores into the averages: those who were not asked or did not answer lose a share.
 pub(super) fn absorb(miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored], rule: &Constants) {
     let Some((rewards, _)) = pass(scores, rule) else { return };
+    if is_added(scores) {
+        for (hotkey, average) in added(&averages(miners), &rewards, rule.average.alpha) {
+            miners.entry(hotkey).or_default().average = Some(f64::from(average));
+        }
+        return;
+    }
     let unjudged = scores.iter().filter(|score| !score.counted).map(|score| score.hotkey);
     let held: BTreeSet<Hotkey> = if rule.average.hold_unjudged { unjudged.collect() } else { BTreeSet::new() };
     for (hotkey, average) in updated(&averages(miners), &rewards, &held, rule.average.alpha) {
@@ -48,7 +56,8 @@ pub(super) fn derive(rule: &Constants, facts: &EpochFacts<'_>) -> Derivation {
     let statistic = facts.statistics.iter().find(|statistic| statistic.name == BURNT);
     let burnt_average = statistic.and_then(|statistic| statistic.values.first().copied()).unwrap_or(0.0) as f32;
     let is_payable = |neuron: &&Neuron| {
-        Some(neuron.uid.0) == burnt || neuron.hotkey != facts.own && announces_axon(neuron) && !neuron.validator_permit
+        let validator = is_validator(neuron, Some(rule.selection.permit_stake));
+        Some(neuron.uid.0) == burnt || neuron.hotkey != facts.own && announces_axon(neuron) && !validator
     };
     let (payable, idle): (Vec<&Neuron>, Vec<&Neuron>) = facts.metagraph.neurons().partition(is_payable);
     let of = |neuron: &&Neuron| {

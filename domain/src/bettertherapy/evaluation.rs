@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::average::step;
-use super::constants::{Burn, Constants, Duplicates};
+use super::constants::{Burn, Combine, Constants, Duplicates};
 use super::duplicates::repeats;
 use super::evidence::{Board, base_answer};
 use super::mechanism::BetterTherapy;
@@ -28,6 +28,13 @@ use std::collections::BTreeMap;
 pub const BATCH: &str = "batch";
 /// The burnt slot's average as a running statistic.
 pub const BURNT: &str = "burnt";
+
+/// When the pass began that collects batches now, in microseconds, as a running statistic.
+const PASS: &str = "pass_begun";
+/// Of a round whose batch is collected in a pass that is already begun: upstream adds its scores to those before.
+const CAUGHT_UP: &str = "caught_up";
+/// Of a score that is added to those of the rounds before it in one pass.
+const ADDED: &str = "added_to_pass";
 
 const TOTAL: &str = "total_score";
 const QUALITY_SCORE: &str = "quality_score";
@@ -105,7 +112,7 @@ pub(super) fn evaluate(therapy: &BetterTherapy, facts: &RoundFacts) -> Result<Ev
         components,
         labels: Vec::new(),
         label: None,
-        statistics: statistics(&facts.statistics, &scores, rule),
+        statistics: statistics(&facts.statistics, &scores, rule, known(&facts.statistics, PASS)),
         similarity: Block::default(),
     };
     Ok(Evaluation { scores, round })
@@ -269,13 +276,36 @@ pub(super) fn pass(scores: &[ResponseScored], rule: &Constants) -> Option<(BTree
     }
 }
 
-fn statistics(before: &[Statistic], scores: &[ResponseScored], rule: &Constants) -> Vec<Statistic> {
-    let known = before.iter().find(|statistic| statistic.name == BURNT).and_then(|burnt| burnt.values.first().copied());
+/// Whether scores are added to those of the pass before them.
+pub(super) fn is_added(scores: &[ResponseScored]) -> bool {
+    scores.iter().any(|score| value(score, ADDED).is_some())
+}
+
+fn known(before: &[Statistic], name: &str) -> Option<f64> {
+    before.iter().find(|statistic| statistic.name == name).and_then(|statistic| statistic.values.first().copied())
+}
+
+/// The burnt slot's average after the scores, and when the pass began that they belong to.
+fn statistics(before: &[Statistic], scores: &[ResponseScored], rule: &Constants, begun: Option<f64>) -> Vec<Statistic> {
+    let alpha = rule.average.alpha;
+    let known = known(before, BURNT);
+    let previous = known.unwrap_or(0.0) as f32;
     let burnt = match pass(scores, rule) {
-        Some((_, Some(reward))) => Some(f64::from(step(known.unwrap_or(0.0) as f32, reward, rule.average.alpha))),
+        Some((_, Some(reward))) if is_added(scores) => Some(f64::from(previous + step(0.0, reward, alpha))),
+        Some((_, Some(reward))) => Some(f64::from(step(previous, reward, alpha))),
         _ => known,
     };
-    burnt.map(|average| Statistic { name: BURNT.to_owned(), values: vec![average] }).into_iter().collect()
+    let named =
+        |name: &str, value: Option<f64>| value.map(|value| Statistic { name: name.to_owned(), values: vec![value] });
+    [named(BURNT, burnt), named(PASS, begun)].into_iter().flatten().collect()
+}
+
+/// Whether a batch that is collected now is collected in the pass that began then. Upstream makes a pass each
+/// `collection.interval_seconds` and takes all batches that are ready; while it runs that is one. Batches that waited until it
+/// was there again are collected together: here one after the other, much closer than two passes are.
+fn same_pass(begun: Option<f64>, now: f64, rule: &Constants) -> bool {
+    let half = rule.collection.interval_seconds as f64 * 1e6 / 2.0;
+    begun.is_some_and(|begun| now >= begun && now - begun < half)
 }
 
 /// Pays what was judged, now that it is known what became of the round's batch.
@@ -309,16 +339,27 @@ pub(super) fn of_label(therapy: &BetterTherapy, facts: &LabelFacts) -> Result<Ev
         };
         ResponseScored { score, counted: completed && awaits(scored), reason, components, ..scored.clone() }
     };
-    let scores: Vec<ResponseScored> = facts.round.scores.iter().map(paid).collect();
+    let mut scores: Vec<ResponseScored> = facts.round.scores.iter().map(paid).collect();
     let mut components = facts.round.round.components.clone();
     components.retain(|component| component.name != AWAITS_LABEL);
     components.push(component(WAITED, seconds));
+    let (now, mut begun) = (facts.revealed.0 as f64, known(&facts.statistics, PASS));
+    // A batch of which nothing is paid is dropped by upstream, too, and is no part of a pass.
+    if scores.iter().any(|score| score.counted) {
+        let caught_up = same_pass(begun, now, rule);
+        components.push(component(CAUGHT_UP, f64::from(u8::from(caught_up))));
+        if !caught_up {
+            begun = Some(now);
+        } else if rule.average.combine == Combine::Sum {
+            scores.iter_mut().for_each(|score| score.components.push(component(ADDED, 1.0)));
+        }
+    }
     let round = RoundEvaluated {
         rule_set: therapy.rule_set().hash(),
         best: best_paid(&scores),
         components,
         label: Some(facts.position),
-        statistics: statistics(&facts.statistics, &scores, rule),
+        statistics: statistics(&facts.statistics, &scores, rule, begun),
         ..facts.round.round.clone()
     };
     Ok(Evaluation { scores, round })

@@ -37,6 +37,10 @@ impl Mechanism for BetterTherapy {
         selection::over_quota(slots, &self.constants.selection)
     }
 
+    fn validator_stake(&self) -> Option<f64> {
+        Some(self.constants.selection.permit_stake)
+    }
+
     fn deadline_ms(&self) -> u32 {
         self.constants.collection.deadline_ms
     }

@@ -292,6 +292,32 @@ fn a_hotkey_that_takes_a_slot_inherits_nothing() {
         let found = derive(&therapy, &metagraph, &miners, &[]);
         assert_eq!(found.weights.iter().map(|weight| weight.uid.0).collect::<Vec<_>>(), [2], "{version}");
     }
+    // Upstream pays slot 0 alone, whoever holds it, and nobody who came to another slot that was paid once.
+    let running = therapy("1.2.2");
+    let round = running.evaluate(&facts(&running, vec![response(1, BASE, 5000)])).unwrap();
+    let miners = BTreeMap::from([(hotkey(1), MinerState { average: Some(50.0), ..MinerState::default() })]);
+    let mut metagraph = metagraph();
+    let taken = [neuron(0, 8, false, "0.0.0.0"), neuron(1, 9, false, "10.0.0.1")];
+    metagraph.observe(&Metagraph::default().difference(BlockNumber(2), HexBytes([0; 32]), None, &taken));
+    let found = derive(&running, &metagraph, &miners, &round.round.statistics);
+    let paid: Vec<(u16, Hotkey)> = found.weights.iter().map(|weight| (weight.uid.0, weight.hotkey)).collect();
+    assert_eq!(paid, [(0, hotkey(8))]);
+    assert!(found.zeros.iter().any(|zero| (zero.uid, zero.reason) == (Uid(1), ZeroReason::Burned)));
+}
+
+#[test]
+fn a_permit_makes_a_validator_only_above_the_stake() {
+    for version in ["readme", "1.2.2", "assay-1"] {
+        assert_eq!(therapy(version).validator_stake(), Some(4096.0));
+    }
+    let ours = therapy("assay-1");
+    let miners = [1, 2, 3].map(|n| (hotkey(n), MinerState { average: Some(50.0), ..MinerState::default() }));
+    let with = |n: u8, stake: u64| Neuron { stake: Rao(stake), ..neuron(n.into(), n, true, &format!("10.0.0.{n}")) };
+    let mut metagraph = metagraph();
+    let permitted = [with(1, 4_096_000_000_000), with(2, 4_096_000_000_001)];
+    metagraph.observe(&Metagraph::default().difference(BlockNumber(2), HexBytes([0; 32]), None, &permitted));
+    let found = derive(&ours, &metagraph, &miners.into(), &[]);
+    assert_eq!(found.weights.iter().map(|weight| weight.uid.0).collect::<Vec<_>>(), [1, 3]);
 }
 
 #[test]
@@ -313,7 +339,7 @@ fn everything_is_burnt_upstream_and_nothing_by_our_rule() {
     assert!(near && round.round.statistics[0].name == BURNT, "{burnt:?}");
     // The label pays scores, but no average and no burnt slot.
     let paid = running.evaluate_label(&label(&round, 90_000, r#"{"status":"completed"}"#)).unwrap();
-    assert_eq!(paid.round.statistics, round.round.statistics);
+    assert_eq!(paid.round.statistics[0], round.round.statistics[0]);
     let before = miners.clone();
     running.absorb(&mut miners, &paid.scores, Micros(2));
     assert_eq!(miners, before);

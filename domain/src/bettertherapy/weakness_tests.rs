@@ -123,3 +123,55 @@ fn operators_with_many_miners_use_up_their_quota() {
         assert!(found.scores[most..20].iter().all(|score| score.reason == Some(ZeroReason::OverQuota)));
     }
 }
+
+/// Three rounds of an hour each whose batches are collected at these seconds, and what becomes of the miner's average.
+fn collected(constants: impl Fn(&mut Constants), at: [u64; 3]) -> (Vec<f64>, f64) {
+    let rules = with(|all| {
+        all.payout.burn = super::super::super::constants::Burn::None;
+        constants(all);
+    });
+    let waiting = rules.evaluate(&facts(&rules, vec![response(1, BASE, 5000)])).unwrap();
+    let idle = MinerState { average: Some(50.0), ..MinerState::default() };
+    let mut miners = BTreeMap::from([(hotkey(9), idle)]);
+    let (mut statistics, mut caught_up) = (waiting.round.statistics.clone(), Vec::new());
+    for seconds in at {
+        let label = label(&waiting, seconds, r#"{"status":"completed"}"#);
+        let paid = rules.evaluate_label(&LabelFacts { statistics, ..label }).unwrap();
+        rules.absorb(&mut miners, &paid.scores, Micros(seconds));
+        caught_up.push(figure(&paid, "caught_up"));
+        statistics = paid.round.statistics;
+    }
+    assert_eq!(crate::finite::check(&waiting.round), Ok(()));
+    caught_up.push(miners[&hotkey(9)].average.unwrap());
+    (caught_up, miners[&hotkey(1)].average.unwrap())
+}
+
+#[test]
+fn a_catch_up_adds_scores_upstream_is_reported_and_multiplies_nothing_by_our_rule() {
+    use super::super::super::constants::Combine;
+    const DAY: u64 = 24 * 3600;
+    let sum = |_: &mut Constants| {};
+    let each = |constants: &mut Constants| constants.average.combine = Combine::Each;
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+    let hourly = [DAY + 1, DAY + 3601, DAY + 7200];
+    let at_once = [DAY + 10_000, DAY + 10_001, DAY + 10_003];
+    // An hour apart each round is a step of its own under both.
+    let stepped = 7.9 * (1.0 + 0.9 + 0.81);
+    for rule in [&sum as &dyn Fn(&mut Constants), &each] {
+        let (seen, average) = collected(rule, hourly);
+        near(average, stepped);
+        assert_eq!(seen[..3], [0.0; 3]);
+        near(seen[3], 50.0 * 0.729);
+    }
+    // After three hours away: one step with the sum upstream, three steps by our rule.
+    let (seen, average) = collected(sum, at_once);
+    near(average, 3.0 * 7.9);
+    assert_eq!(seen[..3], [0.0, 1.0, 1.0]);
+    near(seen[3], 45.0);
+    let (seen, average) = collected(each, at_once);
+    near(average, stepped);
+    assert_eq!(seen[..3], [0.0, 1.0, 1.0]);
+    near(seen[3], 50.0 * 0.729);
+    assert_eq!(therapy("assay-1").constants().average.combine, Combine::Each);
+    assert!(!therapy("assay-1").awaits_labels(), "nothing waits that could be added");
+}

@@ -39,6 +39,8 @@ pub struct Collection {
     pub miners: u16,
     /// Milliseconds until the collector gives up.
     pub deadline_ms: u32,
+    /// Slots with a validator permit and more stake than this, in TAO, are neither asked nor paid.
+    pub permit_stake: f64,
 }
 
 /// Labels (spec 2.12).
@@ -211,6 +213,7 @@ impl mechanism::Constants for Constants {
         vec![
             ("collection.miners", positive, self.collection.miners > 0),
             ("collection.deadline_ms", positive, self.collection.deadline_ms > 0),
+            ("collection.permit_stake", "must be a number", !self.collection.permit_stake.is_nan()),
             ("label.rule.ratio_full", positive, rule.ratio_full > 0.0),
             ("label.rule.least_seconds", positive, rule.least_seconds > 0.0),
             ("label.service_positive_seconds", positive, self.label.service_positive_seconds > 0.0),

@@ -13,6 +13,7 @@ use crate::events::{Neuron, ResponseScored, SkipReason, Weight, WeightMode, Zero
 use crate::mechanism::{Derivation, EpochFacts, MinerState, zero};
 use crate::metagraph::announces_axon;
 use crate::sdk_weights::{Limits, emit, process};
+use crate::selection::is_validator;
 use crate::types::{Hotkey, Micros, Uid};
 
 /// Takes a round's scores into the averages. A round in which nothing counts moves nobody.
@@ -48,7 +49,9 @@ fn single(average: Option<f64>) -> f32 {
 
 /// Derives the weights of an epoch.
 pub(super) fn derive(constants: &Constants, facts: &EpochFacts<'_>) -> Derivation {
-    let payable = |neuron: &&Neuron| neuron.hotkey != facts.own && announces_axon(neuron) && !neuron.validator_permit;
+    let limit = Some(constants.collection.permit_stake);
+    let payable =
+        |neuron: &&Neuron| neuron.hotkey != facts.own && announces_axon(neuron) && !is_validator(neuron, limit);
     let (serving, idle): (Vec<&Neuron>, Vec<&Neuron>) = facts.metagraph.neurons().partition(payable);
     let mut derivation = Derivation {
         mode: WeightMode::Normal,

@@ -91,7 +91,8 @@ pub(super) fn evaluate_label(conversion: &Conversion, facts: &LabelFacts) -> Res
         let round = crate::round::stream_id(&before.challenge_id, before.attempt);
         return Err(refused(format!("round {round} waits for none under {}", conversion.rule_set().name())));
     }
-    let truth = Truth::parse_label(&facts.label).map_err(|error| refused(error.to_string()))?;
+    let truth = Truth::parse_label(&facts.label, constants.label.service_positive_seconds)
+        .map_err(|error| refused(error.to_string()))?;
     if facts.source == RULE_SOURCE {
         let class = value(&before.components, RULE_CLASS);
         let seconds = value(&before.components, RULE_SECONDS);

@@ -32,6 +32,10 @@ impl Mechanism for Conversion {
         self.constants.collection.miners
     }
 
+    fn validator_stake(&self) -> Option<f64> {
+        Some(self.constants.collection.permit_stake)
+    }
+
     fn deadline_ms(&self) -> u32 {
         self.constants.collection.deadline_ms
     }

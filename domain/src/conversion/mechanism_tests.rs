@@ -349,7 +349,7 @@ fn averages_move_with_counted_rounds_only() {
 fn weights_and_a_reason_for_each_zero() {
     let rules = conversion("assay-1");
     let mut permitted = neuron(6);
-    permitted.validator_permit = true;
+    (permitted.validator_permit, permitted.stake) = (true, Rao(5_000_000_000_000));
     let slots = vec![neuron(0), neuron(1), neuron(2), neuron(3), neuron(4), neuron(5), permitted, neuron(7), neuron(8)];
     let miners = [
         (hotkey(1), seen(Some(0.5), 3, 9)),
@@ -404,6 +404,36 @@ fn a_reused_uid_inherits_nothing() {
         let found = derive(&conversion(version), &slots, &miners);
         assert_eq!(found.weights.iter().map(|weight| weight.uid).collect::<Vec<_>>(), [Uid(3)], "{version}");
         assert!(found.zeros.contains(&ZeroWeight { uid: Uid(1), hotkey: hotkey(2), reason: ZeroReason::NotSampled }));
+    }
+}
+
+#[test]
+fn a_permit_makes_a_validator_only_above_the_stake() {
+    let miners = BTreeMap::from([1, 2, 3].map(|n| (hotkey(n), seen(Some(0.5), 3, 9))));
+    let with = |n: u8, stake: u64| Neuron { validator_permit: true, stake: Rao(stake), ..neuron(n) };
+    let slots = metagraph(vec![neuron(0), with(1, 4_096_000_000_000), with(2, 4_096_000_000_001), neuron(3)]);
+    for version in ["readme", "0.1.0", "assay-1"] {
+        let rules = conversion(version);
+        assert_eq!(rules.validator_stake(), Some(4096.0));
+        let found = derive(&rules, &slots, &miners);
+        assert_eq!(found.weights.iter().map(|weight| weight.uid.0).collect::<Vec<_>>(), [1, 3], "{version}");
+    }
+}
+
+/// What answering "no" to everything earns on a conversation that does not convert, beside an honest answer. Documented in
+/// `assay-1`: a constant answer is right as often as its class comes up.
+#[test]
+fn a_constant_no_earns_on_negatives() {
+    for (version, on_negative, on_positive) in [("0.1.0", 0.475, 0.2), ("readme", 0.515, 0.24), ("assay-1", 0.475, 0.0)]
+    {
+        let rules = conversion(version);
+        let paid = |happened: bool| {
+            let facts = facts(happened, &[&no("0.1")], &[]);
+            scores(&final_scores(&rules, &facts, happened))[0]
+        };
+        let (negative, positive) = (paid(false), paid(true));
+        let near = |found: f64, expected: f64| (found - expected).abs() < 0.03;
+        assert!(near(negative, on_negative) && near(positive, on_positive), "{version}: {negative} {positive}");
     }
 }
 

@@ -33,7 +33,7 @@ impl Constants {
     #[must_use]
     pub fn v0_1_0() -> Self {
         Self {
-            collection: Collection { miners: 10, deadline_ms: 60_000 },
+            collection: Collection { miners: 10, deadline_ms: 60_000, permit_stake: 4096.0 },
             label: Label {
                 awaited: false,
                 rule: LabelRule {

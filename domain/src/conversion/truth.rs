@@ -69,16 +69,18 @@ impl Truth {
         format!(r#"{{"conversion_happened":{},"time_to_conversion_seconds":{number}}}"#, u8::from(self.happened))
     }
 
-    /// Reads a recorded label: class 0 or 1 (or a boolean); seconds finite and above 0 for class 1, -1 for class 0.
+    /// Reads a recorded label: class 0 or 1 (or a boolean); seconds finite and above 0 for class 1, -1 for class 0. A service
+    /// that knows no time leaves the seconds out: positives then get `positive_seconds`, as from upstream's service.
     ///
     /// # Errors
     /// Anything else, and more than [`MAX_LABEL_BYTES`].
-    pub fn parse_label(text: &str) -> Result<Self, ConversionError> {
+    pub fn parse_label(text: &str, positive_seconds: f64) -> Result<Self, ConversionError> {
         let value = object(text, "the label")?;
         let happened =
             class(value.get("conversion_happened")).ok_or_else(|| malformed("conversion_happened is no class"))?;
         let seconds = match value.get("time_to_conversion_seconds") {
             Some(Value::Int(_) | Value::Float(_)) => value.get("time_to_conversion_seconds").and_then(Value::number),
+            None => Some(if happened { positive_seconds } else { NO_TIME }),
             _ => None,
         };
         let seconds = seconds.ok_or_else(|| malformed("time_to_conversion_seconds is no number"))?;

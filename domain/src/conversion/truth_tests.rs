@@ -45,7 +45,7 @@ fn labels() {
         "",
         "[]",
         "{}",
-        r#"{"conversion_happened":1}"#,
+        r#"{"conversion_happened":1,"time_to_conversion_seconds":null}"#,
         r#"{"conversion_happened":2,"time_to_conversion_seconds":5}"#,
         r#"{"conversion_happened":1,"time_to_conversion_seconds":-1}"#,
         r#"{"conversion_happened":1,"time_to_conversion_seconds":"60"}"#,
@@ -54,9 +54,13 @@ fn labels() {
         r#"{"conversion_happened":0,"time_to_conversion_seconds":5}"#,
         r#"{"conversion_happened":"1","time_to_conversion_seconds":5}"#,
     ] {
-        assert!(Truth::parse_label(text).is_err(), "{text}");
+        assert!(Truth::parse_label(text, 60.0).is_err(), "{text}");
     }
-    assert!(Truth::parse_label(&" ".repeat(MAX_LABEL_BYTES + 1)).is_err());
+    // A service that only says that it happened.
+    let read = |text| Truth::parse_label(text, 60.0);
+    assert_eq!(read(r#"{"conversion_happened":1}"#), Ok(Truth { happened: true, seconds: 60.0 }));
+    assert_eq!(read(r#"{"conversion_happened":false}"#), Ok(Truth::NO));
+    assert!(Truth::parse_label(&" ".repeat(MAX_LABEL_BYTES + 1), 60.0).is_err());
 }
 
 #[test]
@@ -87,11 +91,11 @@ proptest! {
     #[test]
     fn a_label_is_read_as_written(happened: bool, seconds in 0.001f64..1e6) {
         let truth = if happened { Truth { happened, seconds } } else { Truth::NO };
-        prop_assert_eq!(Truth::parse_label(&truth.to_label()), Ok(truth));
+        prop_assert_eq!(Truth::parse_label(&truth.to_label(), 60.0), Ok(truth));
     }
 
     #[test]
     fn hostile_labels_never_panic(text in r#"[\[\]{}",:0-9a-z_.\-]{0,80}"#) {
-        let _ = (Truth::parse_label(&text), Truth::parse_service_reply(&text, "a", 60.0));
+        let _ = (Truth::parse_label(&text, 60.0), Truth::parse_service_reply(&text, "a", 60.0));
     }
 }

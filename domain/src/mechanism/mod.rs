@@ -102,6 +102,12 @@ pub trait Mechanism: Send + Sync + Debug {
         vec![None; slots.len()]
     }
 
+    /// Stake in TAO up to which a slot with a validator permit is a miner that is asked and paid all the same. None: a permit
+    /// alone makes a validator.
+    fn validator_stake(&self) -> Option<f64> {
+        None
+    }
+
     /// Milliseconds until the collector gives up.
     fn deadline_ms(&self) -> u32;
 

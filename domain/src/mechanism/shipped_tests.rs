@@ -10,15 +10,15 @@ const SHIPPED: [(&str, &str); 15] = [
     ("cgp/readme", "88b5742098283c6d073424551b7e0d5c624743981e0159763b52ddce770df620"),
     ("cgp/2.30.65", "15bfe438e5813c6eed48aac0b55e0caeee8f7ac3401ad166127ba602a52ec4c6"),
     ("cgp/assay-1", "bd3a6beea576953004858a9417f61d013350363085dca1245624a31db9f9db43"),
-    ("conversion/readme", "43f0f3e37ec3f69509117b02028ba5945da6cfed106ea993bf7ae82a9509b416"),
-    ("conversion/0.1.0", "c907d284ef34561a2aff46785a6efb8b0e06a6f4fd4fba8903b4291c81ee9a24"),
-    ("conversion/assay-1", "2419bd2d87c97df68f1b30a55aad821620c2a13d7f5e57fc9644ad671a191c7b"),
+    ("conversion/readme", "90847bdd25fea7a603f8f437738a258669e4631663e1888f5ba6d5a1b15fe170"),
+    ("conversion/0.1.0", "1dc06447caa2126b3528baa7fbecfbaaac91daf2cd2c3de6aed8bc69ee6ea4a8"),
+    ("conversion/assay-1", "e06f21cce692bdad1d328ce074b1a31897eaa4606bce0d511702fa14e163beaf"),
     ("twitter/readme", "a6dfceb813f3f31a6c620587c16680b3e46650c5121710018fae59767842ebec"),
     ("twitter/2.5.9", "a2c03bf5555ba393583df31c98be7471a840cedd591fc36fcc5ab0991fc6b3c1"),
     ("twitter/assay-1", "725f4b6ab9386c6056b41f0fc50c02c2f583bd223a9247582f67cfaab47fdbdb"),
-    ("bettertherapy/readme", "73bfa2747afb8dd541145db99040e6e5916cd0b2a344baecd9b4159596087b84"),
-    ("bettertherapy/1.2.2", "07b8330ad1bdac7df4783a2029b561889d75a24af1b1e98654d386d23cbdd548"),
-    ("bettertherapy/assay-1", "8773ec6dc92a74f7b9a7ce0aff2eb58f8811a0af4752aed3f35ac46165755f9b"),
+    ("bettertherapy/readme", "3815289019a8d3512ba6074e9ce48db07653a55dd9046805d970e2b3ed7dee10"),
+    ("bettertherapy/1.2.2", "72cad37c3eb24e0b4d61a7327fed8075c0fbc890e9cf4e68a88b5b176c99b075"),
+    ("bettertherapy/assay-1", "659341c5201b411c586a72edb2ae167e99d3602c95ba0a17adad2184c66769fb"),
 ];
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use domain::events::{Challenge, ChallengeAccepted, ValidatorPaused, ValidatorResumed};
 use domain::mechanism::Mechanism;
-use domain::types::{Hotkey, NetUid, Position};
+use domain::types::{Digest, Hotkey, NetUid, Position};
 use domain::wire;
 use ledger::LedgerReader;
 
@@ -101,6 +101,14 @@ impl Handle {
     #[must_use]
     pub fn reader(&self) -> &LedgerReader {
         self.shared.journal.ledger().reader()
+    }
+
+    /// The hash of the newest block.
+    ///
+    /// # Errors
+    /// Why the chain is not known now.
+    pub fn newest_block(&self) -> Result<Digest, String> {
+        self.shared.chain_view.head().map(|head| head.hash)
     }
 
     /// Takes a challenge on. Returns after its commit: what is accepted is never lost.

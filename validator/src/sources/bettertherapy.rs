@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::bettertherapy::evaluation::{BATCH, BatchLabel, BatchStatus};
@@ -138,6 +139,8 @@ pub fn label(
 pub struct Batches {
     /// Seconds from a round's evaluation to the end of its batch: the rule set's `judge.ready_after_seconds`.
     pub ready_after_seconds: u64,
+    /// Between two challenges: the rule set's `collection.interval_seconds`.
+    pub interval: Duration,
 }
 
 #[async_trait]
@@ -228,7 +231,7 @@ mod tests {
         let of = |age: u64, ready: u64| label(&challenge, Micros(7), Micros(7 + age), ready);
         let complete = Some(("batch".to_owned(), r#"{"status":"completed"}"#.to_owned()));
         assert_eq!((of(3_000_000, 3), of(3_000_001, 3), of(3_000_001, 0)), (None, complete.clone(), None));
-        let source = Batches { ready_after_seconds: 3 };
+        let source = Batches { ready_after_seconds: 3, interval: Duration::from_secs(1) };
         assert_eq!(source.label(&challenge, Micros(7), Micros(4_000_007)).await, complete);
         let foreign = Challenge { task: Some("{}".to_owned()), ..challenge };
         assert_eq!(label(&foreign, Micros(7), Micros(u64::MAX), 3), None);

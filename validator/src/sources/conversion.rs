@@ -14,6 +14,7 @@ use domain::events::Challenge;
 use domain::types::{Digest, Micros, sha256_parts};
 
 use super::{LabelSource, TaskSource};
+use crate::service::Handle;
 
 /// Microseconds between a round's evaluation and its label.
 pub const LATENCY: Micros = Micros(5_000_000);
@@ -29,6 +30,12 @@ impl Conversations {
     #[must_use]
     pub fn of_ledger(origin: &str) -> Self {
         Self { seed: sha256_parts(&[b"assay/conversion/tasks/1\0", origin.as_bytes()]) }
+    }
+
+    /// Those that nobody can draw before this block is known.
+    #[must_use]
+    pub fn after(&self, block: &Digest) -> Self {
+        Self { seed: sha256_parts(&[&self.seed.0, &block.0]) }
     }
 
     /// The challenge with this number.
@@ -62,6 +69,30 @@ fn described(features: &FeatureSet) -> String {
 impl TaskSource for Conversations {
     async fn next(&self, number: u64) -> Result<Challenge, String> {
         self.challenge(number)
+    }
+}
+
+/// Conversations of a ledger, each drawn with the hash of the newest block besides: seed and number alone are public, and upstream's
+/// start from 42 at every restart, so that whoever asks can compute them for all time ahead.
+#[derive(Debug, Clone)]
+pub struct Unforeseen {
+    handle: Handle,
+    conversations: Conversations,
+}
+
+impl Unforeseen {
+    /// Those of a running validator.
+    #[must_use]
+    pub fn of(handle: Handle) -> Self {
+        let conversations = Conversations::of_ledger(handle.origin());
+        Self { handle, conversations }
+    }
+}
+
+#[async_trait]
+impl TaskSource for Unforeseen {
+    async fn next(&self, number: u64) -> Result<Challenge, String> {
+        self.conversations.after(&self.handle.newest_block()?).challenge(number)
     }
 }
 

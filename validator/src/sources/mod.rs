@@ -136,7 +136,10 @@ fn rule_labels(rule_set: &RuleSet) -> Result<conversion::RuleLabels, String> {
 
 fn batches(rule_set: &RuleSet) -> Result<bettertherapy::Batches, String> {
     let constants: domain::bettertherapy::constants::Constants = rule_set.constants().map_err(words)?;
-    Ok(bettertherapy::Batches { ready_after_seconds: constants.judge.ready_after_seconds })
+    Ok(bettertherapy::Batches {
+        ready_after_seconds: constants.judge.ready_after_seconds,
+        interval: Duration::from_secs(constants.collection.interval_seconds),
+    })
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
@@ -172,15 +175,18 @@ pub fn start_with(
         "twitter" => tasks.push(fed(handle, twitter::SearchPrompts::shipped()?)),
         "conversion" => {
             let labels = rule_labels(rule_set)?;
-            tasks.push(fed(handle, conversion::Conversations::of_ledger(handle.origin())));
+            tasks.push(fed(handle, conversion::Unforeseen::of(handle.clone())));
             tasks.push(tokio::spawn(reveal(handle.clone(), labels, LABEL_PAUSE)));
         }
         "bettertherapy" => {
             let shipped = bettertherapy::Questions::of_ledger(handle.origin())?;
             let mechanism = domain::mechanism::open(rule_set).map_err(words)?;
             let written = judge.has_model("question");
-            tasks.push(fed(handle, if written { shipped.written_by(Arc::clone(judge), mechanism) } else { shipped }));
-            tasks.push(tokio::spawn(reveal(handle.clone(), batches(rule_set)?, LABEL_PAUSE)));
+            let source = if written { shipped.written_by(Arc::clone(judge), mechanism) } else { shipped };
+            let batches = batches(rule_set)?;
+            let interval = handle.shared().config.task_interval.unwrap_or(batches.interval);
+            tasks.push(tokio::spawn(feed(handle.clone(), source, Pace::of_interval(interval))));
+            tasks.push(tokio::spawn(reveal(handle.clone(), batches, LABEL_PAUSE)));
         }
         // Loosh's challenges are pushed by clients.
         _ => {}
@@ -189,7 +195,8 @@ pub fn start_with(
 }
 
 fn fed(handle: &Handle, source: impl TaskSource + 'static) -> JoinHandle<()> {
-    tokio::spawn(feed(handle.clone(), source, Pace::default()))
+    let interval = handle.shared().config.task_interval.unwrap_or_default();
+    tokio::spawn(feed(handle.clone(), source, Pace::of_interval(interval)))
 }
 
 /// How many challenges are made.
@@ -199,11 +206,22 @@ pub struct Pace {
     pub open: usize,
     /// Between two looks whether more are wanted.
     pub pause: Duration,
+    /// From one acceptance to the next at least; zero where nothing but the rounds sets the pace.
+    pub interval: Duration,
+}
+
+impl Pace {
+    /// One challenge after each interval; as many as can be without one.
+    #[must_use]
+    pub fn of_interval(interval: Duration) -> Self {
+        let free = Self::default();
+        if interval.is_zero() { free } else { Self { open: 1, interval, ..free } }
+    }
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { open: 3, pause: Duration::from_millis(500) }
+        Self { open: 3, pause: Duration::from_millis(500), interval: Duration::ZERO }
     }
 }
 
@@ -228,11 +246,38 @@ pub fn task(id: String, prompt: String, task: String) -> Challenge {
     }
 }
 
+/// How long until the next challenge is due. The interval runs from the last acceptance in the log, so that no restart shortens
+/// or lengthens it.
+async fn until_due(handle: &Handle, interval: Duration) -> Result<Duration, Error> {
+    if interval.is_zero() {
+        return Ok(Duration::ZERO);
+    }
+    let reader = handle.reader();
+    let size = reader.head().await?.size;
+    let last = reader.last_of_kind("ChallengeAccepted", size).await?;
+    Ok(last.map_or(Duration::ZERO, |last| {
+        let passed = crate::clock::now().0.saturating_sub(last.recorded_at);
+        interval.saturating_sub(Duration::from_micros(passed))
+    }))
+}
+
 /// Keeps so many challenges open until the validator stops.
 pub async fn feed(handle: Handle, source: impl TaskSource, pace: Pace) {
     while !handle.is_stopping() {
         let stats = handle.challenge_stats();
         if stats.queue_size + stats.active < pace.open {
+            match until_due(&handle, pace.interval).await {
+                Ok(wait) if wait.is_zero() => {}
+                Ok(wait) => {
+                    handle.sleep(wait).await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "when the last task was accepted cannot be read; trying again");
+                    handle.sleep(pace.pause).await;
+                    continue;
+                }
+            }
             match source.next(stats.total_received).await {
                 Ok(challenge) => match handle.accept(challenge).await {
                     // The fold counts it in a moment; the pause below is longer than that.

@@ -101,7 +101,7 @@ fn client(address: SocketAddr) -> ConversationServer {
         ..ClientConfig::new(format!("http://{address}"))
     };
     let mut server = ConversationServer::new(Client::open(&config).unwrap());
-    server.pace = Pace { open: 3, pause: Duration::from_millis(50) };
+    server.pace = Pace { pause: Duration::from_millis(50), ..Pace::default() };
     server.look = Duration::from_millis(100);
     server.longest_pause = Duration::from_millis(400);
     server
