@@ -26,6 +26,8 @@ mod table;
 mod twitter;
 #[path = "vectors/weights.rs"]
 mod weights;
+#[path = "vectors/wire.rs"]
+mod wire;
 
 use std::path::{Path, PathBuf};
 

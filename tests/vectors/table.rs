@@ -5,7 +5,7 @@
 
 use super::json::{Found, Json};
 use super::loosh::{self as l, Call};
-use super::{payout as p, quality as q};
+use super::{payout as p, quality as q, wire as w};
 
 pub type Adapter = fn(&Call<'_>) -> Found<Json>;
 
@@ -142,21 +142,60 @@ pub const LOOSH: &[Row] = &[
         p::sybil_report,
     ),
     ours(&["_compute_structural_similarity"], &[], "loosh::sybil::structural_similarity", p::structural),
-    not_ours(
-        Generation::Running,
-        &["Fernet"],
-        "the Fernet envelope belongs to the fiber dialect, which is not built yet",
+    ours(
+        &[
+            "_compute_tfidf_similarity",
+            "_tfidf_similarity",
+            "_compute_lexical_similarity",
+            "_lexical_similarity",
+            "TfidfVectorizer",
+        ],
+        &["_find_fusion_pairs", "_detect_fusion_pairs"],
+        "loosh::keywords::word_similarity",
+        w::word_similarity,
+    ),
+    ours(
+        &["_find_fusion_pairs", "_detect_fusion_pairs", "_find_fused_pairs", "_compute_fusion_pairs"],
+        &["_compute_tfidf_similarity", "_compute_structural_similarity"],
+        "loosh::sybil::fused_pairs",
+        w::fused_pairs,
+    ),
+    ours(
+        &[
+            "_determine_mode",
+            "_get_operation_mode",
+            "_determine_operation_mode",
+            "_determine_weight_mode",
+            "_get_weight_mode",
+            "_select_mode",
+            "determine_mode",
+            "get_operation_mode",
+        ],
+        &[],
+        "loosh::payout::Mode::after",
+        w::mode,
     ),
     not_ours(
         Generation::Running,
-        &["_perform_handshake"],
-        "the handshake's float text belongs to the fiber dialect, which is not built yet",
+        &["KMeans", "_compute_trajectory_fingerprints", "_compute_trajectory_similarity", "_find_trajectory_pairs"],
+        "trajectories are centroids of k-means started from a library's random numbers, which no other program repeats; \
+         upstream only reports them, and pairs are reported here by vectors, words and structure",
     ),
     not_ours(
         Generation::Running,
-        &["get_auth_headers"],
-        "the Challenge API's signing message belongs to a client of that service, which is not built yet",
+        &[
+            "_weighted_sample",
+            "_weighted_sample_without_replacement",
+            "weighted_sample_without_replacement",
+            "_select_miners",
+            "select_miners",
+        ],
+        "upstream draws miners with numbers of its process that nobody can check; a draw here follows from the block's hash \
+         and is recorded (draw::sample, with the same weights, the same early end and the same rule for weights of zero)",
     ),
+    ours(&["Fernet"], &["_encrypt_payload", "_decrypt_payload"], "network::fernet::FernetKey", w::fernet),
+    ours(&["_perform_handshake"], &[], "text::numbers::float_repr, network::fiber::handshake_message", w::handshake),
+    ours(&["get_auth_headers"], &[], "network::fiber::{service_message, service_headers}", w::service_signature),
 ];
 
 /// The words of a source: letters, digits and underscores.
@@ -166,8 +205,10 @@ fn words(source: &str) -> Vec<&str> {
 
 /// The row for a vector of Loosh.
 pub fn find(source: &str, expected: &Json) -> Option<&'static Verdict> {
-    const CRASH: Verdict =
-        Verdict::NotOurs("upstream's crash on a renamed keyword of a library is no behaviour to reproduce");
+    const CRASH: Verdict = Verdict::NotOurs(
+        "the seed could not run at all: a newer scikit-learn refuses a keyword it passes. Nobody was ever scored that way, \
+         and the same stage with the keyword's new name is ours (the row above)",
+    );
     let words = words(source);
     let generation = if words.contains(&SEED_COMMIT) { Generation::Seed } else { Generation::Running };
     if generation == Generation::Seed && words.contains(&"_apply_clustering_filter") {
