@@ -4,7 +4,7 @@
 use domain::loosh::keywords::word_similarity as alike;
 use domain::loosh::matrix::{SquareMatrix, similarity};
 use domain::loosh::payout::Mode;
-use domain::loosh::sybil::{self, Limits, fused_pairs as fused, structural_similarity};
+use domain::loosh::sybil::{self, fused_pairs as fused, structural_similarity};
 use domain::text::numbers::float_repr;
 use domain::types::HexBytes;
 use network::fernet::FernetKey;
@@ -96,7 +96,7 @@ pub fn fused_pairs(call: &Call<'_>) -> Found<Json> {
         Some(embeddings) => similarity(&embeddings.rows()?),
         None => SquareMatrix::from_rows(&inputs.at("similarity")?.rows()?).ok_or("the similarity is not square")?,
     };
-    let limits = running().sybil_detection.unwrap_or_else(Limits::default);
+    let limits = running().sybil_detection.unwrap_or_default();
     let included = match inputs.get("length_mask") {
         Some(mask) => mask.flags()?,
         None => sybil::long_enough(&answers, &limits),
