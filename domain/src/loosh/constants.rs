@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::events::EmbeddingModel;
-use crate::mechanism::{self, Check};
+use crate::mechanism::{self, Check, Weakness};
 
 use super::sybil::Limits;
 use crate::types::Digest;
@@ -370,6 +370,10 @@ impl mechanism::Constants for Constants {
 
     fn shipped() -> Vec<(&'static str, Self)> {
         vec![("readme", Self::readme()), ("1.2.8", Self::v1_2_8()), ("assay-1", Self::assay_1())]
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        super::weaknesses::of(self)
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -4,7 +4,7 @@
 //! One file per idea, in the order of a round: `entity` caps votes, `quality` scores answers (from `heuristics`,
 //! `sentences`, `graph`, `keywords`), `outlier`, `clustering` and the length filter drop some, `consensus`, `individual`
 //! and `emissions` pay. `round` runs them; `average` and `payout` turn emissions into weights; `sybil` only reports;
-//! `remedies` is what only our own rules do.
+//! `remedies` is what only our own rules do, `weaknesses` what the others let happen.
 //! "Spec" in comments is the mechanism's specification that these files were written from.
 //!
 //! **Architecture invariant:** nothing below reads anything but its arguments; `mechanism` alone knows events.
@@ -32,4 +32,5 @@ pub mod round;
 pub mod sentences;
 mod shipped;
 pub mod sybil;
+mod weaknesses;
 pub mod words;

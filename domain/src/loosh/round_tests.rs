@@ -5,7 +5,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn constants(generation: u8) -> Constants {
-    if generation == 1 { Constants::readme() } else { Constants::v1_2_8() }
+    match generation {
+        1 => Constants::readme(),
+        2 => Constants::v1_2_8(),
+        _ => Constants::assay_1(),
+    }
 }
 
 fn run(embeddings: &[Embedding], texts: &[&str], times: &[u64], votes: Option<&[f64]>, generation: u8) -> Round {
@@ -112,7 +116,7 @@ proptest! {
     #[test]
     fn the_order_of_answers_does_not_matter(
         rows in proptest::collection::vec(proptest::collection::vec(0.01f64..1.0, 3), 3..8),
-        generation in 1u8..3,
+        generation in 1u8..=3,
     ) {
         let times: Vec<u64> = (0..rows.len() as u64).map(|i| 100 + 37 * i).collect();
         let texts = vec![TEXT; rows.len()];
@@ -132,13 +136,16 @@ proptest! {
     #[test]
     fn nothing_is_ever_infinite(
         rows in proptest::collection::vec(proptest::collection::vec(-1f64..1.0, 3), 0..8),
-        generation in 1u8..3,
+        generation in 1u8..=3,
     ) {
         let texts = vec![TEXT; rows.len()];
         let times = vec![7; rows.len()];
         let votes = vec![0.5; rows.len()];
         let round = run(&rows, &texts, &times, Some(&votes), generation);
         prop_assert!(round.theta.is_finite() && round.best.factor.is_finite());
-        prop_assert!(round.emissions.unwrap().iter().all(|e| e.emission.is_finite()));
+        let earned = round.emissions.unwrap();
+        prop_assert!(earned.iter().all(|e| e.emission.is_finite()));
+        // Under our own rules: at most the factors of a member and of the best one, and never below nothing.
+        prop_assert!(generation < 3 || earned.iter().all(|e| (0.0..=1.8).contains(&e.emission)));
     }
 }
