@@ -145,6 +145,8 @@ pub fn word_similarity(texts: &[&str]) -> SquareMatrix {
             squares[*at] += *weight * *weight;
         }
     }
+    let shorten = |square: f64| if square > 0.0 { 1.0 / sqrt(square) } else { 0.0 };
+    let shares: Vec<f64> = squares.into_iter().map(shorten).collect();
     let mut cells = vec![0.0; size * size];
     for holding in &holders {
         for (place, (i, left)) in holding.iter().enumerate() {
@@ -152,11 +154,9 @@ pub fn word_similarity(texts: &[&str]) -> SquareMatrix {
             holding[place..].iter().for_each(|(j, right)| row[*j] += left * right);
         }
     }
-    let lengths: Vec<f64> = squares.iter().map(|square| sqrt(*square)).collect();
     SquareMatrix::from_cells(size, |i, j| {
         let (first, second) = (i.min(j), i.max(j));
-        let product = cells[first * size + second];
-        if product > 0.0 { product / (lengths[first] * lengths[second]) } else { 0.0 }
+        cells[first * size + second] * (shares[first] * shares[second])
     })
 }
 

@@ -2,19 +2,22 @@
 //!
 //! Nothing here enters an emission or a weight. Upstream keeps the first for its service and never enabled the second.
 
-use std::collections::BTreeSet;
-
 use super::consensus::polarity;
 use super::keywords::word_similarity;
 use super::matrix::SquareMatrix;
-use super::sybil::{FusedPair, Limits, Report, detect, fused_pairs, long_enough, structural_similarity};
+use super::sybil::{Limits, Report, detect, fused_pairs, long_enough, structural_similarity};
 use crate::events::Component;
 
 /// The detector's findings among the answers of a round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alike {
     report: Report,
-    fused: Vec<FusedPair>,
+    /// How many pairs are alike in several ways.
+    fused: usize,
+    /// How many pairs are suspicious, by vectors alone or in several ways.
+    pairs: usize,
+    /// For each answer how many others are suspiciously like it.
+    alike: Vec<u64>,
     /// For each answer the largest structural similarity to another one.
     structure: Vec<f64>,
 }
@@ -32,22 +35,26 @@ pub fn alike(texts: &[&str], similarity: &SquareMatrix, limits: &Limits) -> Opti
         let others = row.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, value)| *value);
         f64::from(others.fold(f32::NEG_INFINITY, f32::max))
     };
-    Some(Alike { structure: structural.iter().enumerate().map(nearest).collect(), report, fused })
+    let mut pairs: Vec<(usize, usize)> = report.pairs.iter().map(|(i, j, _)| (*i, *j)).collect();
+    pairs.extend(fused.iter().map(|found| found.pair));
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut alike = vec![0; texts.len()];
+    for (i, j) in &pairs {
+        alike[*i] += 1;
+        alike[*j] += 1;
+    }
+    let structure = structural.iter().enumerate().map(nearest).collect();
+    Some(Alike { structure, report, fused: fused.len(), pairs: pairs.len(), alike })
 }
 
 impl Alike {
-    /// Pairs that are suspicious by vectors alone or in several ways, each once.
-    fn pairs(&self) -> BTreeSet<(usize, usize)> {
-        let by_vectors = self.report.pairs.iter().map(|(i, j, _)| (*i, *j));
-        by_vectors.chain(self.fused.iter().map(|found| found.pair)).collect()
-    }
-
     /// Figures of the round.
     pub fn of_round(&self) -> Vec<Component> {
         vec![
             component("alike_threshold", self.report.distribution.adaptive_high_threshold),
-            component("alike_pairs", self.pairs().len() as f64),
-            component("alike_in_several_ways", self.fused.len() as f64),
+            component("alike_pairs", self.pairs as f64),
+            component("alike_in_several_ways", self.fused as f64),
             component("alike_groups", self.report.groups.len() as f64),
         ]
     }
@@ -55,10 +62,10 @@ impl Alike {
     /// Figures of an answer: how many are suspiciously like it, the group that it is in (1 for the first, 0 for none), and
     /// the nearest structure.
     pub fn of_answer(&self, place: usize) -> Vec<Component> {
-        let pairs = self.pairs().iter().filter(|(i, j)| *i == place || *j == place).count();
+        let alike = self.alike.get(place).copied().unwrap_or_default();
         let group = self.report.groups.iter().position(|group| group.members.contains(&place));
         vec![
-            component("alike_answers", pairs as f64),
+            component("alike_answers", alike as f64),
             component("alike_group", group.map_or(0.0, |group| (group + 1) as f64)),
             component("alike_structure", self.structure.get(place).copied().unwrap_or_default()),
         ]
