@@ -4,6 +4,8 @@
 //! The keywords are diagnostic, except that it stands in for coverage when the prompt has no components. Ties among equally rare words are
 //! broken by numpy's unstable sort (see `math::order`).
 
+use std::collections::BTreeMap;
+
 use super::matrix::SquareMatrix;
 use super::words::{STOP, has};
 use crate::math::order::argsort;
@@ -22,25 +24,31 @@ struct Vocabulary<'a> {
 }
 
 impl<'a> Vocabulary<'a> {
-    fn new(texts: &[Vec<&'a str>]) -> Self {
-        let mut words = texts.concat();
-        words.sort_unstable();
-        words.dedup();
-        Self { words }
-    }
-
-    fn rank(&self, word: &str) -> u64 {
-        self.words.partition_point(|other| *other < word) as u64
-    }
-
-    /// The features of a text in order of the features, repeated as often as they occur.
-    fn features(&self, text: &[&str]) -> Vec<Feature> {
-        let ranks: Vec<u64> = text.iter().map(|word| self.rank(word)).collect();
-        let single = ranks.iter().map(|rank| rank << 32);
-        let mut features: Vec<Feature> =
-            single.chain(ranks.windows(2).map(|pair| pair[0] << 32 | (pair[1] + 1))).collect();
-        features.sort_unstable();
-        features
+    /// The telling words of all texts, and the features of each text in order, repeated as often as they occur.
+    fn read(lowered: &'a [String]) -> (Self, Vec<Vec<Feature>>) {
+        // By word: its number in order of appearance, none for a word that tells nothing.
+        let mut numbers: BTreeMap<&str, Option<usize>> = BTreeMap::new();
+        let mut count = 0;
+        let mut number = |word: &'a str| {
+            *numbers.entry(word).or_insert_with(|| {
+                let telling = length(word) >= 2 && !has(STOP, word);
+                count += usize::from(telling);
+                telling.then(|| count - 1)
+            })
+        };
+        let texts: Vec<Vec<usize>> =
+            lowered.iter().map(|text| text.split(|c| !is_word(c)).filter_map(&mut number).collect()).collect();
+        let mut words = Vec::with_capacity(count);
+        let mut ranks = vec![0; count];
+        for (word, number) in numbers {
+            if let Some(number) = number {
+                ranks[number] = words.len() as u64;
+                words.push(word);
+            }
+        }
+        let features = |text: &Vec<usize>| features(&text.iter().map(|number| ranks[*number]).collect::<Vec<_>>());
+        let documents = texts.iter().map(features).collect();
+        (Self { words }, documents)
     }
 
     fn text(&self, feature: Feature) -> String {
@@ -52,10 +60,12 @@ impl<'a> Vocabulary<'a> {
     }
 }
 
-/// Words of a lower-cased text that can be keywords.
-fn tokens(lowered: &str) -> Vec<&str> {
-    let words = lowered.split(|c| !is_word(c));
-    words.filter(|word| length(word) >= 2 && !has(STOP, word)).collect()
+/// The features of a text with these words, in order.
+fn features(ranks: &[u64]) -> Vec<Feature> {
+    let single = ranks.iter().map(|rank| rank << 32);
+    let mut features: Vec<Feature> = single.chain(ranks.windows(2).map(|pair| pair[0] << 32 | (pair[1] + 1))).collect();
+    features.sort_unstable();
+    features
 }
 
 fn count(features: &[Feature], feature: Feature) -> usize {
@@ -68,9 +78,7 @@ pub fn keywords(prompt: &str, answers: &[&str], limit: usize) -> Vec<String> {
         return Vec::new();
     }
     let lowered: Vec<String> = [prompt].iter().chain(answers).map(|text| lower(text)).collect();
-    let texts: Vec<Vec<&str>> = lowered.iter().map(|text| tokens(text)).collect();
-    let vocabulary = Vocabulary::new(&texts);
-    let documents: Vec<Vec<Feature>> = texts.iter().map(|text| vocabulary.features(text)).collect();
+    let (vocabulary, documents) = Vocabulary::read(&lowered);
     let kept = most_frequent(&documents);
     let scores = scores_of_first(&documents, &kept);
     let order = argsort(&scores);
@@ -123,9 +131,7 @@ fn rarity(documents: usize, having: usize) -> f64 {
 /// Pairwise cosines of the texts' TF-IDF: 1 with itself, 0 for a text without a telling word.
 pub fn word_similarity(texts: &[&str]) -> SquareMatrix {
     let lowered: Vec<String> = texts.iter().map(|text| lower(text)).collect();
-    let words: Vec<Vec<&str>> = lowered.iter().map(|text| tokens(text)).collect();
-    let vocabulary = Vocabulary::new(&words);
-    let documents: Vec<Vec<Feature>> = words.iter().map(|words| vocabulary.features(words)).collect();
+    let (_, documents) = Vocabulary::read(&lowered);
     let kept = most_frequent(&documents);
     let size = texts.len();
     // By feature: who has it, and how much.
@@ -149,9 +155,15 @@ pub fn word_similarity(texts: &[&str]) -> SquareMatrix {
     let shares: Vec<f64> = squares.into_iter().map(shorten).collect();
     let mut cells = vec![0.0; size * size];
     for holding in &holders {
+        // The same sums where everybody has the feature, only faster.
+        let everybody = holding.len() == size;
         for (place, (i, left)) in holding.iter().enumerate() {
             let row = &mut cells[i * size..(i + 1) * size];
-            holding[place..].iter().for_each(|(j, right)| row[*j] += left * right);
+            if everybody {
+                row[place..].iter_mut().zip(&holding[place..]).for_each(|(cell, (_, right))| *cell += left * right);
+            } else {
+                holding[place..].iter().for_each(|(j, right)| row[*j] += left * right);
+            }
         }
     }
     SquareMatrix::from_cells(size, |i, j| {
