@@ -10,14 +10,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::generator;
+use super::{evidence, generator};
 use crate::mechanism::Synapse;
 use crate::text::strip;
+use crate::types::Digest;
 
 /// A longer task is not read, in bytes.
 pub const MAX_TASK_BYTES: usize = 128 * 1024;
 /// A longer answer is no answer, in bytes. The judge sees its beginning only.
 pub const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+/// Failed calls that stand in a task at most, and characters of each.
+pub const MAX_FAILED: usize = 16;
+/// Characters of why a call failed.
+pub const MAX_FAILURE: usize = 300;
 /// Name of the request, as the subnet's own clients call it.
 pub const SYNAPSE: &str = "InferenceSynapse";
 
@@ -44,13 +49,23 @@ pub enum Question {
         /// The base answer.
         answer: String,
     },
-    /// A model's.
+    /// A model's. The call stands here like that of a judgement, and is committed with the challenge before anybody is asked.
     Generated {
         /// Provider and model.
         model: String,
+        /// SHA-256 of [`evidence::question_request`], which is the same for every question.
+        request_hash: Digest,
         /// Sampling and other parameters as JSON text.
         parameters: String,
-        /// The raw reply to [`generator::question_request`].
+        /// Tokens of the prompt.
+        prompt_tokens: u32,
+        /// Tokens of the completion.
+        completion_tokens: u32,
+        /// Milliseconds.
+        latency_ms: u32,
+        /// The calls since the question before that led to none, oldest first, at most [`MAX_FAILED`]: why not.
+        failed: Vec<String>,
+        /// The raw reply to the request.
         reply: String,
     },
 }
@@ -97,7 +112,14 @@ impl Asked {
             Some(Task { request_id, question: Question::Shipped { question, answer, .. } }) => {
                 Self { request_id, question, base_answer: Some(answer) }
             }
-            Some(Task { request_id, question: Question::Generated { reply, .. } }) => {
+            Some(Task { request_id, question: Question::Generated { reply, request_hash, failed, .. } }) => {
+                let request = evidence::question_request().map_err(|error| error.to_string())?;
+                if request_hash != request.hash() {
+                    return Err("the model was asked something else than for a question".to_owned());
+                }
+                if failed.len() > MAX_FAILED || failed.iter().any(|why| why.chars().count() > MAX_FAILURE) {
+                    return Err(format!("more than {MAX_FAILED} failed calls of {MAX_FAILURE} characters"));
+                }
                 let question = generator::question(&reply).map_err(|error| error.to_string())?;
                 Self { request_id, question, base_answer: None }
             }
@@ -152,9 +174,34 @@ mod tests {
     use super::*;
 
     fn generated(reply: &str) -> String {
-        let text = |text: &str| text.to_owned();
-        let question = Question::Generated { model: text("m"), parameters: text("{}"), reply: text(reply) };
-        Task { request_id: text("btai_1"), question }.to_text()
+        of(evidence::question_request().unwrap().hash(), Vec::new(), reply).to_text()
+    }
+
+    fn of(request_hash: Digest, failed: Vec<String>, reply: &str) -> Task {
+        let (prompt_tokens, completion_tokens, latency_ms) = (90, 30, 700);
+        let (model, parameters, reply) = ("m".to_owned(), "{}".to_owned(), reply.to_owned());
+        let question = Question::Generated {
+            model,
+            request_hash,
+            parameters,
+            prompt_tokens,
+            completion_tokens,
+            latency_ms,
+            failed,
+            reply,
+        };
+        Task { request_id: "btai_1".to_owned(), question }
+    }
+
+    #[test]
+    fn the_call_for_a_question_is_the_one_that_everybody_knows() {
+        let reply = "{\"question\":\"Why?\"}";
+        let known = evidence::question_request().unwrap().hash();
+        let asked = |task: Task| Asked::of("c", Some(&task.to_text()), "");
+        assert!(asked(of(known, vec!["timed out".to_owned()], reply)).is_ok());
+        assert!(asked(of(crate::types::sha256(b"another"), Vec::new(), reply)).unwrap_err().contains("something else"));
+        assert!(asked(of(known, vec![String::new(); MAX_FAILED + 1], reply)).is_err());
+        assert!(asked(of(known, vec!["x".repeat(MAX_FAILURE + 1)], reply)).is_err());
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl Constants {
     /// and finite, silence and echoes earn nothing, nor do wrong classes, speed pays for right answers only, class weights
     /// follow the conversations and never reach 0, one coldkey is paid once, and averages move in rounds that asked only.
     ///
+    /// A constant "no" stays paid on conversations that do not convert, where it is right, and earns nothing elsewhere.
     /// Identical answers of different coldkeys stay paid: where truth is a public function, all who know it agree.
     #[must_use]
     pub fn assay_1() -> Self {

@@ -2,27 +2,31 @@
 //!
 //! Without a model a round's question and base answer are a shipped pair, each once before any comes again. With one
 //! ([`Questions::written_by`]) that model writes the question, and its raw reply stands in the task; the base answer follows
-//! as a judgement before any miner is asked. A question that cannot be read is no challenge: the next try asks again.
+//! as a judgement before any miner is asked. The call for the question stands in the task, with those before it that failed. A
+//! question that cannot be read is no challenge, and no hour is lost by it, as one is upstream: the next try asks again.
+//!
+//! Which shipped question comes next can be told from the ledger's name. Nothing is gained by hiding it: the list is public with
+//! its base answers, so that whoever wants to has an answer to each at hand. Only a model's question is not known before.
 //!
 //! Upstream collects a batch 24 hours after its answers. The judge here replies at once, so that what remains of the batch is
 //! its age: [`label`] says when.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::bettertherapy::evaluation::{BATCH, BatchLabel, BatchStatus};
 use domain::bettertherapy::evidence::question_request;
 use domain::bettertherapy::generator::drawn;
-use domain::bettertherapy::task::{Asked, Question, Task};
+use domain::bettertherapy::task::{Asked, MAX_FAILED, MAX_FAILURE, Question, Task};
 use domain::events::Challenge;
-use domain::mechanism::Mechanism;
+use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT};
 use domain::types::{Digest, Micros, sha256_parts};
 use serde::Deserialize;
 
 use super::{LabelSource, TaskSource};
-use crate::judge::Judge;
+use crate::judge::{Judge, Verdict};
 
 const SHIPPED: &str = include_str!("../../../demo/therapy.jsonl");
 
@@ -45,6 +49,8 @@ pub struct Questions {
     seed: Digest,
     pairs: Vec<Pair>,
     writer: Option<(Arc<dyn Judge>, Arc<dyn Mechanism>)>,
+    /// Why calls since the last question led to none.
+    failed: Arc<Mutex<Vec<String>>>,
 }
 
 impl fmt::Debug for Questions {
@@ -65,7 +71,7 @@ impl Questions {
         };
         let pairs = SHIPPED.lines().enumerate().map(parse).collect::<Result<Vec<Pair>, String>>()?;
         let seed = sha256_parts(&[b"assay/bettertherapy/questions/1\0", origin.as_bytes()]);
-        Ok(Self { seed, pairs, writer: None })
+        Ok(Self { seed, pairs, writer: None, failed: Arc::default() })
     }
 
     /// Questions of the model that the judge has for the purpose "question". Without one there is no question.
@@ -86,9 +92,38 @@ impl Questions {
 
     async fn written(&self, number: u64, judge: &dyn Judge, mechanism: &dyn Mechanism) -> Result<Challenge, String> {
         let request = question_request().map_err(|error| error.to_string())?;
-        let verdict = judge.judge(&request, mechanism).await?;
+        let asked = judge.judge(&request, mechanism).await;
+        let found = asked.and_then(|verdict| self.generated(number, &request, verdict));
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &found {
+            Ok(_) => failed.clear(),
+            Err(problem) => {
+                failed.push(problem.chars().take(MAX_FAILURE).collect());
+                let over = failed.len().saturating_sub(MAX_FAILED);
+                failed.drain(..over);
+            }
+        }
+        found
+    }
+
+    /// The challenge whose question a call wrote, with the call, and with those before it that failed.
+    fn generated(&self, number: u64, request: &JudgementRequest, verdict: Verdict) -> Result<Challenge, String> {
         let reply = String::from_utf8(verdict.reply).map_err(|_| "the model's question is no UTF-8".to_owned())?;
-        self.challenge(number, Question::Generated { model: verdict.model, parameters: verdict.parameters, reply })
+        if verdict.model == NO_VERDICT {
+            return Err(reply);
+        }
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let question = Question::Generated {
+            model: verdict.model,
+            request_hash: request.hash(),
+            parameters: verdict.parameters,
+            prompt_tokens: verdict.prompt_tokens,
+            completion_tokens: verdict.completion_tokens,
+            latency_ms: verdict.latency_ms,
+            failed,
+            reply,
+        };
+        self.challenge(number, question)
     }
 
     fn challenge(&self, number: u64, question: Question) -> Result<Challenge, String> {
@@ -154,9 +189,9 @@ impl LabelSource for Batches {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::judge::{Offline, Verdict};
+    use crate::judge::Offline;
     use domain::bettertherapy::mechanism::BetterTherapy;
-    use domain::mechanism::{JudgementRequest, RoundFacts, Stage, Want};
+    use domain::mechanism::{RoundFacts, Stage, Want};
     use std::collections::BTreeSet;
 
     fn mechanism() -> Arc<dyn Mechanism> {
@@ -223,6 +258,51 @@ mod tests {
             assert!(written(Arc::new(Scripted(reply))).next(3).await.is_err(), "{reply}");
         }
         assert!(written(Arc::new(Offline)).next(3).await.unwrap_err().contains("question"));
+    }
+
+    /// Replies with the first text left.
+    #[derive(Debug)]
+    struct Changing(Mutex<Vec<Result<&'static str, &'static str>>>);
+
+    #[async_trait]
+    impl Judge for Changing {
+        async fn judge(&self, _: &JudgementRequest, _: &dyn Mechanism) -> Result<Verdict, String> {
+            let next = self.0.lock().unwrap().remove(0);
+            match next {
+                Ok("refused") => Ok(Verdict::refused("content filter")),
+                Ok(reply) => Scripted(reply).judge(&question_request().unwrap(), mechanism().as_ref()).await,
+                Err(problem) => Err(problem.to_owned()),
+            }
+        }
+
+        fn has_model(&self, _: &str) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_off_the_schema_loses_no_round_and_failed_calls_are_recorded() {
+        let good = "{\"question\":\"How do I rest?\"}";
+        let replies = vec![Ok("no JSON at all"), Err("timed out"), Ok("refused"), Ok(good), Ok(good)];
+        let judge = Arc::new(Changing(Mutex::new(replies)));
+        let questions = Questions::of_ledger("o").unwrap().written_by(judge, mechanism());
+        for _ in 0..3 {
+            assert!(questions.next(3).await.is_err());
+        }
+        let failed = |challenge: &Challenge| match Task::parse(challenge.task.as_deref().unwrap()).unwrap().question {
+            Question::Generated { failed, request_hash, prompt_tokens, completion_tokens, latency_ms, .. } => {
+                assert_eq!(request_hash, question_request().unwrap().hash());
+                assert_eq!((prompt_tokens, completion_tokens, latency_ms), (1, 1, 1));
+                failed
+            }
+            other => panic!("{other:?}"),
+        };
+        let challenge = questions.next(3).await.unwrap();
+        assert_eq!(challenge.prompt.as_deref(), Some("How do I rest?"));
+        let before = failed(&challenge);
+        assert!(before[0].contains("JSON"), "{before:?}");
+        assert_eq!(before[1..], ["timed out", "content filter"]);
+        assert!(failed(&questions.next(4).await.unwrap()).is_empty());
     }
 
     #[tokio::test]

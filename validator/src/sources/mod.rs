@@ -47,6 +47,9 @@ pub trait LabelSource: Send + Sync {
 /// Between two looks whether labels are known.
 const LABEL_PAUSE: Duration = Duration::from_secs(1);
 
+/// Between two tries to make a task, after several that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Rounds looked at in one go.
 const LABELS_AT_ONCE: usize = 256;
 
@@ -263,6 +266,7 @@ async fn until_due(handle: &Handle, interval: Duration) -> Result<Duration, Erro
 
 /// Keeps so many challenges open until the validator stops.
 pub async fn feed(handle: Handle, source: impl TaskSource, pace: Pace) {
+    let mut again = pace.pause;
     while !handle.is_stopping() {
         let stats = handle.challenge_stats();
         if stats.queue_size + stats.active < pace.open {
@@ -284,8 +288,15 @@ pub async fn feed(handle: Handle, source: impl TaskSource, pace: Pace) {
                     Ok(_) | Err(AcceptError::Duplicate { .. }) => {}
                     Err(error) => tracing::warn!(%error, "a task is not accepted; trying again"),
                 },
-                Err(problem) => tracing::warn!(problem, "there is no next task; trying again"),
+                Err(problem) => {
+                    tracing::warn!(problem, "there is no next task; trying again");
+                    // Whoever makes it may charge for each try.
+                    handle.sleep(again).await;
+                    again = (again * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
             }
+            again = pace.pause;
         }
         handle.sleep(pace.pause).await;
     }
