@@ -157,6 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn nobody_draws_a_conversation_before_its_block_is_known() {
+        // Upstream seeds with 42 at every start, and asks the same again.
+        let source = Conversations::of_ledger("o");
+        let after =
+            |block: u8, number: u64| source.after(&domain::types::HexBytes([block; 32])).challenge(number).unwrap();
+        assert_eq!(after(1, 0), after(1, 0));
+        for other in [after(2, 0), after(1, 1), source.challenge(0).unwrap()] {
+            assert_ne!(other.task, after(1, 0).task);
+        }
+        assert_eq!(after(1, 0).id, after(2, 0).id, "a number is one challenge, whatever the block");
+    }
+
+    #[test]
     fn a_label_comes_after_its_latency_and_is_what_every_rule_set_expects() {
         let challenge = Conversations::of_ledger("o").challenge(7).unwrap();
         let at = Micros(1_000_000);
