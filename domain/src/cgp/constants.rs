@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mechanism::{self, Check};
+use crate::mechanism::{self, Check, Weakness};
 
 use super::average::Average;
 use super::overlap::OverlapScore;
@@ -57,6 +57,8 @@ pub struct Collection {
     pub masked: bool,
     /// The shape in which a window is sent.
     pub form: Form,
+    /// Neurons with a validator permit and more than this stake, in whole tokens, are validators: neither asked nor paid.
+    pub validator_stake: u64,
 }
 
 /// The shape in which a window is sent (spec 2.1).
@@ -244,6 +246,10 @@ impl mechanism::Constants for Constants {
 
     fn shipped() -> Vec<(&'static str, Self)> {
         vec![("readme", Self::readme()), ("2.30.65", Self::v2_30_65()), ("assay-1", Self::assay_1())]
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        super::weaknesses::of(self)
     }
 
     fn checks(&self) -> Vec<Check> {

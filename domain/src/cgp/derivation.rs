@@ -15,6 +15,7 @@ use crate::events::{Neuron, ResponseScored, SkipReason, Statistic, Weight, Weigh
 use crate::mechanism::{Derivation, EpochFacts, MinerState, zero};
 use crate::metagraph::announces_axon;
 use crate::sdk_weights::{Limits, emit, process};
+use crate::selection::is_validator;
 use crate::types::{Digest, HexBytes, Hotkey, Uid, sha256_parts};
 
 /// Name of the statistic that carries the seed of the round evaluated last: eight numbers of 32 bits.
@@ -65,7 +66,8 @@ pub(super) fn derive(constants: &Constants, facts: &EpochFacts<'_>) -> Derivatio
     let averages: BTreeMap<Hotkey, f64> =
         facts.miners.iter().filter_map(|(hotkey, state)| Some((*hotkey, state.average?))).collect();
     let neurons: Vec<&Neuron> = facts.metagraph.neurons().collect();
-    let payable = |neuron: &Neuron| announces_axon(neuron) && neuron.hotkey != facts.own && !neuron.validator_permit;
+    let validator = |neuron: &Neuron| is_validator(neuron, Some(constants.collection.validator_stake as f64));
+    let payable = |neuron: &Neuron| announces_axon(neuron) && neuron.hotkey != facts.own && !validator(neuron);
     let scores = scores(constants, &averages, &neurons, payable);
     let burns = constants.payout.burn.as_ref().filter(|burn| burn.rate > 0.0);
     let owner = burns.and(facts.metagraph.owner).and_then(|owner| neurons.iter().position(|n| n.hotkey == owner));

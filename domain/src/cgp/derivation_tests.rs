@@ -17,7 +17,7 @@ fn neuron(uid: u16, n: u8) -> Neuron {
         coldkey: key(n),
         ip: "10.0.0.1".to_owned(),
         port: 8091,
-        stake: Rao(0),
+        stake: if n >= 100 { Rao(5_000_000_000_000) } else { Rao(0) },
         validator_permit: n >= 100,
         last_update: BlockNumber(0),
     }
@@ -104,6 +104,19 @@ fn ninety_percent_burn_and_the_rest_goes_by_rank() {
     // Without the owner's slot the same is shared by the miners alone.
     let found = weigh(&Constants::v2_30_65(), &metagraph(&[1, 2, 3]), &miners);
     assert_eq!((of(&found, 1), found.weights.len()), (u16::MAX, 2));
+}
+
+#[test]
+fn a_permit_alone_makes_no_validator() {
+    for constants in [Constants::readme(), Constants::v2_30_65(), Constants::assay_1()] {
+        let miners = rounds(&constants, &[&[(1, 0.7), (101, 0.6)]]);
+        assert_eq!(of(&weigh(&constants, &metagraph(&[1, 101, 100]), &miners), 101), 0, "with 5000 staked");
+        let small = Neuron { stake: Rao(4_096_000_000_000), ..neuron(1, 101) };
+        let neurons = [neuron(0, 1), small, neuron(2, 100), neuron(3, OWN)];
+        let mut metagraph = Metagraph::default();
+        metagraph.observe(&Metagraph::full(BlockNumber(9), HexBytes([1; 32]), Some(key(100)), &neurons));
+        assert!(of(&weigh(&constants, &metagraph, &miners), 101) > 0, "4096 are not more than 4096");
+    }
 }
 
 #[test]

@@ -31,6 +31,10 @@ impl Mechanism for Cgp {
         mechanism::Constants::weaknesses(self.constants())
     }
 
+    fn validator_stake(&self) -> Option<f64> {
+        Some(self.constants.collection.validator_stake as f64)
+    }
+
     fn miners_per_round(&self) -> u16 {
         self.constants.collection.miners
     }

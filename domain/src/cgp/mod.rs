@@ -6,7 +6,7 @@
 //! `bell` as the document's own generation does, `average` and `rank_curve` turn scores into weights. `tagger` is the tagger
 //! without a model, `profile` describes participants, `boring` rates a conversation; neither of the last two is ever paid for.
 //!
-//! `mechanism` is the door: `task` and `synapse` are what a round is and what is sent, `batch` which windows go out in which
+//! `weaknesses` says what is wrong with a rule set. `mechanism` is the door: `task` and `synapse` are what a round is and what is sent, `batch` which windows go out in which
 //! order, `requests` what models are asked, `evidence` what they said, `outcome` and `derivation` the events that follow, `results` what whoever gave
 //! the conversation gets back.
 //!
@@ -45,5 +45,6 @@ pub mod synapse;
 pub mod tagger;
 pub mod tags;
 pub mod task;
+mod weaknesses;
 pub mod windows;
 mod words;

@@ -19,7 +19,13 @@ impl Constants {
     pub fn readme() -> Self {
         Self {
             models: LooshConstants::readme().models,
-            collection: Collection { miners: 3, deadline_ms: 12_000, masked: false, form: Form::Window },
+            collection: Collection {
+                miners: 3,
+                deadline_ms: 12_000,
+                masked: false,
+                form: Form::Window,
+                validator_stake: 4096,
+            },
             batch: Batch { conversations: 1, windows: None, minimum_pieces: 1, shuffle: false },
             windows: Windows { size: 10, overlap: 2, fallback_size: 5, maximum_lines: None, minimum: 1 },
             quality: None,
@@ -57,7 +63,13 @@ impl Constants {
     pub fn v2_30_65() -> Self {
         Self {
             models: LooshConstants::v1_2_8().models,
-            collection: Collection { miners: 6, deadline_ms: 12_000, masked: true, form: Form::Task },
+            collection: Collection {
+                miners: 6,
+                deadline_ms: 12_000,
+                masked: true,
+                form: Form::Task,
+                validator_stake: 4096,
+            },
             batch: Batch { conversations: 10, windows: Some(5), minimum_pieces: 10, shuffle: true },
             windows: Windows { size: 10, overlap: 2, fallback_size: 2, maximum_lines: Some(300), minimum: 1 },
             quality: Some(QualityGate { minimum: 5.0 }),

@@ -91,7 +91,7 @@ fn the_cube_has_an_effect_by_our_rules_only() {
         let set = cgp(version);
         let mut constants = set.constants.clone();
         constants.average.power = power;
-        let set = rule_set("test", constants).unwrap();
+        let set = mechanism::rule_set("test", constants).unwrap();
         let cgp = Cgp::new(set).unwrap();
         let scored = scores_of(&cgp, &[0, 2], &with_copies());
         share_of_copies(&cgp, &vec![scored; 40])

@@ -1,0 +1,112 @@
+//! What is known to be wrong with a Conversation Genome rule set, as far as it is in force (spec 3.2 to 3.8, 8 and 9).
+
+use super::constants::{Constants, Membership};
+use super::windows::of_conversation;
+use crate::mechanism::{Weakness, in_force};
+
+pub(super) fn of(constants: &Constants) -> Vec<Weakness> {
+    [in_prompts(constants), in_scores(constants), in_weights(constants)].concat()
+}
+
+fn in_prompts(constants: &Constants) -> Vec<Weakness> {
+    let Constants { windows, tags, .. } = constants;
+    let validation = tags.validation.as_ref();
+    // A conversation that one window of the usual size takes whole.
+    let short = usize::try_from(windows.size).unwrap_or(usize::MAX);
+    in_force([
+        (
+            of_conversation(short, windows).len() < 2,
+            "windows.fallback_size",
+            "short conversations have a single window whatever is done, and are never sent",
+        ),
+        (!tags.escape_lines, "tags.escape_lines", "what somebody says can forge speakers and instructions in prompts"),
+        (
+            validation.is_some() && !tags.json_replies,
+            "tags.json_replies",
+            "a tag with the word malformed ends the good ones of a verdict, and a verdict without it loses its last letter",
+        ),
+        (
+            validation.is_some_and(|rule| rule.membership == Membership::Sent),
+            "tags.validation.membership",
+            "tags that cleaning changes (capital letters, hyphens) are lost",
+        ),
+        (
+            validation.is_some_and(|rule| rule.membership == Membership::Fragment),
+            "tags.validation.membership",
+            "parts of tags pass as tags",
+        ),
+    ])
+}
+
+fn in_scores(constants: &Constants) -> Vec<Weakness> {
+    let bell = (constants.bell_curve, "bell_curve", "of a window's answers those of average score are paid best");
+    let Some(rule) = &constants.evaluator else { return in_force([bell]) };
+    let junk = rule.penalties.as_ref().is_some_and(|penalties| penalties.junk > 0.0);
+    in_force([
+        bell,
+        (
+            !constants.tags.clean_truth,
+            "tags.clean_truth",
+            "tags of the ground truth with capital letters or hyphens can be nobody's",
+        ),
+        (!rule.minimum_distinct, "evaluator.minimum_distinct", "one tag sent three times passes for three"),
+        (
+            !rule.isolate_not_finite,
+            "evaluator.isolate_not_finite",
+            "one tag whose vector has no direction spoils the statistics of its answer",
+        ),
+        (!rule.hold_at_zero, "evaluator.hold_at_zero", "penalties make a negative score better"),
+        (junk, "evaluator.penalties.junk", "answers off topic are paid, at a discount"),
+        (rule.share_copies.is_none(), "evaluator.share_copies", "copies of an answer are paid like the answer"),
+        (
+            !rule.isolate_empty,
+            "evaluator.isolate_empty",
+            "one answer without a usable tag ends the round for everybody",
+        ),
+    ])
+}
+
+fn in_weights(constants: &Constants) -> Vec<Weakness> {
+    let payout = &constants.payout;
+    let ranked = payout.curve.is_some();
+    let burn = payout.burn.as_ref();
+    in_force([
+        (
+            ranked,
+            "payout.curve",
+            "ranks alone are paid: the worst gets a third of the best, so that many poor miners outweigh a good one",
+        ),
+        (
+            ranked && constants.average.power.is_some(),
+            "average.power",
+            "the power of the averages is computed and changes no weight",
+        ),
+        (ranked && payout.minimum_average <= 0.0, "payout.minimum_average", "who ever scored is paid for ever"),
+        (payout.pay_negative, "payout.pay_negative", "negative scores are ranked and paid"),
+        (
+            payout.even_without_scores,
+            "payout.even_without_scores",
+            "when no average counts, everybody is paid alike, even who was never asked",
+        ),
+        (
+            burn.is_some_and(|burn| !burn.whole_when_alone),
+            "payout.burn.whole_when_alone",
+            "weights do not sum to 1 when only the burning slot is left",
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weaknesses_are_reported_and_closed_by_our_rule_set() {
+        let flags = |constants: &Constants| of(constants).into_iter().map(|(flag, _)| flag).collect::<Vec<_>>();
+        assert_eq!(flags(&Constants::readme()), ["tags.escape_lines", "bell_curve"]);
+        let running = flags(&Constants::v2_30_65());
+        assert_eq!(running.len(), 17, "{running:?}");
+        assert!(running.contains(&"windows.fallback_size") && running.contains(&"average.power"));
+        assert!(flags(&Constants::assay_1()).is_empty());
+    }
+}
