@@ -3,7 +3,7 @@
 use super::*;
 use crate::draw::{Stream, sample};
 use crate::events::{Neuron, ResponseScored};
-use crate::mechanism::{EpochFacts, MinerState, rule_set};
+use crate::mechanism::{EpochFacts, MinerState};
 use crate::metagraph::Metagraph;
 use crate::types::{BlockNumber, HexBytes, Micros, Rao};
 use std::collections::BTreeMap;
