@@ -155,8 +155,8 @@ fn run(home: &Home, line: &str) -> (Option<i32>, String) {
         return (Some(0), text);
     }
     let output = home.command("sh").args(["-c", line]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    (output.status.code(), format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), format!("{text}{}", String::from_utf8_lossy(&output.stdout)))
 }
 
 fn last_line(text: &str) -> &str {
