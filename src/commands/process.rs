@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use domain::events::Challenge;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
+use domain::types::sha256;
 use inference::ServiceLimits;
 use std::sync::Arc;
 use validator::judge::Offline;
@@ -36,7 +37,7 @@ pub async fn rounds(rules: &[String], configuration: &Configuration, offline: bo
 async fn first_task(rule_set: &RuleSet) -> Result<Challenge> {
     let first = match rule_set.algorithm() {
         "cgp" => sources::cgp::Conversations::shipped(rule_set).and_then(|tasks| tasks.challenge(0)),
-        "twitter" => match sources::twitter::SearchPrompts::shipped() {
+        "twitter" => match sources::twitter::SearchPrompts::shipped("process", || Ok(sha256(b"process"))) {
             Ok(prompts) => prompts.next(0).await,
             Err(problem) => Err(problem),
         },

@@ -4,6 +4,8 @@
 //! bound, the single-precision one, run through the same functions, to a few units in the last place. Where a vector calls
 //! single precision authoritative, only that counts. NaN and infinities are texts, as in the file.
 
+#[path = "twitter/ancestor.rs"]
+mod ancestor;
 #[path = "twitter/later.rs"]
 mod later;
 #[path = "twitter/models.rs"]
@@ -38,6 +40,26 @@ const fn not_ours(functions: &'static [&'static str], reason: &'static str) -> R
 /// The order matters: a class's own rule before the functions that all classes have.
 pub const TABLE: &[Row] = &[
     ours(&["run_task_and_score"], "twitter::step::evaluate", round::step),
+    ours(&["RelevanceRewardModel"], "twitter::filters::relevant", ancestor::relevance),
+    ours(&["DiversityRewardModel"], "twitter::filters::{batch_distance, diversity}", ancestor::diversity),
+    ours(&["NSFWRewardModel"], "twitter::filters::decent", ancestor::decency),
+    ours(&["calculate_significance", "get_significance", "significance"], "twitter::filters::significance", ancestor::significance),
+    not_ours(
+        &["Blacklist", "BlacklistRewardModel"],
+        "phrases are counted over one tokenizer's pieces in the memory of one process, and matched by a fuzzy matcher's own score: \
+         nobody could repeat it, and the Twitter validator never had it; what a phrase counts is ours",
+    ),
+    ours(
+        &["OrganicQueryState", "organic_penalty", "has_penalty", "remove_penalty"],
+        "twitter::later::OrganicDebts",
+        ancestor::organic,
+    ),
+    ours(
+        &["blocks_until_next_epoch", "get_blocks_until_next_epoch", "blocks_left"],
+        "twitter::payout::blocks_left",
+        ancestor::blocks_left,
+    ),
+    ours(&["priority", "default_priority"], "twitter::gate::priority", ancestor::priority),
     ours(&["normalize_rewards"], "twitter::{normaliser, later::stretched}", round::normalise),
     ours(&["MockRewardModel"], "twitter::reward::stand_in", round::stand_in),
     ours(&["AccuracyPenaltyModel"], "twitter::penalty::accuracy", round::accuracy),
@@ -226,4 +248,36 @@ fn unknown_functions_and_wrong_results_are_found() {
     assert_eq!(vector("Wandb.get_valid_hotkeys", "[]"), Ok(None));
     assert!(vector(right, "[1.0,1.0,1e-11]").unwrap().is_some_and(|found| found.len() == 1));
     assert!(vector("BaseThing.other", "[]").is_err());
+}
+
+#[test]
+fn functions_without_a_vector_have_a_row_all_the_same() {
+    let check = |function: &str, inputs: &str, expected: &str| {
+        let text = format!(
+            r#"{{"name":"probe","inputs":{inputs},"expected":{expected},"original_dtype":"float64",
+            "upstream":{{"file":"x.py","function":"{function}","commit":"2e8b1b8"}}}}"#
+        );
+        check(&serde_json::from_str(&text).unwrap())
+    };
+    for (function, inputs, right, wrong) in [
+        ("RelevanceRewardModel.reward", r#"{"closeness":-0.01,"cosine":0.4}"#, "1.0", "0.0"),
+        ("RelevanceRewardModel.reward", r#"{"prompt":[1,0],"completion":[0,1],"cosine":0.4}"#, "0.0", "1.0"),
+        ("RelevanceRewardModel.normalize_rewards", r#"{"rewards":[0.0,1.0]}"#, "[0.0,1.0]", "[0.5,0.5]"),
+        ("DiversityRewardModel.get_rewards", r#"{"cosines":[1.0,0.9,0.2]}"#, "0.5", "0.6"),
+        ("DiversityRewardModel.get_rewards", r#"{"cases":[{"batch":0.1,"historic":0.05}]}"#, "[0.25]", "[0.5]"),
+        ("NSFWRewardModel.reward", r#"{"chunks":[[3.0,-3.0],[0.4,-2.0]]}"#, "0.0", "1.0"),
+        ("Blacklist.calculate_significance", r#"{"words":3,"count":4,"error":0,"completions":40}"#, "15.625", "10.0"),
+        (
+            "OrganicQueryState.has_penalty",
+            r#"{"events":[{"hotkey":"a","rewards":[0,0.5]},{"hotkey":"a"},{"hotkey":"a"},{"hotkey":"b"}]}"#,
+            "[true,false,false]",
+            "[true,true,false]",
+        ),
+        ("get_blocks_until_next_epoch", r#"{"tempo":360,"netuid":22,"cases":[{"block":337},{"block":338}]}"#, "[0,360]", "[1,0]"),
+        ("priority", r#"{"cases":[{"stake":5.0,"minutes":20},{"stake":5.0,"minutes":1},{"minutes":9}]}"#, "[10.0,5.0,0.0]", "[10.0,1.0,0.0]"),
+    ] {
+        assert_eq!(check(function, inputs, right), Ok(Some(Vec::new())), "{function}");
+        assert!(check(function, inputs, wrong).unwrap().is_some_and(|found| !found.is_empty()), "{function}");
+    }
+    assert_eq!(check("Blacklist.reward", "{}", "[]"), Ok(None));
 }

@@ -2,13 +2,15 @@
 //!
 //! What is needed is the mechanism's to say; where it goes is the caller's.
 
+use std::time::Duration;
+
 use domain::events::{EmbeddingComputed, EmbeddingModel, JudgementRecorded, TextPart, TextRole, VectorEncoding};
 use domain::half;
 use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Want};
 use domain::types::{Block, Digest, Position, sha256};
 use inference::{EmbeddingService, ModelIdentity};
 
-use crate::judge::{Judge, LONGEST_REPLY};
+use crate::judge::{Judge, LONGEST_REPLY, Offline, Verdict};
 
 /// The attempt that evidence is of.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +45,11 @@ pub fn sorted(wants: Vec<Want>) -> (Vec<Text>, Vec<JudgementRequest>) {
     (texts, requests)
 }
 
-/// The verdict on a request.
+/// Between two questions to a model that failed; upstream's.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The verdict on a request. A model that fails is asked again as often as the mechanism says; what then happens is the
+/// mechanism's to say as well.
 ///
 /// # Errors
 /// Why there is none, in a few words.
@@ -53,14 +59,22 @@ pub async fn verdict(
     of: Of<'_>,
     request: JudgementRequest,
 ) -> Result<JudgementRecorded, String> {
-    let verdict = judge.judge(&request, mechanism).await;
-    let verdict = verdict.map_err(|problem| format!("{}: {problem}", request.purpose))?;
-    if verdict.model == NO_VERDICT && (request.hotkey.is_none() || !mechanism.isolates_unjudged()) {
-        return Err(format!("{}: {}", request.purpose, String::from_utf8_lossy(&verdict.reply)));
+    let seeking = mechanism.seeking(&request.purpose);
+    let mut verdict = asked(judge, mechanism, &request).await;
+    for _ in 1..seeking.attempts {
+        if verdict.is_ok() || !judge.has_model(&request.purpose) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+        verdict = asked(judge, mechanism, &request).await;
     }
-    if verdict.reply.len() > LONGEST_REPLY {
-        return Err(format!("{}: the reply is over {LONGEST_REPLY} bytes", request.purpose));
-    }
+    let verdict = match verdict {
+        Err(problem) if seeking.own_verdict_stands_in => {
+            tracing::warn!(purpose = request.purpose, problem, "no model gives this verdict; the mechanism does");
+            asked(&Offline, mechanism, &request).await?
+        }
+        verdict => verdict?,
+    };
     Ok(JudgementRecorded {
         challenge_id: of.challenge_id.to_owned(),
         attempt: of.attempt,
@@ -74,6 +88,20 @@ pub async fn verdict(
         latency_ms: verdict.latency_ms,
         reply: Block::new(verdict.reply),
     })
+}
+
+async fn asked(judge: &dyn Judge, mechanism: &dyn Mechanism, request: &JudgementRequest) -> Result<Verdict, String> {
+    let failed = |problem: &str| Err(format!("{}: {problem}", request.purpose));
+    match judge.judge(request, mechanism).await {
+        Ok(verdict) if verdict.model == NO_VERDICT && (request.hotkey.is_none() || !mechanism.isolates_unjudged()) => {
+            failed(&String::from_utf8_lossy(&verdict.reply))
+        }
+        Ok(verdict) if verdict.reply.len() > LONGEST_REPLY => {
+            failed(&format!("the reply is over {LONGEST_REPLY} bytes"))
+        }
+        Ok(verdict) => Ok(verdict),
+        Err(problem) => failed(&problem),
+    }
 }
 
 /// The vectors of texts and of their parts.

@@ -45,7 +45,7 @@ impl Verdict {
     }
 }
 
-/// Gives verdicts. One that fails is asked again by nobody: retries are its own.
+/// Gives verdicts. Retries that a failure of the wire asks for are its own; beyond them the mechanism says how often it is asked.
 #[async_trait]
 pub trait Judge: Send + Sync + std::fmt::Debug {
     /// The verdict on a request of the mechanism.

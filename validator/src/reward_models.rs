@@ -223,7 +223,7 @@ async fn log_probabilities(
     asked: PreferenceRequest,
     mechanism: &dyn Mechanism,
 ) -> Result<Answered, String> {
-    let PreferenceRequest { task, completion, context_tokens, repeated_tokens } = asked;
+    let PreferenceRequest { task, completion, context_tokens, repeated_tokens, only_where_repeated } = asked;
     let whole = format!("{task}{completion}");
     let texts = service.tokens(vec![task, whole]).await.map_err(in_words)?;
     let Ok([question, mut tokens]) = <[Vec<u32>; 2]>::try_from(texts) else {
@@ -242,7 +242,8 @@ async fn log_probabilities(
     }
     let answer = tokens[from..].to_vec();
     let runs = usize::try_from(repeated_tokens).unwrap_or(usize::MAX);
-    let (watched, answer) = in_background(move || (preference::repeated(&answer, runs), answer)).await?;
+    let watch = move || (preference::watched(&answer, runs, only_where_repeated), answer);
+    let (watched, answer) = in_background(watch).await?;
     let sequence = Sequence { tokens, from, watched };
     let readings = service.read(vec![sequence]).await.map_err(in_words)?;
     let reading = readings.into_iter().next().ok_or("the model gave no reading")?;

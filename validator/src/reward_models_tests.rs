@@ -38,6 +38,7 @@ fn measured(task: &str, completion: &str) -> PreferenceRequest {
         completion: completion.to_owned(),
         context_tokens: 8192,
         repeated_tokens: 5,
+        only_where_repeated: false,
     }
 }
 

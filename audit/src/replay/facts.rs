@@ -10,8 +10,9 @@ use domain::events::{AvailabilitySwept, Event, ExternalScoresFetched};
 use domain::metagraph::Metagraph;
 use domain::types::{BlockNumber, Digest, Position};
 
-/// How many of each kind of fact are kept: a sweep takes seconds, in which the metagraph may be read many times.
-const KEPT: usize = 32;
+/// How many of each kind of fact are kept: a sweep takes seconds, in which the metagraph may be read many times; and each of the
+/// rounds under way may have a sweep of its own.
+const KEPT: usize = 128;
 
 /// How many of them a decision may refer to.
 const REFERABLE: usize = 4;
@@ -46,6 +47,12 @@ impl<T> Recent<T> {
     /// The item at the position, or else the newest: the recomputation then names the position that was expected.
     pub(crate) fn at_or_newest(&self, position: Position) -> Option<(Position, Arc<T>)> {
         let found = self.items.iter().rev().take(REFERABLE).find(|(at, _)| *at == position);
+        found.map(|(at, item)| (*at, Arc::clone(item))).or_else(|| self.newest())
+    }
+
+    /// The item at the position, however many came after it, or else the newest.
+    pub(crate) fn own_or_newest(&self, position: Position) -> Option<(Position, Arc<T>)> {
+        let found = self.items.iter().rev().find(|(at, _)| *at == position);
         found.map(|(at, item)| (*at, Arc::clone(item))).or_else(|| self.newest())
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct OpenChallenge {
     pub(crate) accepted: Arc<ChallengeAccepted>,
     /// Attempts given up.
     pub(crate) abandoned: u32,
+    /// Where it was accepted, or its last attempt given up.
+    pub(crate) free_since: u64,
 }
 
 /// An attempt that is drawn and not ended.
@@ -57,7 +59,8 @@ pub(crate) struct Rounds {
 impl Rounds {
     /// A challenge that was accepted. Its id is that of its stream.
     pub(crate) fn accept(&mut self, recorded: &Recorded, accepted: ChallengeAccepted) -> bool {
-        let challenge = OpenChallenge { position: recorded.position, accepted: Arc::new(accepted), abandoned: 0 };
+        let position = recorded.position;
+        let challenge = OpenChallenge { position, accepted: Arc::new(accepted), abandoned: 0, free_since: position };
         self.challenges.len() < MAX_OPEN && self.challenges.insert(recorded.stream_id.clone(), challenge).is_none()
     }
 
@@ -67,6 +70,7 @@ impl Rounds {
             && let Some(challenge) = self.challenges.get_mut(id)
         {
             challenge.abandoned = challenge.abandoned.saturating_add(1);
+            challenge.free_since = recorded.position;
         }
     }
 
@@ -103,6 +107,7 @@ impl Rounds {
             self.challenges.remove(id);
         } else if let Some(challenge) = self.challenges.get_mut(id) {
             challenge.abandoned += 1;
+            challenge.free_since = recorded.position;
         }
         Some(round)
     }
@@ -165,11 +170,19 @@ impl Replay {
             return self.findings.doubt(Some(at.position), "no usable rule set is in force");
         };
         let metagraph = self.facts.metagraphs.at_or_newest(selected.metagraph);
-        let sweep = self.facts.sweeps.at_or_newest(selected.sweep);
+        let mechanism = Arc::clone(&rules.mechanism);
+        let sweep = match mechanism.sweep_before_round() {
+            Some(_) => self.facts.sweeps.own_or_newest(selected.sweep),
+            None => self.facts.sweeps.at_or_newest(selected.sweep),
+        };
         let (Some((metagraph_at, metagraph)), Some((sweep_at, sweep))) = (metagraph, sweep) else {
             return self.findings.doubt(Some(at.position), "the metagraph or the sweep of this draw is not at hand");
         };
-        let mechanism = Arc::clone(&rules.mechanism);
+        if mechanism.sweep_before_round().is_some() && sweep_at.0 <= challenge.free_since {
+            let message = "an attempt begins with a sweep of its own";
+            let expected = format!("one after {}", challenge.free_since);
+            self.findings.differ(at, "sweep", sweep_at, expected, message);
+        }
         let understood = |position: Position, reply: &[u8]| {
             mechanism.external_scores(reply).map(|scores| (position, scores.priorities))
         };

@@ -294,6 +294,14 @@ impl World {
         self.sweep_at = self.push(AvailabilitySwept { probes });
     }
 
+    /// What the last sweep found, found again: the sweep that a round begins with.
+    pub fn sweep_again(&mut self, cause: Position) {
+        let Event::AvailabilitySwept(last) = self.drafts[self.sweep_at.0 as usize].event.clone() else {
+            panic!("a sweep")
+        };
+        self.sweep_at = self.push_caused(last, Some(cause));
+    }
+
     pub fn fetch_external(&mut self, entries: &[(Hotkey, f64, f64)]) {
         let entry = |(hotkey, sybil, priority): &(Hotkey, f64, f64)| {
             format!("\"{hotkey}\":{{\"sybil_score\":{sybil},\"priority_weight\":{priority}}}")

@@ -137,6 +137,22 @@ pub const OFFLINE: &str = "offline";
 /// The model that stands in a verdict which says that there is none: the model refused this very request. The reply says why.
 pub const NO_VERDICT: &str = "none";
 
+/// How a verdict is sought from a model that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seeking {
+    /// How often it is asked at most.
+    pub attempts: u32,
+    /// When it failed each time, the mechanism's own verdict is recorded, as where no model is configured. Otherwise the attempt at
+    /// the round is given up.
+    pub own_verdict_stands_in: bool,
+}
+
+impl Default for Seeking {
+    fn default() -> Self {
+        Self { attempts: 1, own_verdict_stands_in: false }
+    }
+}
+
 /// What a model is asked: a pure function of the round's facts, so that an audit can repeat it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JudgementRequest {

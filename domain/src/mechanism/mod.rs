@@ -8,7 +8,8 @@ mod rules;
 
 pub use facts::{
     AWAITS_LABEL, Derivation, EpochFacts, Evaluation, ExternalScores, JudgementFact, JudgementRequest, LabelFacts,
-    MAX_PARTS, MinerState, NO_VERDICT, OFFLINE, ResponseFact, RoundFacts, Stage, Synapse, TextParts, TextVectors, Want,
+    MAX_PARTS, MinerState, NO_VERDICT, OFFLINE, ResponseFact, RoundFacts, Seeking, Stage, Synapse, TextParts,
+    TextVectors, Want,
 };
 
 pub(crate) use rules::in_force;
@@ -139,6 +140,17 @@ pub trait Mechanism: Send + Sync + Debug {
             Stage::AfterAnswers if self.needs_vectors() => texts(facts),
             Stage::BeforeIssue | Stage::AfterAnswers => Vec::new(),
         }
+    }
+
+    /// Within how many milliseconds miners answer the availability sweep that a round begins with; none where rounds use the last
+    /// sweep that there is.
+    fn sweep_before_round(&self) -> Option<u32> {
+        None
+    }
+
+    /// How a verdict of the purpose is sought from a model that fails.
+    fn seeking(&self, _: &str) -> Seeking {
+        Seeking::default()
     }
 
     /// A verdict that needs no model: what is recorded where no model is configured. None when only a model can tell.

@@ -9,12 +9,18 @@
 //! * `twitter/2.5.9`: that commit's code, which reports a version of its ancestor. One reward model counts, averages run
 //!   over the whole process, and slots inherit from their predecessors.
 //! * `twitter/assay-1`: ours. It differs from the code in [`Remedies`], in the variance of a lone reward and the least one,
-//!   in the judge (nothing but a number, whole tags cleaned), in what the accuracy penalty takes for a hit and how much it
-//!   charges, and in weights from a moving average by hotkey.
+//!   in the judge (nothing but a number, whole tags cleaned), in where repeated tokens are penalised, in what the accuracy penalty
+//!   takes for a hit and how much it charges, in a length that every answer is asked for, and in weights from a moving average by
+//!   hotkey.
 
 use serde::{Deserialize, Serialize};
 
+use super::criteria::{self, Criterion, Unit};
 use crate::mechanism::{self, Check};
+
+/// Similarity of word triples from which on answers are near copies. It is reported under every rule set, and acts where a
+/// rule set has it in its [`Remedies`].
+pub const NEAR_COPIES: f64 = 0.8;
 
 /// Everything that a round's scores and an epoch's weights depend on besides recorded facts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +56,7 @@ pub struct Collection {
     pub miners: u16,
     /// Milliseconds until the collector gives up.
     pub deadline_ms: u32,
-    /// Milliseconds within which a miner answers an availability sweep.
+    /// Milliseconds within which a miner answers the sweep that each round begins with.
     pub availability_ms: u32,
     /// The model that requests name.
     pub model: String,
@@ -70,7 +76,7 @@ pub struct Analysis {
     pub seed: Option<i64>,
     /// The key of the reply that holds the query: a text or a map.
     pub query_key: QueryKey,
-    /// How often the model is asked before the round is given up.
+    /// How often the model is asked when it fails, before the round is given up or the prompt's own words stand in.
     pub attempts: u32,
 }
 
@@ -156,14 +162,21 @@ pub struct Preference {
     pub penalty_deviations: f64,
     /// Tokens that the model takes.
     pub maximum_tokens: u64,
+    /// A token is penalised only where it completes a repetition; otherwise wherever it stands in the answer, as soon as the
+    /// answer's end could be repeated by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_where_repeated: bool,
 }
 
 /// Penalties, multiplied into the reward in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Penalties {
-    /// The largest penalty for missing the task's criteria. The Twitter task has none.
+    /// The largest penalty for missing the task's criteria. Upstream's own tasks have none.
     pub task_validation: f64,
+    /// What every answer is asked for, besides the task's own criteria.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub criteria: Vec<Criterion>,
     /// The largest penalty for missing what the query asks for.
     pub accuracy: f64,
     /// What the accuracy penalty is divided by.
@@ -200,8 +213,16 @@ pub struct Remedies {
     pub equal_answers_share: bool,
     /// Known miners that were not asked, because they were not available, count as a reward of 0.
     pub absent_miners_count: bool,
-    /// A model's analysis that cannot be read is replaced by that of the prompt's own words; otherwise the round is given up.
+    /// A model's analysis that cannot be had or read is replaced by that of the prompt's own words; otherwise the round is given
+    /// up.
     pub own_words_replace_unusable_analysis: bool,
+    /// A reward model's reply that cannot be read, and its refusal to judge an answer, cost that answer its reward; otherwise
+    /// the round is given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable_verdicts_stand_alone: bool,
+    /// From this similarity of their word triples on answers are equal too, with all that are similar to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_copies: Option<f64>,
 }
 
 /// Moving average of rewards.
@@ -292,9 +313,11 @@ impl Constants {
                 repeated_tokens: 5,
                 penalty_deviations: 10.0,
                 maximum_tokens: 8192,
+                only_where_repeated: false,
             },
             penalties: Penalties {
                 task_validation: 0.6,
+                criteria: Vec::new(),
                 accuracy: 1.0,
                 accuracy_shares: AccuracyShares::Three,
                 prefix_always: true,
@@ -308,6 +331,8 @@ impl Constants {
                 equal_answers_share: false,
                 absent_miners_count: false,
                 own_words_replace_unusable_analysis: false,
+                unreadable_verdicts_stand_alone: false,
+                near_copies: None,
             },
             average: Average { alpha: 0.05, forgets: true, identity: Identity::Uid },
             weights: WeightRule::RunMean { alpha: 0.3, rounds: 10 },
@@ -325,7 +350,10 @@ impl Constants {
                 ..code.normalisation
             },
             judge: Judge { whole_reply: true, sanitising: Sanitising::Tags, ..code.judge },
+            preference: Preference { only_where_repeated: true, ..code.preference },
             penalties: Penalties {
+                // A sentence at least, and no more than anybody reads; far from it an answer loses all that this penalty may take.
+                criteria: vec![Criterion::Range { least: 15, most: 600, unit: Unit::Words, penalty: 0.6 }],
                 accuracy_shares: AccuracyShares::ListsWithTerms,
                 prefix_always: false,
                 empty_term_matches: false,
@@ -339,6 +367,8 @@ impl Constants {
                 equal_answers_share: true,
                 absent_miners_count: true,
                 own_words_replace_unusable_analysis: true,
+                unreadable_verdicts_stand_alone: true,
+                near_copies: Some(NEAR_COPIES),
             },
             average: Average { alpha: 0.05, forgets: false, identity: Identity::Hotkey },
             weights: WeightRule::MovingAverage {},
@@ -365,6 +395,7 @@ impl mechanism::Constants for Constants {
             WeightRule::MovingAverage {} => (1.0, 1),
         };
         let ngram = self.preference.repeated_tokens;
+        let asked = criteria::check(&self.penalties.criteria).is_ok();
         let by_hotkey = self.average.identity == Identity::Hotkey;
         let whose = match self.weights {
             WeightRule::MovingAverage {} => by_hotkey && !self.average.forgets,
@@ -387,8 +418,10 @@ impl mechanism::Constants for Constants {
             ("preference.penalty_deviations", "must be 0 or more", self.preference.penalty_deviations >= 0.0),
             ("preference.maximum_tokens", positive, self.preference.maximum_tokens > 0),
             ("penalties.task_validation", shares, within(self.penalties.task_validation)),
+            ("penalties.criteria", "must be few, with targets and penalties in their domain", asked),
             ("penalties.accuracy", shares, within(self.penalties.accuracy)),
             ("penalties.keyword_hits", positive, self.penalties.keyword_hits > 0),
+            ("remedies.near_copies", shares, self.remedies.near_copies.is_none_or(within)),
             ("average.alpha", shares, within(self.average.alpha)),
             ("weights.alpha", shares, within(run_alpha)),
             ("weights.rounds", positive, run_rounds > 0),

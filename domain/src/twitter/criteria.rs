@@ -1,5 +1,9 @@
 //! What a task may ask of an answer's form, each with a penalty (spec 2.7). Upstream's Twitter task asks for nothing, so that
-//! its validation penalty never takes anything; its ancestor's tasks do.
+//! its validation penalty never takes anything; its ancestor's tasks do, and so may a client's and a rule set.
+//!
+//! Whoever asks has to say so in the prompt: nothing is added to it.
+
+use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::numbers::{self, Real};
@@ -8,8 +12,18 @@ use crate::math;
 use crate::text::ignore_case::{contains, ends_with, folded, starts_with_word};
 use crate::text::{is_digit, is_space, length, split, strip};
 
+/// The most criteria of one task.
+pub const MAX_CRITERIA: usize = 16;
+
+/// The most words of one criterion.
+const MAX_WORDS: usize = 64;
+
+/// The longest word, in characters.
+const MAX_WORD: usize = 64;
+
 /// What lengths are counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Code points of the whole answer.
     Characters,
@@ -69,7 +83,8 @@ fn paragraphs(text: &str) -> usize {
 }
 
 /// Where words are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Place {
     /// `^\s*(…)\b`
     Start,
@@ -80,12 +95,24 @@ pub enum Place {
 }
 
 /// One thing that a task asks for, with the penalty for missing it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Criterion {
     /// A length: `penalty × (1 − e^(−10 e²))` with the relative error `e`; 0 when it is met.
     Length {
         /// The wanted length.
         target: u64,
+        /// In these units.
+        unit: Unit,
+        /// The penalty of an answer that is far off.
+        penalty: f64,
+    },
+    /// A length between two bounds: outside of them as [`Criterion::Length`] with the nearer one as its target.
+    Range {
+        /// The shortest wanted length.
+        least: u64,
+        /// The longest.
+        most: u64,
         /// In these units.
         unit: Unit,
         /// The penalty of an answer that is far off.
@@ -135,11 +162,10 @@ impl Criterion {
     fn penalty(&self, answer: &str) -> Result<f64, Error> {
         let unless = |met: bool, penalty: f64| if met { 0.0 } else { penalty };
         match self {
-            Self::Length { target: 0, .. } => Err(Error::NoTargetLength),
-            Self::Length { target, unit, penalty } => {
+            Self::Length { target, unit, penalty } => far_off(*target, unit.count(answer), *penalty),
+            Self::Range { least, most, unit, penalty } => {
                 let found = unit.count(answer);
-                let error = (*target as f64 - found as f64) / *target as f64;
-                Ok(unless(found == *target, penalty * (1.0 - math::exp(-10.0 * (error * error)))))
+                far_off(found.max(*least).min(*most), found, *penalty)
             }
             Self::Content { words, place, negated, penalty } => {
                 let text = folded(answer);
@@ -155,6 +181,49 @@ impl Criterion {
             Self::List { numbered: false, penalty } => Ok(unless(has_bullet(answer), *penalty)),
         }
     }
+}
+
+/// `penalty × (1 − e^(−10 e²))` of the relative error `e`; 0 when the length is met.
+fn far_off(target: u64, found: u64, penalty: f64) -> Result<f64, Error> {
+    if target == 0 {
+        return Err(Error::NoTargetLength);
+    }
+    let error = (target as f64 - found as f64) / target as f64;
+    Ok(if found == target { 0.0 } else { penalty * (1.0 - math::exp(-10.0 * (error * error))) })
+}
+
+/// Whether criteria can be measured: few of them, lengths above 0, words that say something, penalties in [0, 1].
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check(criteria: &[Criterion]) -> Result<(), String> {
+    if criteria.len() > MAX_CRITERIA {
+        return Err(format!("{} criteria are over the limit of {MAX_CRITERIA}", criteria.len()));
+    }
+    for (at, criterion) in criteria.iter().enumerate() {
+        let wrong = |problem: &str| Err(format!("criterion {at}: {problem}"));
+        let penalty = match criterion {
+            Criterion::Length { target: 0, .. } | Criterion::Range { least: 0, .. } => {
+                return wrong("a length of 0 has no relative error");
+            }
+            Criterion::Range { least, most, .. } if least > most => return wrong("the least length is above the most"),
+            Criterion::Content { words, .. } if words.is_empty() || words.len() > MAX_WORDS => {
+                return wrong("there must be 1 to 64 words");
+            }
+            Criterion::Content { words, .. } if words.iter().any(|word| word.is_empty() || length(word) > MAX_WORD) => {
+                return wrong("a word must have 1 to 64 characters");
+            }
+            Criterion::Length { penalty, .. }
+            | Criterion::Range { penalty, .. }
+            | Criterion::Content { penalty, .. }
+            | Criterion::Plain { penalty }
+            | Criterion::List { penalty, .. } => *penalty,
+        };
+        if !(0.0..=1.0).contains(&penalty) {
+            return wrong("its penalty must lie between 0 and 1");
+        }
+    }
+    Ok(())
 }
 
 /// `[*\-+•‣◦]\s`
@@ -233,6 +302,35 @@ mod tests {
         assert_eq!(total::<f64>(&both, &answers).unwrap(), [0.0, 0.75, 0.25, 0.75]);
         let drawn = drawn_words(&["a", "b", "c"], 2, &mut Stream::new(sha256(b"words"), "criteria"));
         assert!(drawn.len() == 2 && drawn[0] != drawn[1]);
+    }
+
+    #[test]
+    fn a_range_is_a_length_with_room() {
+        let range = Criterion::Range { least: 4, most: 6, unit: Unit::Words, penalty: 0.5 };
+        let found = range.penalties::<f64>(&["a b c d", "a b c d e f", "a b", "a b c d e f g h i j k l", ""]).unwrap();
+        let half = 0.5 * (1.0 - math::exp(-2.5));
+        assert_eq!(found[..3], [0.0, 0.0, half]);
+        assert!(found[3] > 0.49 && found[4] > half && found[4] < 0.5);
+    }
+
+    #[test]
+    fn criteria_that_cannot_be_measured_are_refused() {
+        let read = |json: &str| serde_json::from_str::<Vec<Criterion>>(json).map_err(|error| error.to_string());
+        let good = r#"[{"length":{"target":50,"unit":"words","penalty":0.25}},{"plain":{"penalty":0.5}},
+            {"content":{"words":["?"],"place":"end","negated":true,"penalty":0.25}},{"list":{"numbered":true,"penalty":1}}]"#;
+        assert_eq!(check(&read(good).unwrap()), Ok(()));
+        for bad in [
+            r#"[{"length":{"target":0,"unit":"words","penalty":0.1}}]"#,
+            r#"[{"range":{"least":3,"most":2,"unit":"words","penalty":0.1}}]"#,
+            r#"[{"range":{"least":0,"most":2,"unit":"words","penalty":0.1}}]"#,
+            r#"[{"content":{"words":[],"place":"start","negated":false,"penalty":0.1}}]"#,
+            r#"[{"content":{"words":[""],"place":"start","negated":false,"penalty":0.1}}]"#,
+            r#"[{"plain":{"penalty":-0.1}}]"#,
+            &format!("[{}]", vec![r#"{"plain":{"penalty":0.1}}"#; MAX_CRITERIA + 1].join(",")),
+        ] {
+            assert!(check(&read(bad).unwrap()).is_err(), "{bad}");
+        }
+        assert!(read(r#"[{"length":{"target":1,"unit":"pages","penalty":0.1}}]"#).is_err());
     }
 
     proptest! {

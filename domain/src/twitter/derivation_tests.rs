@@ -3,6 +3,7 @@
 use super::*;
 use crate::events::{Neuron, SkipReason, Statistic};
 use crate::metagraph::Metagraph;
+use crate::twitter::constants::WeightRule;
 use crate::types::{BlockNumber, HexBytes, Rao};
 
 fn neuron(n: u16, key: u8) -> Neuron {
@@ -24,29 +25,25 @@ fn metagraph(neurons: &[Neuron]) -> Metagraph {
     metagraph
 }
 
+type State = (BTreeMap<Hotkey, MinerState>, Vec<Statistic>);
+
 /// Plays rounds of the same answers and gives the state that they leave.
-fn played(
-    twitter: &Twitter,
-    rounds: usize,
-    round: impl Fn() -> RoundFacts,
-) -> (BTreeMap<Hotkey, MinerState>, Vec<Statistic>) {
-    let (mut miners, mut statistics) = (BTreeMap::new(), Vec::new());
-    for _ in 0..rounds {
+fn played(twitter: &Twitter, rounds: usize, round: impl Fn() -> RoundFacts) -> State {
+    played_on(twitter, State::default(), rounds, round)
+}
+
+fn played_on(twitter: &Twitter, state: State, rounds: usize, round: impl Fn() -> RoundFacts) -> State {
+    (0..rounds).fold(state, |(mut miners, statistics), _| {
         let found = evaluated(twitter, RoundFacts { statistics, ..round() }, &[]);
         for scored in &found.scores {
             miners.entry(scored.hotkey).or_insert_with(MinerState::default).drawn += 1;
         }
         twitter.absorb(&mut miners, &found.scores, Micros(1));
-        statistics = found.round.statistics;
-    }
-    (miners, statistics)
+        (miners, found.round.statistics)
+    })
 }
 
-fn derived(
-    twitter: &Twitter,
-    metagraph: &Metagraph,
-    state: &(BTreeMap<Hotkey, MinerState>, Vec<Statistic>),
-) -> Derivation {
+fn derived(twitter: &Twitter, metagraph: &Metagraph, state: &State) -> Derivation {
     let (miners, statistics) = state;
     let facts = EpochFacts { now: Micros(9), own: hotkey(200), metagraph, miners, external: None, statistics };
     twitter.derive(&facts)
@@ -109,18 +106,48 @@ fn a_slot_inherits_upstream_and_a_hotkey_does_not_elsewhere() {
 #[test]
 fn who_is_away_keeps_its_credit_upstream_and_loses_it_under_ours() {
     for (twitter, keeps) in all().into_iter().zip([true, true, false]) {
-        let (mut miners, _) = played(&twitter, 3, || facts(&[GOOD, OTHER], 0));
-        let before = miners[&hotkey(2)].average;
-        let found = evaluated(&twitter, facts(&[GOOD], 0), &[]);
-        twitter.absorb(&mut miners, &found.scores, Micros(2));
-        assert_eq!(miners[&hotkey(2)].average == before, keeps, "{}", twitter.rule_set().name());
-        assert!(miners[&hotkey(2)].average <= before);
+        let name = twitter.rule_set().name();
+        let credit = |(miners, statistics): &State| match twitter.constants().weights {
+            WeightRule::RunMean { .. } => f64::from(running::run(statistics).totals[&2].0),
+            WeightRule::MovingAverage {} => miners[&hotkey(2)].average.unwrap(),
+        };
+        let there = played(&twitter, 9, || facts(&[GOOD, OTHER], 0));
+        let before = credit(&there);
+        assert!(before > 0.0, "{name}");
+        let away = played_on(&twitter, there, 10, || facts(&[GOOD], 0));
+        assert_eq!(credit(&away) == before, keeps, "{name}");
+        assert!(credit(&away) <= before);
+        // Weights are due after the 19th round too: who left ten rounds ago is paid for the nine before.
+        let slots = metagraph(&[neuron(0, 200), neuron(1, 1), neuron(2, 2)]);
+        let paid = |state: &State| derived(&twitter, &slots, state).averages[&hotkey(2)];
+        let again = played_on(&twitter, away.clone(), 10, || facts(&[GOOD], 0));
+        assert!(paid(&away) > 0.0 && (credit(&again) == before) == keeps, "{name}");
         // Who failed was asked, and counts as 0 everywhere.
         let mut failed = facts(&[GOOD], 0);
         failed.failures.push((miner(2), FailureReason::Unreachable));
         let (one, _) = played(&twitter, 1, || failed.clone());
         let by_hotkey = twitter.rule_set().name() != "twitter/2.5.9";
         assert_eq!(one[&hotkey(2)].average, by_hotkey.then_some(0.0));
+    }
+}
+
+#[test]
+fn what_a_slot_inherits_is_reported() {
+    for (twitter, inherits) in all().into_iter().zip([false, true, false]) {
+        let state = played(&twitter, 3, || facts(&[GOOD, OTHER], 0));
+        assert!(state.1.iter().all(|one| one.name != "run_inherited" || one.values.is_empty()));
+        // Miner 1's slot goes to hotkey 77, which is asked and answers nothing.
+        let mut after = facts(&[GOOD, OTHER], 0);
+        after.responses.remove(0);
+        after.failures.push((DrawnMiner { hotkey: hotkey(77), ..miner(1) }, FailureReason::Unreachable));
+        let found = evaluated(&twitter, RoundFacts { statistics: state.1, ..after.clone() }, &[]);
+        assert_eq!(of_round(&found, "inherited_slots"), f64::from(u8::from(inherits)), "{}", twitter.rule_set().name());
+        let total = part(&found, 1, "inherited_total");
+        assert_eq!(total.is_some_and(|total| total > 0.0), inherits);
+        assert_eq!(part(&found, 0, "inherited_total"), None);
+        // It stays reported for as long as the sum does.
+        let next = evaluated(&twitter, RoundFacts { statistics: found.round.statistics, ..after }, &[]);
+        assert_eq!(part(&next, 1, "inherited_total"), total);
     }
 }
 

@@ -190,6 +190,20 @@ pub fn mark(reply: &str, rule: &Judge) -> Option<u8> {
     found.filter(|mark| f64::from(*mark) <= rule.best)
 }
 
+/// Whether a reply says more than a mark, of which its first number is one.
+pub fn says_more_than_a_mark(reply: &str) -> bool {
+    let mark = |whole_reply| mark(reply, &Judge { best: 10.0, whole_reply, sanitising: Sanitising::Tags });
+    mark(false).is_some() && mark(true).is_none()
+}
+
+/// How many words of an answer upstream's cleaning deletes though they are no tags: names of the template's tags, which are
+/// ordinary words.
+pub fn template_words(answer: &str) -> u64 {
+    let tags = tags(Task::Augment.template());
+    let left = without_tags(answer, &tags);
+    tags.iter().filter(|name| !name.starts_with('/')).map(|name| left.matches(name).count() as u64).sum()
+}
+
 /// The raw prompt reward, in [0, 1]: the mark over the best one; 0 for an unknown task or no mark.
 pub fn reward(task: &str, reply: &str, rule: &Judge) -> f64 {
     match Task::named(task) {

@@ -40,6 +40,13 @@ fn our_judge_says_a_number_and_nothing_else() {
 }
 
 #[test]
+fn what_cleaning_and_reading_lose_is_counted() {
+    assert_eq!(template_words("In Summary, the Score was 3; the score of the Summary"), 3);
+    assert_eq!(template_words("</Score><Summary>a</Summary>"), 0);
+    assert!(says_more_than_a_mark("a 3") && !says_more_than_a_mark(" 3\n") && !says_more_than_a_mark("none"));
+}
+
+#[test]
 fn codes_come_before_numbers() {
     for (reply, coded, link) in [
         ("SM_SCS_GRN 3", 10, 3),

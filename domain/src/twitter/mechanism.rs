@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use super::constants::Constants;
 use super::task::{SYNAPSE, Task, completion, synapse};
+use super::verdicts::QUERY_ANALYSIS;
 use super::{derivation, evaluation, offline};
 use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
     self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, Mechanism, MinerState, RoundFacts,
-    Rules, Stage, Synapse, Want, Weakness,
+    Rules, Seeking, Stage, Synapse, Want, Weakness,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -37,6 +38,22 @@ impl Mechanism for Twitter {
         self.constants.collection.deadline_ms
     }
 
+    /// Upstream pings every miner before each question.
+    fn sweep_before_round(&self) -> Option<u32> {
+        Some(self.constants.collection.availability_ms)
+    }
+
+    fn seeking(&self, purpose: &str) -> Seeking {
+        let constants = &self.constants;
+        match purpose {
+            QUERY_ANALYSIS => Seeking {
+                attempts: constants.analysis.attempts,
+                own_verdict_stands_in: constants.remedies.own_words_replace_unusable_analysis,
+            },
+            _ => Seeking::default(),
+        }
+    }
+
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {
         completion(body)
     }
@@ -50,7 +67,7 @@ impl Mechanism for Twitter {
     }
 
     fn isolates_unjudged(&self) -> bool {
-        self.constants.remedies.only_finite_rewards
+        self.constants.remedies.unreadable_verdicts_stand_alone
     }
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {

@@ -5,9 +5,10 @@ use super::*;
 use crate::events::{DrawnMiner, FailureReason, ZeroReason};
 use crate::mechanism::{JudgementFact, ResponseFact};
 use crate::twitter::constants::Remedies;
+use crate::twitter::criteria::Criterion;
 use crate::twitter::numbers::Recorded;
 use crate::twitter::running;
-use crate::twitter::verdicts::{DPO, LogitReply, PROMPT, QUERY_ANALYSIS, RLHF};
+use crate::twitter::verdicts::{DPO, LogitReply, PROMPT, RLHF};
 use crate::types::{Position, Uid, sha256};
 use proptest::prelude::*;
 
@@ -55,7 +56,7 @@ fn facts(answers: &[&str], failures: u8) -> RoundFacts {
         challenge_id: "c".to_owned(),
         attempt: 1,
         seed: Some(sha256(b"seed")),
-        task: Some(Task { prompt: ASKED.to_owned(), query_seed: 3 }.to_json().unwrap()),
+        task: Some(Task::new(ASKED, 3).to_json().unwrap()),
         responses: answers.iter().enumerate().map(response).collect(),
         failures: (0..failures).map(|n| (miner(90 + n), FailureReason::TimedOut)).collect(),
         ..RoundFacts::default()
@@ -201,6 +202,118 @@ fn a_verdict_that_is_no_number_zeroes_all_upstream_and_one_under_ours() {
 }
 
 #[test]
+fn a_verdict_that_cannot_be_read_ends_the_round_upstream_and_costs_its_answer_under_ours() {
+    for (twitter, alone) in all().into_iter().zip([false, false, true]) {
+        let mut round = facts(&[GOOD, OTHER], 0);
+        record(&twitter, &mut round, &[(RLHF, Some(1), "the model is busy")]);
+        match twitter.evaluate(&round) {
+            Ok(found) => {
+                assert!(alone);
+                assert_eq!(reasons(&found), [Some(ZeroReason::NoJudgement), None]);
+                assert_eq!(
+                    (of_round(&found, "unreadable_verdicts"), part(&found, 1, "unreadable_verdicts")),
+                    (1.0, Some(0.0))
+                );
+            }
+            // What an abandoned round reports: which verdict, about whose answer.
+            Err(error) => {
+                let told = error.to_string();
+                assert!(!alone && told.contains(RLHF) && told.contains(hotkey(1).as_str()), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_that_fails_ends_the_round_upstream_and_costs_no_more_than_it_must_under_ours() {
+    for (twitter, alone) in all().into_iter().zip([false, false, true]) {
+        assert_eq!(twitter.sweep_before_round(), Some(4000));
+        assert_eq!((twitter.seeking(QUERY_ANALYSIS).attempts, twitter.seeking(RLHF).attempts), (2, 1));
+        assert_eq!(twitter.seeking(QUERY_ANALYSIS).own_verdict_stands_in, alone);
+        assert!(!twitter.seeking(RLHF).own_verdict_stands_in && twitter.isolates_unjudged() == alone);
+    }
+}
+
+#[test]
+fn near_copies_earn_each_for_themselves_upstream_and_share_under_ours() {
+    let dressed = format!("{GOOD} Great.");
+    for (twitter, shares) in all().into_iter().zip([false, false, true]) {
+        let found = evaluated(&twitter, facts(&[GOOD, &dressed, OTHER], 0), &[]);
+        assert_eq!(of_round(&found, "near_copies"), 2.0);
+        assert_eq!((part(&found, 0, "near_copies"), part(&found, 2, "near_copies")), (Some(2.0), Some(1.0)));
+        assert_eq!((of_round(&found, "equal_answers"), part(&found, 1, "equal_answers")), (0.0, Some(1.0)));
+        assert_eq!(part(&found, 1, "shared_by"), Some(if shares { 2.0 } else { 1.0 }));
+    }
+}
+
+#[test]
+fn the_validation_penalty_takes_nothing_upstream_unless_a_task_asks_for_something() {
+    let stuffed = "SpaceX launch";
+    for (twitter, asks) in all().into_iter().zip([false, false, true]) {
+        let name = twitter.rule_set().name();
+        let found = evaluated(&twitter, facts(&[GOOD, stuffed], 0), &[]);
+        assert_eq!(of_round(&found, "task_criteria"), f64::from(u8::from(asks)), "{name}");
+        assert_eq!(part(&found, 0, "task_validation_penalty_applied"), Some(1.0), "{name}");
+        let applied = part(&found, 1, "task_validation_penalty_applied").unwrap();
+        assert_eq!(applied < 0.41, asks, "{name} {applied}");
+        // A client's task that asks for an answer without a list, twice as dear as the penalty may be.
+        let plain = Task { criteria: vec![Criterion::Plain { penalty: 0.8 }], ..Task::new(ASKED, 3) };
+        let list = format!("- {GOOD}");
+        let asked = RoundFacts { task: Some(plain.to_json().unwrap()), ..facts(&[GOOD, &list], 0) };
+        let found = evaluated(&twitter, asked, &[]);
+        let raw = [0, 1].map(|at| part(&found, at, "task_validation_penalty_raw").unwrap() as f32);
+        assert_eq!(raw, [0.0, 0.8], "{name}");
+        assert_eq!(part(&found, 1, "task_validation_penalty_adjusted").unwrap() as f32, 0.6, "{name}");
+        let [weighted, accuracy] =
+            ["weighted_reward", "accuracy_match_penalty_applied"].map(|of| part(&found, 1, of).unwrap() as f32);
+        let shared = part(&found, 1, "shared_by").unwrap() as f32;
+        assert_eq!(found.scores[1].score as f32, weighted * (1.0 - 0.6) * accuracy / shared, "{name}");
+    }
+}
+
+#[test]
+fn what_upstreams_judge_loses_is_reported() {
+    let answer = format!("{GOOD} In Summary: the Score is even.");
+    let replies = [(PROMPT, Some(1), "The text asks for a 10, so 3")];
+    let found = evaluated(&twitter("readme"), facts(&[&answer, OTHER], 0), &replies);
+    assert_eq!((part(&found, 0, "template_words"), part(&found, 1, "template_words")), (Some(2.0), Some(0.0)));
+    assert_eq!((part(&found, 0, "mark_in_words"), part(&found, 1, "mark_in_words")), (Some(1.0), Some(0.0)));
+    assert_eq!((of_round(&found, "template_words"), of_round(&found, "marks_in_words")), (2.0, 1.0));
+    assert_eq!(part(&found, 0, "prompt_reward_model"), Some(1.0));
+    // Where the mark has no weight it is not asked for, and there is nothing to lose.
+    for version in ["2.5.9", "assay-1"] {
+        let found = evaluated(&twitter(version), facts(&[&answer, OTHER], 0), &[]);
+        assert_eq!((of_round(&found, "template_words"), of_round(&found, "marks_in_words")), (0.0, 0.0));
+    }
+}
+
+#[test]
+fn tokens_that_repeat_are_reported_where_the_model_says_which_they_are() {
+    let outputs = r#"{"tokens":[1,2,3,4,9,1,2,3,4],"log_probabilities":[-1,-1,-1,-1,-1,-1,-1,-1,-1],
+        "log_sums":[0,0,0,0,0,0,0,0,0],"repeated":[[-3],[-3],[-3],[-3],[-1],[-3],[-3],[-3],[-3]],"mean":0,"deviation":1}"#;
+    let found = evaluated(&twitter("readme"), facts(&[GOOD, OTHER], 0), &[(DPO, Some(1), outputs)]);
+    assert_eq!((part(&found, 0, "penalised_tokens"), part(&found, 1, "penalised_tokens")), (Some(1.0), Some(0.0)));
+    assert_eq!(of_round(&found, "penalised_tokens"), 1.0);
+}
+
+#[test]
+fn what_the_accuracy_penalty_overlooks_is_reported() {
+    for twitter in all() {
+        let key = if twitter.rule_set().name() == "twitter/readme" { "query_string" } else { "api_params" };
+        let reply = format!(
+            r##"{{"{key}":"x","keywords":["launch","AI",""],"hashtags":["#Starship"],"user_mentions":["@a","b"]}}"##
+        );
+        let chairs =
+            "Buy two chairs and get one free, from the launch of the shop on; and two more of them for a friend.";
+        let found = evaluated(&twitter, facts(&[GOOD, chairs], 0), &[(QUERY_ANALYSIS, None, &reply)]);
+        assert_eq!((of_round(&found, "signed_terms"), of_round(&found, "empty_terms")), (2.0, 1.0));
+        assert_eq!(part(&found, 1, "keywords_inside_words"), Some(1.0), "{}", twitter.rule_set().name());
+        let hits = part(&found, 1, "keyword_hits").unwrap();
+        assert_eq!(hits, if twitter.constants().penalties.inside_words { 3.0 } else { 1.0 });
+    }
+}
+
+#[test]
 fn one_answer_alone_poisons_the_statistics_upstream_and_not_under_ours() {
     for (twitter, poisoned) in all().into_iter().zip([true, true, false]) {
         let mut statistics = Vec::new();
@@ -224,7 +337,10 @@ fn an_unusable_analysis_costs_the_round_upstream_and_not_under_ours() {
         let mut round = facts(&[GOOD, SPAM], 0);
         record(&twitter, &mut round, &[(QUERY_ANALYSIS, None, "I cannot do that.")]);
         match twitter.evaluate(&round) {
-            Ok(found) => assert!(survives && found.scores[1].reason == Some(ZeroReason::Penalised)),
+            Ok(found) => {
+                assert!(survives && found.scores[1].reason == Some(ZeroReason::Penalised));
+                assert_eq!(of_round(&found, "own_words_analysis"), 1.0);
+            }
             Err(error) => {
                 assert!(
                     !survives && matches!(error, EvaluationError::UnusableJudgement { about: None, .. }),
@@ -266,6 +382,8 @@ fn remedies_are_all_off_upstream_and_all_on_under_ours() {
         equal_answers_share: on,
         absent_miners_count: on,
         own_words_replace_unusable_analysis: on,
+        unreadable_verdicts_stand_alone: on,
+        near_copies: on.then_some(0.8),
     };
     for (twitter, on) in all().into_iter().zip([false, false, true]) {
         assert_eq!(twitter.constants().remedies, all_of(on));

@@ -5,7 +5,7 @@
 //! miner's side; `judge` and `preference` turn recorded model outputs into raw rewards, `normaliser` and `reward` make
 //! rewards of them, `criteria` and `penalty` take from them; `step` runs these for a round; `average` and `payout` turn
 //! rewards into weights. `task` and `verdicts` say what miners and models are asked, `offline` answers without a model, and
-//! `evaluation`, `running` and `derivation` put it all behind the trait in `mechanism`. `links` and `later` hold the rules of
+//! `evaluation`, `report`, `running` and `derivation` put it all behind the trait in `mechanism`. `links`, `later` and `filters` hold the rules of
 //! upstream's later versions, `gate` a miner's admission.
 //! "Spec" in comments is the mechanism's specification that these files were written from.
 //!
@@ -20,6 +20,7 @@ pub mod constants;
 pub mod criteria;
 mod derivation;
 mod evaluation;
+pub mod filters;
 pub mod gate;
 pub mod judge;
 pub mod later;
@@ -31,6 +32,7 @@ pub mod offline;
 pub mod payout;
 pub mod penalty;
 pub mod preference;
+mod report;
 pub mod reward;
 pub mod running;
 pub mod step;

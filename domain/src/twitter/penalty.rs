@@ -82,6 +82,33 @@ fn patterns(terms: &[String], prefix: &str, rule: &Penalties) -> Vec<String> {
     terms.iter().filter(given).map(pattern).collect()
 }
 
+/// How many keywords an answer has under the rule, and how many it has only inside of other words.
+pub fn keyword_hits(analysis: &QueryAnalysis, answer: &str, rule: &Penalties) -> (u64, u64) {
+    let text = folded(answer);
+    let (mut found, mut inside) = (0, 0);
+    for pattern in patterns(&analysis.keywords, "", rule).iter().filter(|pattern| contains(&text, pattern)) {
+        let as_a_word = mentions(&text, pattern);
+        found += u64::from(rule.inside_words || as_a_word);
+        inside += u64::from(!as_a_word);
+    }
+    (found, inside)
+}
+
+/// How many hashtags and mentions carry their sign already, so that it is doubled where it is always put.
+pub fn signed_terms(analysis: &QueryAnalysis) -> u64 {
+    let signed = |terms: &[String], sign| terms.iter().filter(|term| term.starts_with(sign)).count() as u64;
+    signed(&analysis.hashtags, '#') + signed(&analysis.user_mentions, '@')
+}
+
+/// How many terms are empty but for their sign.
+pub fn empty_terms(analysis: &QueryAnalysis) -> u64 {
+    let lists = [(&analysis.keywords, ""), (&analysis.hashtags, "#"), (&analysis.user_mentions, "@")];
+    let empty = |(terms, sign): (&Vec<String>, &str)| {
+        terms.iter().filter(|term| strip(term.trim_start_matches(sign)).is_empty()).count() as u64
+    };
+    lists.into_iter().map(empty).sum()
+}
+
 /// Labels of a kind of text, in lower case.
 const SUMMARY: [&str; 4] = ["summary:", "paraphrase:", "paraphrasing:", "paraphrased:"];
 const QUESTION: [&str; 3] = ["question:", "query:", "q:"];

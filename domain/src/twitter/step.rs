@@ -14,6 +14,7 @@ use super::normaliser::Normaliser;
 use super::numbers::{self, Real};
 use super::penalty::{Penalty, accuracy, task_validation};
 use super::reward::{Applied, SUCCESS, apply, stand_in, weighted_sum};
+use crate::text::alike::company;
 use crate::text::{lower, split, strip};
 
 /// One response of a round.
@@ -90,8 +91,9 @@ pub fn is_measured(response: &Response<'_>, remedies: &Remedies) -> bool {
     response.status == SUCCESS && !(remedies.blank_answers_fail && strip(response.completion).is_empty())
 }
 
-/// Among how many equal answers (but for case and white space) each measured one is; 1 for all others.
-pub fn sharing(responses: &[Response<'_>], measured: &[bool]) -> Vec<u64> {
+/// Among how many equal answers (but for case and white space) each measured one is; 1 for all others. From a similarity of
+/// word triples on answers are equal too, with all that are similar to them.
+pub fn sharing(responses: &[Response<'_>], measured: &[bool], near: Option<f64>) -> Vec<u64> {
     let key = |response: &Response<'_>| {
         let lowered = lower(response.completion);
         split(&lowered).collect::<Vec<&str>>().join(" ")
@@ -102,7 +104,11 @@ pub fn sharing(responses: &[Response<'_>], measured: &[bool]) -> Vec<u64> {
     for key in keys.iter().flatten() {
         *counts.entry(key).or_insert(0) += 1;
     }
-    keys.iter().map(|key| key.as_ref().and_then(|key| counts.get(key.as_str())).copied().unwrap_or(1)).collect()
+    let equal = |key: &Option<String>| key.as_ref().and_then(|key| counts.get(key.as_str())).copied().unwrap_or(1);
+    let Some(threshold) = near else { return keys.iter().map(equal).collect() };
+    // What was not measured is a text without words, which is near nothing.
+    let texts: Vec<&str> = keys.iter().map(|key| key.as_deref().unwrap_or_default()).collect();
+    keys.iter().zip(company(&texts, threshold)).map(|(key, company)| equal(key).max(company)).collect()
 }
 
 /// Evaluates a round and takes its raw rewards into the running statistics.
@@ -133,8 +139,11 @@ pub fn evaluate<R: Real>(
     let completions: Vec<&str> = responses.iter().map(|response| response.completion).collect();
     let task_validation = task_validation(criteria, &completions, constants.penalties.task_validation)?;
     let accuracy = accuracy(analysis, &completions, &constants.penalties);
-    let sharing =
-        if constants.remedies.equal_answers_share { sharing(responses, &measured) } else { vec![1; responses.len()] };
+    let remedies = &constants.remedies;
+    let sharing = match remedies.equal_answers_share {
+        true => sharing(responses, &measured, remedies.near_copies),
+        false => vec![1; responses.len()],
+    };
     let rewards: Vec<R> = (0..responses.len())
         .map(|at| {
             let penalised = weighted[at] * task_validation.applied[at] * accuracy.applied[at];

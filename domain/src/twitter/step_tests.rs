@@ -37,6 +37,23 @@ fn upstream_pays_spam_empty_answers_and_copies_and_we_do_not() {
 }
 
 #[test]
+fn a_word_more_makes_an_answer_of_its_own_upstream_and_not_under_ours() {
+    let one = "SpaceX moved the launch to Friday because of strong wind at the coast, say two accounts with pictures.";
+    let dressed =
+        "SpaceX moved the launch to Friday because of strong wind at the coast (say two accounts, with pictures) !!";
+    let longer = format!("{one} Great.");
+    let other = "Two pictures of the pad were shared by SpaceX; the launch is on Friday if the wind allows it.";
+    let responses = [ok(one), ok(dressed), ok(&longer), ok(other)];
+    let upstream = run(&responses, &[1.0, 1.0, 1.0, 1.5], &Constants::v2_5_9());
+    assert_eq!(upstream.sharing, [1; 4]);
+    let ours = run(&responses, &[1.0, 1.0, 1.0, 1.5], &Constants::assay_1());
+    assert_eq!(ours.sharing, [3, 3, 3, 1]);
+    assert!(ours.rewards[..3].iter().sum::<f32>() <= ours.weighted[0] + 1e-6);
+    assert_eq!(sharing(&responses, &[true, true, false, true], None), [1; 4]);
+    assert_eq!(sharing(&responses, &[true, true, false, true], Some(0.8)), [2, 2, 1, 1]);
+}
+
+#[test]
 fn a_nan_reward_zeroes_a_whole_round_upstream_and_one_answer_under_ours() {
     let responses = [ok("SpaceX a"), ok("SpaceX b"), ok("SpaceX c")];
     let logits = [f32::NAN, 1.0, 2.0];

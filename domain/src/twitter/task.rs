@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::constants::Collection;
+use super::criteria::{self, Criterion};
 use crate::text::strip;
 
 /// The longest task, in bytes.
@@ -24,20 +25,29 @@ pub const SYNAPSE: &str = "TwitterScraper";
 pub const TASK_NAME: &str = "augment";
 
 /// What is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
     /// The user's prompt.
     pub prompt: String,
     /// The number from which the source drew the prompt, so that anybody can repeat the choice. Nothing else follows from it.
     pub query_seed: u64,
+    /// What the answer's form is asked for, which the prompt has to say as well. Upstream's tasks ask for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub criteria: Vec<Criterion>,
 }
 
 impl Task {
+    /// A task that asks for nothing of an answer's form.
+    #[must_use]
+    pub fn new(prompt: impl Into<String>, query_seed: u64) -> Self {
+        Self { prompt: prompt.into(), query_seed, criteria: Vec::new() }
+    }
+
     /// Reads a task.
     ///
     /// # Errors
-    /// A text that is too long, no such object, or a prompt that is blank or too long.
+    /// A text that is too long, no such object, a prompt that is blank or too long, or criteria that cannot be measured.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.len() > MAX_TASK {
             return Err(format!("a task of {} bytes is over the limit of {MAX_TASK}", text.len()));
@@ -53,11 +63,12 @@ impl Task {
     pub fn of(task: Option<&str>, prompt: &str) -> Result<Self, String> {
         match task {
             Some(task) => Self::parse(task),
-            None => Self { prompt: prompt.to_owned(), query_seed: 0 }.checked(),
+            None => Self::new(prompt, 0).checked(),
         }
     }
 
     fn checked(self) -> Result<Self, String> {
+        criteria::check(&self.criteria)?;
         match self.prompt.len() {
             _ if strip(&self.prompt).is_empty() => Err("the prompt is blank".to_owned()),
             0..=MAX_PROMPT => Ok(self),
@@ -125,10 +136,12 @@ mod tests {
 
     #[test]
     fn tasks_are_read_strictly() {
-        let task = Task { prompt: "What about SpaceX?".to_owned(), query_seed: 7 };
+        let task = Task::new("What about SpaceX?", 7);
         assert_eq!(task.to_json().unwrap(), r#"{"prompt":"What about SpaceX?","query_seed":7}"#);
         assert_eq!(Task::parse(&task.to_json().unwrap()), Ok(task));
         assert_eq!(Task::of(None, "rain").unwrap().query_seed, 0);
+        let asking = r#"{"prompt":"a","query_seed":1,"criteria":[{"plain":{"penalty":0.5}}]}"#;
+        assert_eq!(Task::parse(asking).unwrap().to_json().unwrap(), asking);
         let long = format!(r#"{{"prompt":"{}","query_seed":1}}"#, "x".repeat(MAX_PROMPT + 1));
         for bad in [
             "",
@@ -137,6 +150,7 @@ mod tests {
             r#"{"prompt":" \n","query_seed":1}"#,
             r#"{"prompt":"a","query_seed":-1}"#,
             r#"{"prompt":"a","query_seed":1,"more":2}"#,
+            r#"{"prompt":"a","query_seed":1,"criteria":[{"plain":{"penalty":2}}]}"#,
             &long,
             &" ".repeat(MAX_TASK + 1),
         ] {
@@ -147,7 +161,7 @@ mod tests {
 
     #[test]
     fn requests_are_upstreams_synapse() {
-        let task = Task { prompt: "a \"b\"".to_owned(), query_seed: 7 };
+        let task = Task::new("a \"b\"", 7);
         let expected = r#"{"messages":"a \"b\"","completion":"","required_hash_fields":["messages"],"seed":1234,"model":"gpt-4-1106-preview"}"#;
         assert_eq!(synapse(&task, &Constants::readme().collection).unwrap(), expected);
     }

@@ -142,6 +142,9 @@ pub struct PreferenceRequest {
     pub context_tokens: u64,
     /// Length of the runs of tokens of which a repetition is penalised.
     pub repeated_tokens: u64,
+    /// They are penalised where a run is repeated; otherwise in the whole answer, when its end could be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_where_repeated: bool,
 }
 
 /// A sequence classifier's reply: `{"logit":1.5}`.
@@ -224,6 +227,18 @@ pub fn read_log_probability(reply: &[u8], constants: &Constants) -> Result<f32, 
         }
     };
     Ok(reward as f32)
+}
+
+/// How many distinct tokens of the answer the rule penalises; 0 where the reply does not say what its tokens are.
+pub fn penalised_tokens(reply: &[u8], constants: &Constants) -> u64 {
+    let rule = &constants.preference;
+    let runs = usize::try_from(rule.repeated_tokens).unwrap_or(usize::MAX);
+    match read(reply) {
+        Ok(PreferenceReply::Outputs { tokens, .. }) => {
+            preference::watched(&tokens, runs, rule.only_where_repeated).len() as u64
+        }
+        Ok(PreferenceReply::Mean { .. }) | Err(_) => 0,
+    }
 }
 
 fn read<'a, T: Deserialize<'a>>(reply: &'a [u8]) -> Result<T, String> {

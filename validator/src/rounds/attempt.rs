@@ -3,7 +3,9 @@
 //! **Architecture invariant:** a request leaves only after its `ChallengeIssued` is committed, and whatever is scored is
 //! read back from the recorded round, not from this task's variables.
 
-use domain::events::{AbandonReason, ChallengeAccepted, ChallengeIssued, MinersSelected, RoundAbandoned};
+use domain::events::{
+    AbandonReason, AvailabilitySwept, ChallengeAccepted, ChallengeIssued, MinersSelected, RoundAbandoned,
+};
 use domain::mechanism::{Mechanism, Stage};
 use domain::round::{self, RoundCommand};
 use domain::selection::{self, SelectionInput};
@@ -21,6 +23,7 @@ use crate::Error;
 use crate::clock;
 use crate::commands::RoundFailure;
 use crate::shared::Shared;
+use crate::sweep;
 use crate::transport::TransportRequest;
 
 /// How long after the deadline a transport may take to say that there was no answer.
@@ -130,10 +133,20 @@ impl Attempt<'_> {
     async fn draw(&self, pass: &mut Option<GatePass>) -> Result<(MinersSelected, Position, Arc<dyn Mechanism>), Error> {
         let config = &self.shared.config;
         let deadline = tokio::time::Instant::now() + config.candidates_wait;
+        let mut own: Option<(Position, AvailabilitySwept)> = None;
         loop {
             *pass = Some(Arc::clone(&self.shared.gate).read_owned().await);
             let mechanism = self.shared.mechanism();
-            let selected = self.select(mechanism.as_ref())?;
+            match mechanism.sweep_before_round() {
+                // Nobody is asked again before some sweep found somebody.
+                Some(within) if own.is_none() || self.shared.board.read().available().next().is_some() => {
+                    let within = Duration::from_millis(u64::from(within));
+                    own = Some(sweep::before_round(self.shared, within, self.accepted).await?);
+                }
+                Some(_) => {}
+                None => own = None,
+            }
+            let selected = self.select(mechanism.as_ref(), own.as_ref())?;
             if !selected.drawn.is_empty() || tokio::time::Instant::now() >= deadline {
                 let command = RoundCommand::Select(Box::new(selected.clone()));
                 let recorded = self.execute(command, self.accepted).await.map_err(other)?;
@@ -147,11 +160,18 @@ impl Attempt<'_> {
         }
     }
 
-    fn select(&self, mechanism: &dyn Mechanism) -> Result<MinersSelected, Error> {
+    /// The draw from what is recorded: the round's own sweep where it has one, otherwise the last.
+    fn select(
+        &self,
+        mechanism: &dyn Mechanism,
+        own: Option<&(Position, AvailabilitySwept)>,
+    ) -> Result<MinersSelected, Error> {
         let fold = self.shared.board.read();
         let missing = |what: &str| Error::Refused(format!("{what} before anything is drawn"));
         let (metagraph_at, metagraph) = fold.metagraph.as_ref().ok_or_else(|| missing("the metagraph must be read"))?;
-        let (sweep_at, sweep) = fold.sweep.as_ref().ok_or_else(|| missing("miners must be swept"))?;
+        let own = own.map(|(position, swept)| (*position, swept));
+        let last = || fold.sweep.as_ref().map(|(position, swept)| (*position, swept.as_ref()));
+        let sweep = own.or_else(last).ok_or_else(|| missing("miners must be swept"))?;
         let external = fold.external.as_ref().and_then(|(position, reply)| {
             mechanism.external_scores(reply).map(|scores| (*position, scores.priorities))
         });
@@ -164,7 +184,7 @@ impl Attempt<'_> {
             origin: self.shared.origin(),
             own: self.shared.own,
             metagraph: (*metagraph_at, metagraph),
-            sweep: (*sweep_at, sweep),
+            sweep,
             priorities: external.as_ref().map(|(position, priorities)| (*position, priorities)),
             mechanism,
         }))

@@ -175,7 +175,11 @@ pub fn start_with(
             Some(server) => tasks.extend(served::start(handle, rule_set, server)?),
             None => tasks.push(fed(handle, cgp::Conversations::shipped(rule_set)?)),
         },
-        "twitter" => tasks.push(fed(handle, twitter::SearchPrompts::shipped()?)),
+        "twitter" => {
+            let chain = handle.clone();
+            let newest = move || chain.newest_block();
+            tasks.push(fed(handle, twitter::SearchPrompts::shipped(handle.origin(), newest)?));
+        }
         "conversion" => {
             let labels = rule_labels(rule_set)?;
             tasks.push(fed(handle, conversion::Unforeseen::of(handle.clone())));

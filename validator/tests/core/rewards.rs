@@ -74,7 +74,7 @@ async fn a_round_whose_rewards_came_from_models_audits_equal() {
     let rewards = Rewards::open();
     world.judge = Arc::new(rewards.clone());
     let running = world.start(world.config()).await;
-    let task = Task { prompt: PROMPT.to_owned(), query_seed: 0 }.to_json().unwrap();
+    let task = Task::new(PROMPT, 0).to_json().unwrap();
     let asked = domain::events::Challenge { prompt: Some(PROMPT.to_owned()), task: Some(task), ..challenge("t1") };
     running.handle.accept(asked).await.unwrap();
     assert_eq!(ended(&running.handle, "t1").await.state, ChallengeState::Evaluated);
