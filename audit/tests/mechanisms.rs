@@ -38,6 +38,18 @@ fn every_rule_set_audits_equal() {
     assert_eq!(seen, subnets::NAMES.iter().map(|name| (*name).to_owned()).collect());
 }
 
+#[test]
+fn a_draw_from_a_sweep_before_its_challenge_is_found_where_rounds_have_their_own() {
+    for (name, differs) in [("twitter/readme", true), ("twitter/assay-1", true), ("conversion/readme", false)] {
+        let mut world = World::new(6, mechanism::shipped_by_name(name).unwrap(), 384);
+        world.own_sweeps = false;
+        let report = report(&seal(&subnets::played(world)).records);
+        assert_eq!(report.verdict == Verdict::Differs, differs, "{name}: {report}");
+        let fields: BTreeSet<&str> = report.differences.iter().map(|found| found.field.as_str()).collect();
+        assert_eq!(fields, differs.then_some("sweep").into_iter().collect(), "{name}");
+    }
+}
+
 /// A verdict made without a model, a label, and what they lead to: no field of them can be changed unseen, but for what is
 /// listed here with its reason.
 #[test]

@@ -43,7 +43,11 @@ pub const TABLE: &[Row] = &[
     ours(&["RelevanceRewardModel"], "twitter::filters::relevant", ancestor::relevance),
     ours(&["DiversityRewardModel"], "twitter::filters::{batch_distance, diversity}", ancestor::diversity),
     ours(&["NSFWRewardModel"], "twitter::filters::decent", ancestor::decency),
-    ours(&["calculate_significance", "get_significance", "significance"], "twitter::filters::significance", ancestor::significance),
+    ours(
+        &["calculate_significance", "get_significance", "significance"],
+        "twitter::filters::significance",
+        ancestor::significance,
+    ),
     not_ours(
         &["Blacklist", "BlacklistRewardModel"],
         "phrases are counted over one tokenizer's pieces in the memory of one process, and matched by a fuzzy matcher's own score: \
@@ -273,8 +277,18 @@ fn functions_without_a_vector_have_a_row_all_the_same() {
             "[true,false,false]",
             "[true,true,false]",
         ),
-        ("get_blocks_until_next_epoch", r#"{"tempo":360,"netuid":22,"cases":[{"block":337},{"block":338}]}"#, "[0,360]", "[1,0]"),
-        ("priority", r#"{"cases":[{"stake":5.0,"minutes":20},{"stake":5.0,"minutes":1},{"minutes":9}]}"#, "[10.0,5.0,0.0]", "[10.0,1.0,0.0]"),
+        (
+            "get_blocks_until_next_epoch",
+            r#"{"tempo":360,"netuid":22,"cases":[{"block":337},{"block":338}]}"#,
+            "[0,360]",
+            "[1,0]",
+        ),
+        (
+            "priority",
+            r#"{"cases":[{"stake":5.0,"minutes":20},{"stake":5.0,"minutes":1},{"minutes":9}]}"#,
+            "[10.0,5.0,0.0]",
+            "[10.0,1.0,0.0]",
+        ),
     ] {
         assert_eq!(check(function, inputs, right), Ok(Some(Vec::new())), "{function}");
         assert!(check(function, inputs, wrong).unwrap().is_some_and(|found| !found.is_empty()), "{function}");

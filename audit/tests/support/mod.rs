@@ -95,6 +95,8 @@ pub struct World {
     labelled: bool,
     pub derived_at: Position,
     pub nonce: u64,
+    /// Rounds begin with a sweep of their own where the mechanism asks for one.
+    pub own_sweeps: bool,
 }
 
 impl World {
@@ -147,6 +149,7 @@ impl World {
             labelled: false,
             derived_at: Position(0),
             nonce: 0,
+            own_sweeps: true,
         }
     }
 

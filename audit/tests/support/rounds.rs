@@ -58,7 +58,7 @@ impl World {
     /// Draws and issues an attempt.
     pub fn issue(&mut self, id: &str, number: u32) -> Attempt {
         let (accepted_at, accepted) = self.accepted(id);
-        if self.mechanism.sweep_before_round().is_some() {
+        if self.own_sweeps && self.mechanism.sweep_before_round().is_some() {
             self.sweep_again(accepted_at);
         }
         let sweep = match &self.drafts[self.sweep_at.0 as usize].event {

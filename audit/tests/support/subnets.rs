@@ -140,8 +140,12 @@ fn sample(name: &str) -> Sample {
 
 /// Two epochs under a rule set.
 pub fn complete(rules: RuleSet) -> World {
-    let sample = sample(rules.algorithm());
-    let mut world = World::new(6, rules, 384);
+    played(World::new(6, rules, 384))
+}
+
+/// The same in a world that was made before.
+pub fn played(mut world: World) -> World {
+    let sample = sample(world.rules.algorithm());
     world.open();
     world.sweep(&[6]);
     let mut waiting = Vec::new();

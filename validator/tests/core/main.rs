@@ -13,4 +13,5 @@ mod rewards;
 mod rounds;
 mod routes;
 mod served;
+mod sweeps;
 mod world;

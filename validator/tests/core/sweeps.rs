@@ -1,0 +1,154 @@
+//! Rounds that begin with a sweep of their own, and models that fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::events::{Challenge, Event, MinersSelected, ZeroReason};
+use domain::mechanism::{self, JudgementRequest, Mechanism, OFFLINE, UNANSWERED};
+use domain::twitter::task::Task;
+use domain::twitter::verdicts::{QUERY_ANALYSIS, RLHF};
+use domain::types::{Hotkey, Position};
+use futures::TryStreamExt;
+use validator::ValidatorConfig;
+use validator::judge::{Judge, Offline, Verdict};
+use validator::service::{ChallengeState, MinerOutcome};
+
+use crate::peer::Behaviour;
+use crate::world::{World, challenge, close_epoch, ended, positions, until};
+
+const PROMPT: &str = "What do people say about the tide and the moon?";
+const ANSWERS: [&str; 2] = [
+    r#"{"completion":"People say that the moon pulls the tide, and that the sun does so a little as well, twice a day."}"#,
+    r#"{"completion":"Two accounts write that the tide at the coast follows the moon by an hour; one shows a picture of it."}"#,
+];
+
+fn asked(id: &str) -> Challenge {
+    let task = Task::new(PROMPT, 0).to_json().unwrap();
+    Challenge { prompt: Some(PROMPT.to_owned()), task: Some(task), ..challenge(id) }
+}
+
+fn draws(log: &[(Position, Event)]) -> Vec<(Position, MinersSelected)> {
+    let draw = |(position, event): &(Position, Event)| match event {
+        Event::MinersSelected(selected) => Some((*position, selected.clone())),
+        _ => None,
+    };
+    log.iter().filter_map(draw).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_asks_who_is_there_before_it_draws() {
+    let mut world = World::new(vec![Behaviour::Says(ANSWERS[0]), Behaviour::Says(ANSWERS[1])]).await;
+    world.rule_set = mechanism::shipped_by_name("twitter/2.5.9").unwrap();
+    // The one periodic sweep is at the start.
+    let config = ValidatorConfig { sweep_interval: Duration::from_secs(3600), ..world.config() };
+    let running = world.start(config).await;
+    running.handle.accept(asked("both")).await.unwrap();
+    assert_eq!(ended(&running.handle, "both").await.attempts[0].miners.len(), 2);
+    let gone = world.peers.pop().unwrap();
+    let gone_key = gone.key.hotkey();
+    gone.end().await;
+    running.handle.accept(asked("one")).await.unwrap();
+    let status = ended(&running.handle, "one").await;
+    assert_eq!(status.state, ChallengeState::Evaluated);
+    let miners: Vec<(Hotkey, MinerOutcome)> =
+        status.attempts[0].miners.iter().map(|miner| (miner.hotkey, miner.outcome)).collect();
+    assert_eq!(miners, [(world.peers[0].key.hotkey(), MinerOutcome::Answered)], "who left was asked nothing");
+    close_epoch(&running.handle, 0).await;
+    running.stop().await;
+    world.assert_sound().await;
+
+    let log = world.log().await;
+    let (accepted, draws) = (positions(&log, "ChallengeAccepted"), draws(&log));
+    assert_eq!((accepted.len(), draws.len()), (2, 2));
+    let reader = world.reader().await;
+    let stored: Vec<_> = reader.events(0, u64::MAX, None).try_collect().await.unwrap();
+    for (accepted, (drawn, selected)) in accepted.iter().zip(&draws) {
+        assert!(selected.sweep.0 > *accepted && selected.sweep < *drawn);
+        let sweep = stored.iter().find(|stored| stored.position == selected.sweep.0).unwrap();
+        assert_eq!((sweep.kind.as_str(), sweep.cause), ("AvailabilitySwept", *accepted));
+    }
+    let away = &draws[1].1.excluded;
+    assert!(away.iter().any(|excluded| excluded.hotkey == gone_key), "{away:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_miners_a_round_does_not_fill_the_log_with_sweeps() {
+    let mut world = World::new(vec![Behaviour::Unavailable]).await;
+    world.rule_set = mechanism::shipped_by_name("twitter/assay-1").unwrap();
+    let config = ValidatorConfig {
+        sweep_interval: Duration::from_secs(3600),
+        candidates_poll: Duration::from_millis(50),
+        candidates_wait: Duration::from_millis(900),
+        ..world.config()
+    };
+    let running = world.start(config).await;
+    running.handle.accept(asked("lonely")).await.unwrap();
+    assert_eq!(ended(&running.handle, "lonely").await.state, ChallengeState::Abandoned);
+    running.stop().await;
+    world.assert_sound().await;
+    assert!(positions(&world.log().await, "AvailabilitySwept").len() <= 3);
+}
+
+/// Fails at the analysis, and at the first miner's answer.
+#[derive(Debug)]
+struct Failing {
+    first: Hotkey,
+    analyses: AtomicU32,
+}
+
+#[async_trait]
+impl Judge for Failing {
+    async fn judge(&self, request: &JudgementRequest, mechanism: &dyn Mechanism) -> Result<Verdict, String> {
+        match request.purpose.as_str() {
+            QUERY_ANALYSIS => {
+                self.analyses.fetch_add(1, Ordering::SeqCst);
+                Err("the endpoint is away".to_owned())
+            }
+            RLHF if request.hotkey == Some(self.first) => Err("refused by a content filter".to_owned()),
+            _ => Offline.judge(request, mechanism).await,
+        }
+    }
+
+    fn has_model(&self, purpose: &str) -> bool {
+        purpose == QUERY_ANALYSIS || purpose == RLHF
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_fails_ends_a_round_upstream_and_costs_one_answer_under_ours() {
+    for (rules, survives) in [("twitter/2.5.9", false), ("twitter/assay-1", true)] {
+        let mut world = World::new(vec![Behaviour::Says(ANSWERS[0]), Behaviour::Says(ANSWERS[1])]).await;
+        world.rule_set = mechanism::shipped_by_name(rules).unwrap();
+        let first = world.peers[0].key.hotkey();
+        let judge = Arc::new(Failing { first, analyses: AtomicU32::new(0) });
+        world.judge = Arc::clone(&judge) as Arc<dyn Judge>;
+        let running = world.start(world.config()).await;
+        until("miners are available", || async { running.handle.stats().active_miners == 2 }).await;
+        running.handle.accept(asked("t1")).await.unwrap();
+        let status = ended(&running.handle, "t1").await;
+        assert_eq!(status.state == ChallengeState::Evaluated, survives, "{rules}");
+        // Each attempt at the round asks twice, as the rules say.
+        let attempts = u32::try_from(status.attempts.len()).unwrap();
+        assert_eq!(judge.analyses.load(Ordering::SeqCst), 2 * attempts, "{rules}");
+        close_epoch(&running.handle, 0).await;
+        running.stop().await;
+        world.assert_sound().await;
+        if !survives {
+            continue;
+        }
+        let mut models = Vec::new();
+        for (_, event) in world.log().await {
+            match event {
+                Event::JudgementRecorded(verdict) => models.push((verdict.hotkey, verdict.model)),
+                Event::ResponseScored(scored) if scored.hotkey == first => {
+                    assert_eq!((scored.score, scored.reason), (0.0, Some(ZeroReason::NoJudgement)));
+                }
+                Event::ResponseScored(scored) => assert!(scored.score > 0.0, "{scored:?}"),
+                _ => {}
+            }
+        }
+        assert!(models.contains(&(None, OFFLINE.to_owned())) && models.contains(&(Some(first), UNANSWERED.to_owned())));
+    }
+}
