@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::criteria::{self, Criterion, Unit};
-use crate::mechanism::{self, Check};
+use crate::mechanism::{self, Check, Weakness};
 
 /// Similarity of word triples from which on answers are near copies. It is reported under every rule set, and acts where a
 /// rule set has it in its [`Remedies`].
@@ -382,6 +382,10 @@ impl mechanism::Constants for Constants {
 
     fn shipped() -> Vec<(&'static str, Self)> {
         vec![("readme", Self::readme()), ("2.5.9", Self::v2_5_9()), ("assay-1", Self::assay_1())]
+    }
+
+    fn weaknesses(&self) -> Vec<Weakness> {
+        super::weaknesses::of(self)
     }
 
     fn checks(&self) -> Vec<Check> {

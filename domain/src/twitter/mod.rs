@@ -40,6 +40,7 @@ pub mod summary;
 pub mod task;
 pub mod tweet;
 pub mod verdicts;
+mod weaknesses;
 
 /// Why something given to the mechanism cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

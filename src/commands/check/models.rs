@@ -84,7 +84,9 @@ fn request(kind: Kind) -> Result<JudgementRequest> {
         Kind::LanguageModel => {
             let rule = Constants::readme().preference;
             let (context_tokens, repeated_tokens) = (rule.maximum_tokens, rule.repeated_tokens);
-            (DPO, serde_json::to_string(&PreferenceRequest { task, completion, context_tokens, repeated_tokens })?)
+            let only_where_repeated = false;
+            let asked = PreferenceRequest { task, completion, context_tokens, repeated_tokens, only_where_repeated };
+            (DPO, serde_json::to_string(&asked)?)
         }
     };
     Ok(JudgementRequest { purpose: purpose.to_owned(), hotkey: None, request })

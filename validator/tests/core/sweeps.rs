@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::events::{Challenge, Event, MinersSelected, ZeroReason};
-use domain::mechanism::{self, JudgementRequest, Mechanism, OFFLINE, UNANSWERED};
+use domain::mechanism::{self, JudgementRequest, Mechanism, NO_VERDICT, OFFLINE};
 use domain::twitter::task::Task;
 use domain::twitter::verdicts::{QUERY_ANALYSIS, RLHF};
 use domain::types::{Hotkey, Position};
@@ -106,7 +106,7 @@ impl Judge for Failing {
                 self.analyses.fetch_add(1, Ordering::SeqCst);
                 Err("the endpoint is away".to_owned())
             }
-            RLHF if request.hotkey == Some(self.first) => Err("refused by a content filter".to_owned()),
+            RLHF if request.hotkey == Some(self.first) => Ok(Verdict::refused("refused by a content filter")),
             _ => Offline.judge(request, mechanism).await,
         }
     }
@@ -149,6 +149,6 @@ async fn a_model_that_fails_ends_a_round_upstream_and_costs_one_answer_under_our
                 _ => {}
             }
         }
-        assert!(models.contains(&(None, OFFLINE.to_owned())) && models.contains(&(Some(first), UNANSWERED.to_owned())));
+        assert!(models.contains(&(None, OFFLINE.to_owned())) && models.contains(&(Some(first), NO_VERDICT.to_owned())));
     }
 }
