@@ -42,7 +42,7 @@ async fn played(rules: &str, filter: Filter) -> (World, ChallengeState) {
     world.rule_set = mechanism::shipped_by_name(rules).unwrap();
     world.judge = Arc::new(filter);
     let running = world.start(world.config()).await;
-    let task = Task { prompt: PROMPT.to_owned(), query_seed: 0 }.to_json().unwrap();
+    let task = Task::new(PROMPT, 0).to_json().unwrap();
     let asked = domain::events::Challenge { prompt: Some(PROMPT.to_owned()), task: Some(task), ..challenge("t1") };
     running.handle.accept(asked).await.unwrap();
     let state = ended(&running.handle, "t1").await.state;
