@@ -5,7 +5,7 @@ use super::constants::{AccuracyShares, Constants, Identity, Sanitising, WeightRu
 use crate::mechanism::{Weakness, in_force};
 
 /// The weaknesses that these constants keep.
-pub fn of(constants: &Constants) -> Vec<Weakness> {
+pub(super) fn of(constants: &Constants) -> Vec<Weakness> {
     let Constants { normalisation, judge, preference, penalties, remedies, average, weights, rewards, .. } = constants;
     let (marks, likely) = (rewards.prompt.weight > 0.0, rewards.dpo.weight > 0.0);
     in_force([
