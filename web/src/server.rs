@@ -13,6 +13,9 @@ use tokio::net::TcpListener;
 
 use crate::{assets, graphiql, graphql_http, health, heatmaps, layers, pages};
 
+/// How long a connection may live; then it ends after its current request.
+const LIFETIME: Duration = Duration::from_secs(600);
+
 /// What the server needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -26,6 +29,10 @@ pub struct Config {
     pub body_bytes: usize,
     /// Requests at once; more are refused with 503.
     pub concurrency: usize,
+    /// Connections open at once; more wait in the system's backlog.
+    pub connections: usize,
+    /// How long the head of a request may take, and how long a connection may idle.
+    pub head_timeout: Duration,
     /// How long a request may take, with reading its body.
     pub timeout: Duration,
     /// Events that the read models may be behind while `/readyz` says yes.
@@ -44,9 +51,23 @@ impl Config {
             limits: Limits::default(),
             body_bytes: 64 << 10,
             concurrency: 64,
+            connections: 512,
+            head_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(15),
             ready_lag: 10_000,
             drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    fn serving(&self) -> serving::Limits {
+        serving::Limits {
+            connections: self.connections,
+            head_timeout: self.head_timeout,
+            request_timeout: self.timeout,
+            lifetime: LIFETIME,
+            drain: self.drain,
         }
     }
 }
@@ -66,9 +87,6 @@ pub enum Error {
     /// The database's URL is none.
     #[error(transparent)]
     ReadModels(#[from] projections::Error),
-    /// Serving ended by itself.
-    #[error("the server failed")]
-    Serve(#[source] std::io::Error),
 }
 
 /// What the handlers share.
@@ -105,7 +123,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     router: Router,
-    drain: Duration,
+    limits: serving::Limits,
 }
 
 impl Server {
@@ -118,7 +136,7 @@ impl Server {
         let api = Api::new(ReadModels::open(&config.database_url)?, config.limits.clone());
         let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        Ok(Self { listener, address, router: router(api, config), drain: config.drain })
+        Ok(Self { listener, address, router: router(api, config), limits: config.serving() })
     }
 
     /// Where it listens.
@@ -128,39 +146,18 @@ impl Server {
     }
 
     /// Answers until `stop` resolves, then lets open requests end.
-    ///
-    /// # Errors
-    /// [`Error::Serve`].
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let (stopping, stopped) = tokio::sync::oneshot::channel();
-        let stop = async move {
-            stop.await;
-            // Nobody waits any more once the server has ended by itself.
-            let _ = stopping.send(());
-        };
-        let serving = axum::serve(self.listener, self.router).with_graceful_shutdown(stop);
-        let drained = async move {
-            match stopped.await {
-                Ok(()) => tokio::time::sleep(self.drain).await,
-                Err(_) => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            served = serving => served.map_err(Error::Serve),
-            () = drained => {
-                tracing::warn!("requests that were still open are cut off");
-                Ok(())
-            }
-        }
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        serving::serve(self.listener, self.router, self.limits, stop).await;
     }
 }
 
 /// Listens and answers until `stop` resolves.
 ///
 /// # Errors
-/// As [`Server::bind`] and [`Server::run`].
-pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+/// As [`Server::bind`].
+pub async fn serve(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), Error> {
     let server = Server::bind(&config).await?;
     tracing::info!(address = %server.address(), "the read side listens");
-    server.run(stop).await
+    server.run(stop).await;
+    Ok(())
 }

@@ -16,7 +16,6 @@ use crate::client::Key;
 use crate::conversation::Conversation;
 use crate::error::Error;
 
-mod connections;
 mod folder;
 mod metrics;
 mod records;
@@ -56,6 +55,18 @@ impl Default for Limits {
             drain_timeout: Duration::from_secs(10),
             record_bytes: crate::client::MAX_RECORD,
             all_record_bytes: 16 << 30,
+        }
+    }
+}
+
+impl Limits {
+    fn serving(&self) -> serving::Limits {
+        serving::Limits {
+            connections: self.connections,
+            head_timeout: self.head_timeout,
+            request_timeout: self.request_timeout,
+            lifetime: self.connection_lifetime,
+            drain: self.drain_timeout,
         }
     }
 }
@@ -133,6 +144,6 @@ impl Server {
     /// Answers until `stop` resolves; open requests then get [`Limits::drain_timeout`].
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         tracing::info!(address = %self.address, "the conversation server listens");
-        connections::serve(self.listener, self.routes, self.limits, stop).await;
+        serving::serve(self.listener, self.routes, self.limits.serving(), stop).await;
     }
 }

@@ -97,6 +97,18 @@ pub struct ApiLimits {
     pub drain_timeout: Duration,
 }
 
+impl ApiLimits {
+    pub(super) fn serving(&self) -> serving::Limits {
+        serving::Limits {
+            connections: self.connections,
+            head_timeout: self.head_timeout,
+            request_timeout: self.request_timeout,
+            lifetime: self.connection_lifetime,
+            drain: self.drain_timeout,
+        }
+    }
+}
+
 impl Default for ApiLimits {
     fn default() -> Self {
         Self {

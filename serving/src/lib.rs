@@ -1,4 +1,5 @@
-//! Connections, bounded in number, in what a head may have and how long it may take, and in age.
+//! An HTTP server around routes: connections that are bounded in number, in what a head may have and how long it may take, and
+//! in age. What a request may do is its routes' affair.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,8 +20,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use super::Limits;
-
 /// Header lines of a request.
 const MOST_HEADERS: usize = 64;
 /// Bytes of a request's head.
@@ -28,13 +27,24 @@ const LARGEST_HEAD: usize = 32 << 10;
 /// Pause after an error of `accept`, which is nearly always a lack of file handles.
 const AFTER_ERROR: Duration = Duration::from_millis(250);
 
-/// Serves until `stop` resolves.
-pub(super) async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    limits: Limits,
-    stop: impl Future<Output = ()> + Send,
-) {
+/// Limits of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once; more wait in the system's backlog.
+    pub connections: usize,
+    /// How long the head of a request may take, and how long a connection may idle.
+    pub head_timeout: Duration,
+    /// How long a request may take in all. A connection that is to end waits so long for its last one.
+    pub request_timeout: Duration,
+    /// How long a connection may live; then it ends after its current request.
+    pub lifetime: Duration,
+    /// How long open requests may take to end when the server stops.
+    pub drain: Duration,
+}
+
+/// Serves the routes until `stop` resolves; open requests then get [`Limits::drain`]. Routes find the peer's address in
+/// `ConnectInfo<SocketAddr>`.
+pub async fn serve(listener: TcpListener, routes: Router, limits: Limits, stop: impl Future<Output = ()> + Send) {
     let (stopping, stopped) = watch::channel(());
     let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut open = JoinSet::new();
@@ -44,7 +54,7 @@ pub(super) async fn serve(
             () = &mut stop => break,
             Some(_) = open.join_next() => {}
             (stream, peer, place) = next(&listener, &places) => {
-                open.spawn(connection(stream, peer, routes.clone(), limits.clone(), stopped.clone(), place));
+                open.spawn(connection(stream, peer, routes.clone(), limits, stopped.clone(), place));
             }
         }
     }
@@ -52,7 +62,7 @@ pub(super) async fn serve(
     // Connections see that the sender is gone.
     drop(stopping);
     let drained = async { while open.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.drain_timeout, drained).await.is_err() {
+    if tokio::time::timeout(limits.drain, drained).await.is_err() {
         tracing::info!(connections = open.len(), "open requests are cut off");
     }
 }
@@ -102,7 +112,7 @@ async fn connection(
         // That a client broke off or talked nonsense is its own affair.
         _ = connection.as_mut() => return,
         _ = stopped.changed() => {}
-        () = tokio::time::sleep(limits.connection_lifetime) => {}
+        () = tokio::time::sleep(limits.lifetime) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(limits.request_timeout + limits.head_timeout, connection).await;
