@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
 /// The last bytes of a log or of a program's output that go into an error.
 const OUTPUT_SHOWN: usize = 4096;
+
+/// How long a server's process may outlive its pid file before nobody waits for it any more.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// Runs a command to its end; its output goes into the error, with the end of `log` when there is one.
 pub(crate) fn run(name: &str, command: &mut Command, log: Option<&Path>) -> Result<()> {
@@ -62,6 +66,14 @@ pub(crate) fn remove_stale_pid_file(data: &Path) -> Result<()> {
     }
     tracing::info!(path = %path.display(), "removing the pid file of a server that is gone");
     std::fs::remove_file(&path).map_err(Error::io("remove", &path))
+}
+
+/// Waits a moment for a server that was stopped: its pid file goes before its process does.
+pub(crate) fn wait_for_end(process: u32, data: &Path) {
+    let until = Instant::now() + LONGEST_END;
+    while Path::new("/proc/self/cmdline").exists() && is_postgres(process, data) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Whether a process is a PostgreSQL server of this data directory; where `/proc` is missing, PostgreSQL's own check

@@ -10,7 +10,7 @@ use sqlx::Connection;
 
 use crate::account::Account;
 use crate::binaries::Binaries;
-use crate::control::{read_pid_file, remove_stale_pid_file, run};
+use crate::control::{read_pid_file, remove_stale_pid_file, run, wait_for_end};
 use crate::directory::{initialise, make_directory, socket_directory, take_lock};
 use crate::error::{Error, Result};
 
@@ -219,12 +219,16 @@ impl Cluster {
     }
 
     pub(crate) fn stop_server(&mut self, mode: StopMode) -> Result<()> {
+        let process = self.process();
         let mut stop = self.pg_ctl("stop");
         stop.arg("-m").arg(match mode {
             StopMode::Fast => "fast",
             StopMode::Immediate => "immediate",
         });
         run("pg_ctl stop", &mut stop, None)?;
+        if let Some(process) = process {
+            wait_for_end(process, &self.data());
+        }
         self.running = false;
         Ok(())
     }
