@@ -16,7 +16,7 @@ pub(crate) fn run(effort: Effort) {
     let units: Vec<Vec<f64>> = vectors("answers", ANSWERS, DIMENSIONS).iter().map(|v| domain::math::unit(v)).collect();
     let milliseconds = time(effort, || similarity(&units)) * 1e3;
     line("similarity-256-by-384-milliseconds", milliseconds, None);
-    for name in ["loosh/readme", "loosh/1.2.8"] {
+    for name in ["loosh/readme", "loosh/1.2.8", "loosh/assay-1"] {
         let mechanism = mechanism::open(&mechanism::shipped_by_name(name).unwrap()).unwrap();
         let facts = facts(mechanism.as_ref());
         assert_eq!(mechanism.evaluate(&facts).unwrap().scores.len(), ANSWERS);
