@@ -15,6 +15,18 @@ pub enum Error {
     /// The rule set is not known or not sound.
     #[error(transparent)]
     RuleSet(#[from] domain::ruleset::RuleSetError),
+    /// The open epoch began under a rule set that this program does not read.
+    #[error(
+        "the open epoch began under rule set {rule_set}, which this program does not read; let the version that began the \
+         epoch close it, or begin a new ledger"
+    )]
+    OpenEpoch {
+        /// `algorithm/version`.
+        rule_set: String,
+        /// What it cannot read.
+        #[source]
+        source: domain::ruleset::RuleSetError,
+    },
     /// An event could not be written or read.
     #[error("event at position {position:?} cannot be used")]
     Codec {

@@ -125,7 +125,9 @@ impl Validator {
         let configured = mechanism::open(&config.rule_set)?;
         check_model(configured.as_ref(), &embeddings)?;
         let mechanism = match binding(&board, &ledger, &config).await? {
-            Some(rule_set) => mechanism::open(&rule_set)?,
+            Some(began) => {
+                mechanism::open(&began).map_err(|source| Error::OpenEpoch { rule_set: began.name(), source })?
+            }
             None => configured,
         };
         check_model(mechanism.as_ref(), &embeddings)?;
