@@ -9,7 +9,7 @@ use super::config::ApiConfig;
 use super::{Service, router};
 use crate::Error;
 
-/// Serves the routes of one validator until `shutdown` completes; open requests then get [`ApiLimits::drain_timeout`].
+/// Serves the routes of one validator until `shutdown` completes; open requests then get [`super::ApiLimits::drain_timeout`].
 ///
 /// # Errors
 /// [`Error::Setting`] when others can reach the listener's address and neither token nor hotkey is configured.
