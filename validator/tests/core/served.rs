@@ -16,6 +16,7 @@ use domain::events::Event;
 use domain::mechanism::{self, JudgementRequest, Mechanism};
 use domain::types::Position;
 use domain::wire;
+use ledger::checkpoint::CheckpointDirectory;
 use miner::subnets::{self, Data};
 use miner::{EmbeddingSource, MinerConfig, Server};
 use serde_json::Value;
@@ -348,5 +349,19 @@ async fn a_server_that_goes_away_and_a_validator_that_is_killed_lose_nothing() {
     assert_eq!(records(&subnet.folder).len(), there, "nothing is sent again");
     assert_eq!(accepted(&subnet.world.log().await).len(), CONVERSATIONS);
     host.stop().await;
+    refuses_an_unreadable_file(&subnet, &client(address)).await;
     subnet.end().await;
+}
+
+/// Nothing is reserved where nothing could be brought back.
+async fn refuses_an_unreadable_file(subnet: &Subnet, server: &ConversationServer) {
+    let running = subnet.world.start(subnet.world.config()).await;
+    let folder = CheckpointDirectory::new(subnet.world.config().checkpoint_directory);
+    let file = folder.checkpoint_file(running.handle.origin()).with_file_name("conversations.json");
+    let written = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &written[..written.len() / 2]).unwrap();
+    let judge: Arc<dyn Judge> = subnet.counting.clone();
+    let started = sources::start_with(&running.handle, &subnet.world.rule_set, &judge, Some(server));
+    assert!(started.unwrap_err().contains("conversations.json"));
+    running.stop().await;
 }

@@ -1,6 +1,5 @@
 //! Brings results back: follows the log, and puts what the rounds of a conversation found once all of them have ended.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -48,14 +47,7 @@ struct Delivery {
 }
 
 /// Brings results back until the validator stops.
-pub(super) async fn deliver(handle: Handle, server: ConversationServer, desk: Arc<Desk>, file: PathBuf) {
-    let book = match Book::open(file, handle.origin()) {
-        Ok(book) => book,
-        Err(problem) => {
-            tracing::error!(problem, "no results are brought to the conversation server; mend or remove that file");
-            return;
-        }
-    };
+pub(super) async fn deliver(handle: Handle, server: ConversationServer, desk: Arc<Desk>, book: Book) {
     let mut backoff = Backoff::up_to(server.longest_pause);
     let look = server.look;
     let mut delivery = Delivery { handle, server, desk, book };

@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use super::Pace;
 use crate::service::Handle;
+use book::Book;
 
 /// Conversations whose results are still to be brought back, at most. No more are reserved meanwhile.
 const MAX_PENDING: usize = 200;
@@ -80,7 +81,8 @@ impl Desk {
 /// Starts both tasks. They end with the validator.
 ///
 /// # Errors
-/// A rule set of another subnet.
+/// A rule set of another subnet. A file of what was brought back that cannot be read or is of another ledger: without a delivery
+/// nothing is reserved.
 pub(super) fn start(
     handle: &Handle,
     rule_set: &RuleSet,
@@ -91,8 +93,11 @@ pub(super) fn start(
     // Beside the checkpoints: outside of the database, and the ledger's own.
     let folder = CheckpointDirectory::new(&handle.shared().config.checkpoint_directory);
     let file = folder.checkpoint_file(handle.origin()).with_file_name("conversations.json");
+    let book = Book::open(file, handle.origin()).map_err(|problem| {
+        format!("what was brought to the conversation server is not known: {problem}; mend or remove that file")
+    })?;
     let feeding = feeder::feed(handle.clone(), server.clone(), Arc::clone(&desk), constants);
-    let delivering = delivery::deliver(handle.clone(), server.clone(), desk, file);
+    let delivering = delivery::deliver(handle.clone(), server.clone(), desk, book);
     Ok(vec![tokio::spawn(feeding), tokio::spawn(delivering)])
 }
 
