@@ -50,6 +50,16 @@ fn a_draw_from_a_sweep_before_its_challenge_is_found_where_rounds_have_their_own
     }
 }
 
+/// A validator that sweeps until it likes the candidates draws from the last sweep all the same.
+#[test]
+fn a_draw_from_another_sweep_than_the_rounds_last_is_found() {
+    let mut world = World::new(6, mechanism::shipped_by_name("twitter/assay-1").unwrap(), 384);
+    world.picks_sweeps = true;
+    let report = report(&seal(&subnets::played(world)).records);
+    assert_eq!(report.verdict, Verdict::Differs, "{report}");
+    assert!(report.differences.iter().all(|found| found.field == "sweep"), "{report}");
+}
+
 /// A verdict made without a model, a label, and what they lead to: no field of them can be changed unseen, but for what is
 /// listed here with its reason.
 #[test]

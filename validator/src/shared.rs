@@ -9,7 +9,7 @@ use chain::Chain;
 use domain::mechanism::Mechanism;
 use domain::types::{Hotkey, Position};
 use inference::EmbeddingService;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use crate::board::Board;
 use crate::chain_view::ChainView;
@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) look_now: Notify,
     /// Sweep now.
     pub(crate) sweep_now: Notify,
+    /// Places for probes of sweeps.
+    pub(crate) probes: Semaphore,
     /// End the open epoch now.
     pub(crate) close_epoch: Notify,
     /// Weights on their way, for an operator to see.
@@ -127,6 +129,7 @@ impl Shared {
             observing: Mutex::new(()),
             look_now: Notify::new(),
             sweep_now: Notify::new(),
+            probes: Semaphore::new(crate::sweep::MOST_AT_ONCE),
             close_epoch: Notify::new(),
             watch: Watch::default(),
             gate: Arc::new(tokio::sync::RwLock::new(())),

@@ -17,8 +17,9 @@ use crate::rounds::address;
 use crate::rounds::verdict::short;
 use crate::shared::{Shared, streams};
 
-/// Miners asked at once before a round: all of a subnet of the usual size, as upstream asks them.
-const MOST_AT_ONCE: usize = 256;
+/// Miners asked at once before a round: all of a subnet of the usual size, as upstream asks them. Rounds that begin at the same
+/// time share these places.
+pub(crate) const MOST_AT_ONCE: usize = 256;
 
 /// How much longer than its own limit a probe may take before it is given up from outside.
 const TRANSPORT_GRACE: Duration = Duration::from_millis(500);
@@ -80,6 +81,8 @@ async fn sweep(shared: &Shared, timeout: Duration, concurrency: usize) -> Availa
 }
 
 async fn probe(shared: &Shared, neuron: Neuron, timeout: Duration) -> Probe {
+    // Whoever waits for a place does not lose time by it, and requests to miners find connections. Never closed.
+    let _place = shared.probes.acquire().await;
     let begun = Instant::now();
     let address = address(&neuron.ip, neuron.port);
     let asked = tokio::time::timeout(timeout + TRANSPORT_GRACE, shared.transport.available(&address, timeout)).await;

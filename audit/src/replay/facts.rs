@@ -10,9 +10,11 @@ use domain::events::{AvailabilitySwept, Event, ExternalScoresFetched};
 use domain::metagraph::Metagraph;
 use domain::types::{BlockNumber, Digest, Position};
 
-/// How many of each kind of fact are kept: a sweep takes seconds, in which the metagraph may be read many times; and each of the
-/// rounds under way may have a sweep of its own.
-const KEPT: usize = 128;
+/// How many of each kind of fact are kept: a sweep takes seconds, in which the metagraph may be read many times.
+const KEPT: usize = 32;
+
+/// How many sweeps of rounds are kept: each of the rounds under way may have several.
+const KEPT_OF_ROUNDS: usize = 256;
 
 /// How many of them a decision may refer to.
 const REFERABLE: usize = 4;
@@ -50,12 +52,6 @@ impl<T> Recent<T> {
         found.map(|(at, item)| (*at, Arc::clone(item))).or_else(|| self.newest())
     }
 
-    /// The item at the position, however many came after it, or else the newest.
-    pub(crate) fn own_or_newest(&self, position: Position) -> Option<(Position, Arc<T>)> {
-        let found = self.items.iter().rev().find(|(at, _)| *at == position);
-        found.map(|(at, item)| (*at, Arc::clone(item))).or_else(|| self.newest())
-    }
-
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (Position, &T)> {
         self.items.iter().map(|(position, item)| (*position, item.as_ref()))
     }
@@ -66,20 +62,36 @@ impl<T> Recent<T> {
 pub(crate) struct Facts {
     pub(crate) metagraphs: Recent<Metagraph>,
     pub(crate) sweeps: Recent<AvailabilitySwept>,
+    /// Sweeps that rounds began with: the acceptance that led to each, and where each stands.
+    of_rounds: VecDeque<(Position, Position, Arc<AvailabilitySwept>)>,
     pub(crate) external: Recent<ExternalScoresFetched>,
     blocks: BTreeMap<BlockNumber, Digest>,
 }
 
 impl Facts {
-    /// Takes a fact in, from the range or from before it.
-    pub(crate) fn observe(&mut self, position: Position, event: &Event) {
+    /// The last sweep that an acceptance led to, if it stands behind a position.
+    pub(crate) fn sweep_of(&self, accepted: Position, behind: Position) -> Option<(Position, Arc<AvailabilitySwept>)> {
+        let own = self.of_rounds.iter().rev().find(|(cause, at, _)| *cause == accepted && *at > behind);
+        own.map(|(_, at, swept)| (*at, Arc::clone(swept)))
+    }
+
+    /// Takes a fact in, from the range or from before it. `cause` is the position of the event that led to it.
+    pub(crate) fn observe(&mut self, position: Position, cause: Position, event: &Event) {
         match event {
             Event::MetagraphObserved(observed) => {
                 let mut metagraph = self.metagraphs.newest().map_or_else(Metagraph::default, |(_, old)| (*old).clone());
                 metagraph.observe(observed);
                 self.metagraphs.push(position, metagraph);
             }
-            Event::AvailabilitySwept(swept) => self.sweeps.push(position, swept.clone()),
+            Event::AvailabilitySwept(swept) => {
+                self.sweeps.push(position, swept.clone());
+                if cause != position {
+                    self.of_rounds.push_back((cause, position, Arc::new(swept.clone())));
+                    if self.of_rounds.len() > KEPT_OF_ROUNDS {
+                        self.of_rounds.pop_front();
+                    }
+                }
+            }
             Event::ExternalScoresFetched(fetched) => self.external.push(position, fetched.clone()),
             _ => {}
         }

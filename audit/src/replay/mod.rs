@@ -136,7 +136,7 @@ impl Replay {
             }
             _ => {}
         }
-        self.facts.observe(position, &event);
+        self.facts.observe(position, Position(recorded.cause), &event);
     }
 
     /// The derivation (revision 0) of the epoch before, whose `to` lies right before the first event pushed.
@@ -268,7 +268,7 @@ impl Replay {
     fn event(&mut self, recorded: &Recorded, event: &Event) {
         let (at, position) = (At::of(recorded), Position(recorded.position));
         self.known_stream(recorded, event);
-        self.facts.observe(position, event);
+        self.facts.observe(position, Position(recorded.cause), event);
         self.compare_with_chain(at, event);
         match event {
             Event::LedgerOpened(opened) => self.ledger_opened(at, opened),

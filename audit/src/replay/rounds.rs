@@ -171,18 +171,17 @@ impl Replay {
         };
         let metagraph = self.facts.metagraphs.at_or_newest(selected.metagraph);
         let mechanism = Arc::clone(&rules.mechanism);
-        let sweep = match mechanism.sweep_before_round() {
-            Some(_) => self.facts.sweeps.own_or_newest(selected.sweep),
-            None => self.facts.sweeps.at_or_newest(selected.sweep),
-        };
+        let own = self.facts.sweep_of(Position(challenge.position), Position(challenge.free_since));
+        let own = own.filter(|_| mechanism.sweep_before_round().is_some());
+        if own.is_none() && mechanism.sweep_before_round().is_some() {
+            let message = "an attempt begins with a sweep of its own, which its acceptance led to";
+            let expected = format!("one after {}", challenge.free_since);
+            self.findings.differ(at, "sweep", selected.sweep, expected, message);
+        }
+        let sweep = own.or_else(|| self.facts.sweeps.at_or_newest(selected.sweep));
         let (Some((metagraph_at, metagraph)), Some((sweep_at, sweep))) = (metagraph, sweep) else {
             return self.findings.doubt(Some(at.position), "the metagraph or the sweep of this draw is not at hand");
         };
-        if mechanism.sweep_before_round().is_some() && sweep_at.0 <= challenge.free_since {
-            let message = "an attempt begins with a sweep of its own";
-            let expected = format!("one after {}", challenge.free_since);
-            self.findings.differ(at, "sweep", sweep_at, expected, message);
-        }
         let understood = |position: Position, reply: &[u8]| {
             mechanism.external_scores(reply).map(|scores| (position, scores.priorities))
         };

@@ -97,6 +97,8 @@ pub struct World {
     pub nonce: u64,
     /// Rounds begin with a sweep of their own where the mechanism asks for one.
     pub own_sweeps: bool,
+    /// Whether rounds sweep twice and draw from the first.
+    pub picks_sweeps: bool,
 }
 
 impl World {
@@ -150,6 +152,7 @@ impl World {
             derived_at: Position(0),
             nonce: 0,
             own_sweeps: true,
+            picks_sweeps: false,
         }
     }
 

@@ -60,6 +60,11 @@ impl World {
         let (accepted_at, accepted) = self.accepted(id);
         if self.own_sweeps && self.mechanism.sweep_before_round().is_some() {
             self.sweep_again(accepted_at);
+            if self.picks_sweeps {
+                let first = self.sweep_at;
+                self.sweep_again(accepted_at);
+                self.sweep_at = first;
+            }
         }
         let sweep = match &self.drafts[self.sweep_at.0 as usize].event {
             Event::AvailabilitySwept(swept) => swept.clone(),

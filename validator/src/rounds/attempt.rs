@@ -138,8 +138,8 @@ impl Attempt<'_> {
             *pass = Some(Arc::clone(&self.shared.gate).read_owned().await);
             let mechanism = self.shared.mechanism();
             match mechanism.sweep_before_round() {
-                // Nobody is asked again before some sweep found somebody.
-                Some(within) if own.is_none() || self.shared.board.read().available().next().is_some() => {
+                // Nobody is asked again before some sweep found somebody who can be drawn.
+                Some(within) if own.is_none() || !self.select(mechanism.as_ref(), None)?.drawn.is_empty() => {
                     let within = Duration::from_millis(u64::from(within));
                     own = Some(sweep::before_round(self.shared, within, self.accepted).await?);
                 }

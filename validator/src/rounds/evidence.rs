@@ -3,6 +3,8 @@
 //! What is needed is a pure function of the recorded facts; this module only has it produced and recorded, and looks again until
 //! nothing is missing. It remembers nothing between two looks but the log.
 
+use std::collections::BTreeSet;
+
 use domain::Aggregate;
 use domain::events::Event;
 use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Stage};
@@ -73,7 +75,8 @@ async fn recorded(attempt: &Attempt<'_>) -> Result<Round, Error> {
 
 /// Has every request judged, several at a time, and records the verdicts in the order in which they were asked for.
 ///
-/// Refusals to judge an answer come last, and only beside a verdict: a model that refuses all of them is not there.
+/// Refusals to judge an answer come last, and only beside a verdict of the same purpose: a model that refuses all of them is not
+/// there.
 async fn judge(
     attempt: &Attempt<'_>,
     mechanism: &dyn Mechanism,
@@ -84,18 +87,16 @@ async fn judge(
     let of = of(attempt);
     let verdicts = requests.into_iter().map(|request| evidence::verdict(judge, mechanism, of, request));
     let mut verdicts = futures::stream::iter(verdicts).buffered(JUDGED_AT_ONCE);
-    let (mut given, mut refused) = (0, Vec::new());
+    let (mut given, mut refused) = (BTreeSet::new(), Vec::new());
     while let Some(judgement) = verdicts.try_next().await.map_err(RoundFailure::Evidence)? {
         if judgement.model == NO_VERDICT {
             refused.push(judgement);
             continue;
         }
+        given.insert(judgement.purpose.clone());
         attempt.execute(RoundCommand::Judge(Box::new(judgement)), cause).await?;
-        given += 1;
     }
-    if given == 0
-        && let Some(first) = refused.first()
-    {
+    if let Some(first) = refused.iter().find(|refusal| !given.contains(&refusal.purpose)) {
         let problem = String::from_utf8_lossy(first.reply.bytes());
         return Err(RoundFailure::Evidence(format!("no answer was judged; {}: {problem}", first.purpose)));
     }

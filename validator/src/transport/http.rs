@@ -28,7 +28,7 @@ use super::{LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError,
 use crate::Error;
 use crate::clock::now;
 
-/// Connections open at once. 15 rounds of 7 miners and a sweep of 20 need 125.
+/// Connections open at once. Sweeps take up to 256 of them, 15 rounds of 7 miners 105.
 const MOST_CONNECTIONS: usize = 512;
 
 /// The longest wait for a connection, within the whole deadline.
