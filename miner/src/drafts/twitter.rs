@@ -124,15 +124,27 @@ impl Known {
     }
 }
 
-/// Web addresses in a text, without the marks around them.
+/// Web addresses in a text, without the marks around them: with a scheme, with `//` or `www.` in front, and names of hosts with a
+/// path behind them.
 fn addresses_in(text: &str) -> Vec<String> {
     let around = |c: char| matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | '\'' | '`' | '*' | '|');
     let parts = text.split(|c: char| c.is_whitespace() || around(c));
     let named = parts.filter(|part| {
         let part = part.to_ascii_lowercase();
-        part.contains("://") || part.starts_with("www.")
+        part.contains("//") || part.starts_with("www.") || names_a_path(&part)
     });
     named.map(|part| part.trim_end_matches(['.', ',', ';', ':', '!', '?']).to_owned()).collect()
+}
+
+/// Whether a part of a text is as `host.example/path`. A number with a point before a slash, as in `1.5/2`, is none.
+fn names_a_path(part: &str) -> bool {
+    let Some((before, _)) = part.rsplit_once('/') else { return false };
+    before.split('/').any(|host| {
+        let host = host.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':').unwrap_or(host);
+        let Some((label, top)) = host.trim_end_matches('.').rsplit_once('.') else { return false };
+        let is_top = top.starts_with("xn--") || (top.chars().count() >= 2 && top.chars().all(char::is_alphabetic));
+        is_top && label.chars().any(char::is_alphanumeric)
+    })
 }
 
 /// Accounts in a text, in lower case and without `@`. One that stands behind a letter is a mail address's.
@@ -181,6 +193,7 @@ mod tests {
         for good in [
             "@pad and @range_boss: the launch moved (https://example.org/2).",
             "See [this](https://example.org/3), https://t.co/a and <https://long.example.org/a>!",
+            "It was 1.5/2, and/or more, etc./so on.",
             "@friend is in no tweet; write to me@mail.example.",
         ] {
             assert_eq!((draft.read)(&reply(good)), Ok(good.to_owned()));
@@ -189,6 +202,10 @@ mod tests {
             "Buy at https://scam.example/now.",
             "See (HTTPS://SCAM.EXAMPLE).",
             "www.scam.example has more.",
+            "Visit scam.example/now",
+            "So says a.scam.Example:8080/?q=1.",
+            "See:scam.example./, and/scam.example/now",
+            "See [x](//scam.example).",
             "As asked: https://asked.example/",
             "https://example.org/2/../../evil",
             "@stranger says so.",
