@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Path as AtPath;
+use axum::http::StatusCode;
+use axum::routing::put;
 use chain::Chain;
 use conversations::server::{Config, Server as ConversationHost};
 use conversations::{Client, ClientConfig, Key, store};
@@ -20,6 +24,7 @@ use ledger::checkpoint::CheckpointDirectory;
 use miner::subnets::{self, Data};
 use miner::{EmbeddingSource, MinerConfig, Server};
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use validator::judge::{Judge, Offline, Verdict};
@@ -94,9 +99,15 @@ fn records(folder: &Path) -> Vec<Value> {
 }
 
 fn client(address: SocketAddr) -> ConversationServer {
+    client_of(address, None)
+}
+
+/// One that brings results elsewhere.
+fn client_of(address: SocketAddr, results: Option<SocketAddr>) -> ConversationServer {
     let config = ClientConfig {
         key: Some(Key::new("a-key").unwrap()),
         timeout: Duration::from_secs(5),
+        write: results.map(|address| format!("http://{address}")),
         attempts: 2,
         longest_wait: Duration::from_millis(50),
         ..ClientConfig::new(format!("http://{address}"))
@@ -350,6 +361,51 @@ async fn a_server_that_goes_away_and_a_validator_that_is_killed_lose_nothing() {
     assert_eq!(accepted(&subnet.world.log().await).len(), CONVERSATIONS);
     host.stop().await;
     refuses_an_unreadable_file(&subnet, &client(address)).await;
+    subnet.end().await;
+}
+
+/// Takes records, but those of the first conversation only once it is mended.
+#[derive(Default)]
+struct Sink {
+    first: Option<String>,
+    mended: bool,
+    refusals: usize,
+    taken: BTreeSet<String>,
+}
+
+impl Sink {
+    fn take(&mut self, guid: String) -> (StatusCode, &'static str) {
+        if *self.first.get_or_insert_with(|| guid.clone()) == guid && !self.mended {
+            self.refusals += 1;
+            let status = if self.refusals < 8 { StatusCode::BAD_GATEWAY } else { StatusCode::UNAUTHORIZED };
+            return (status, r#"{"success": 0}"#);
+        }
+        self.taken.insert(guid);
+        (StatusCode::OK, r#"{"success": 1}"#)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_cannot_be_brought_holds_no_other_up_and_is_not_given_up() {
+    let subnet = Subnet::new().await;
+    let host = Host::start(&subnet.folder, "127.0.0.1:0".parse().unwrap()).await;
+    let sink: Arc<Mutex<Sink>> = Arc::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let records = Arc::clone(&sink);
+    let put = put(async move |AtPath(guid): AtPath<String>| records.lock().unwrap().take(guid));
+    let router = Router::new().route("/api/v1/conversation/record/{guid}", put);
+    let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+
+    let started = subnet.start(&client_of(host.address, Some(address))).await;
+    until("results of the others are there", || async { sink.lock().unwrap().taken.len() == CONVERSATIONS - 1 }).await;
+    until("the key was said to be wrong often", || async { sink.lock().unwrap().refusals >= 8 + 10 }).await;
+    sink.lock().unwrap().mended = true;
+    until("the last comes, too", || async { sink.lock().unwrap().taken.len() == CONVERSATIONS }).await;
+    close_epoch(&started.0.handle, 0).await;
+    Subnet::stop(started).await;
+    serving.abort();
+    host.stop().await;
     subnet.end().await;
 }
 

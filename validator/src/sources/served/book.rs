@@ -42,6 +42,8 @@ pub(super) struct Pending {
     pub(super) there: usize,
     /// How often the server said no to it.
     pub(super) refusals: u32,
+    /// How often it was put off.
+    put_off: u32,
     /// Since when it is tried.
     pub(super) tried_since: Option<Instant>,
 }
@@ -111,31 +113,39 @@ impl Book {
             whole_is_there: false,
             there: 0,
             refusals: 0,
+            put_off: 0,
             tried_since: None,
         });
         pending.windows.push((at, challenge));
     }
 
-    /// The oldest conversations first: those whose windows have all ended and of which no more come. `feeding` is the batch of
+    /// Those that were put off least first, of these the oldest: the conversations whose windows have all ended and of which no more come. `feeding` is the batch of
     /// which more may come.
     pub(super) fn complete(&self, feeding: Option<u64>, ended: impl Fn(&str) -> bool) -> Vec<Key> {
         let all_accepted = |key: &Key, pending: &Pending| {
             Some(key.batch) != feeding || pending.windows.len() >= pending.stated as usize
         };
-        let mut complete: Vec<(u64, &Key)> = self
+        let mut complete: Vec<(u32, u64, &Key)> = self
             .pending
             .iter()
             .filter(|(key, pending)| all_accepted(key, pending))
             .filter(|(_, pending)| pending.windows.iter().all(|(_, challenge)| ended(challenge)))
-            .map(|(key, pending)| (pending.first, key))
+            .map(|(key, pending)| (pending.put_off, pending.first, key))
             .collect();
         complete.sort_unstable();
-        complete.into_iter().map(|(_, key)| key.clone()).collect()
+        complete.into_iter().map(|(.., key)| key.clone()).collect()
     }
 
     /// A pending conversation.
     pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut Pending> {
         self.pending.get_mut(key)
+    }
+
+    /// Gives others their turn first.
+    pub(super) fn put_off(&mut self, key: &Key) {
+        if let Some(pending) = self.pending.get_mut(key) {
+            pending.put_off = pending.put_off.saturating_add(1);
+        }
     }
 
     /// Notes that nothing more is to be brought back of a conversation.
@@ -229,6 +239,20 @@ mod tests {
         assert_eq!(book.complete(Some(2), ended(&[])), [key(1, "a"), key(1, "b")], "batch 2 may go on");
         assert_eq!(book.complete(Some(1), ended(&[])), [key(1, "a"), key(1, "b"), key(2, "a")], "the rest never came");
         assert_eq!(book.complete(None, ended(&["c9", "c12"])), [key(1, "b")]);
+    }
+
+    #[test]
+    fn a_conversation_that_cannot_be_brought_lets_others_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut book = Book::open(folder.path().join("conversations.json"), "o").unwrap();
+        read_log(&mut book);
+        let mut first = || {
+            let key = book.complete(None, |_| true).remove(0);
+            book.put_off(&key);
+            key
+        };
+        let tried: Vec<Key> = std::iter::repeat_with(&mut first).take(4).collect();
+        assert_eq!(tried, [key(1, "a"), key(1, "b"), key(2, "a"), key(1, "a")], "all have their turn");
     }
 
     #[test]

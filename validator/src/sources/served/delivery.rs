@@ -73,7 +73,8 @@ pub(super) async fn deliver(handle: Handle, server: ConversationServer, desk: Ar
 }
 
 impl Delivery {
-    /// One look: reads on, and brings back what is complete, the oldest first.
+    /// One look: reads on, and brings back what is complete, the oldest first. What cannot be brought ends the look, since all of
+    /// the server may be away; the next look has its turn after the others, so that none holds the rest up.
     async fn pass(&mut self) -> Result<(), Trouble> {
         // In this order: when no more windows come of a batch, all of them are folded in.
         let feeding = self.desk.feeding();
@@ -92,7 +93,10 @@ impl Delivery {
                     let problem = words(&error);
                     tracing::warn!(guid = key.guid, problem, "the results of a conversation stay in the ledger alone");
                 }
-                Err(trouble) => return Err(trouble),
+                Err(trouble) => {
+                    self.book.put_off(&key);
+                    return Err(trouble);
+                }
             }
             self.book.settle(&key);
             self.desk.pending.store(self.book.len(), Ordering::Relaxed);
@@ -170,7 +174,9 @@ impl Delivery {
         let Some(pending) = self.book.get_mut(key) else { return true };
         match error {
             ServerError::Guid(_) | ServerError::Refused { status: 404 | 405 | 410, .. } => return true,
-            // A key that is wrong, a disk that is full, an answer that is none: an operator may mend it.
+            // Says nothing about the record: an operator may mend the key.
+            ServerError::Refused { status: 401 | 403, .. } => {}
+            // A disk that is full, an answer that is none.
             ServerError::Refused { .. } | ServerError::AnswerTooLarge { .. } => pending.refusals += 1,
             _ => {}
         }
