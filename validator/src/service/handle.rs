@@ -1,5 +1,6 @@
 //! The way in: what routes and tests call on a running validator.
 
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
 use domain::events::{Challenge, ChallengeAccepted, ValidatorPaused, ValidatorResumed};
@@ -163,8 +164,19 @@ impl Handle {
     /// Rounds whose scores wait for a label, at most so many, in order of their ids.
     #[must_use]
     pub fn waiting_for_labels(&self, limit: usize) -> Vec<WaitingRound> {
+        self.waiting_after(None, limit)
+    }
+
+    /// Whether a round's scores wait for a label.
+    pub(crate) fn waits_for_label(&self, round: &str) -> bool {
+        self.shared.board.read().waiting.contains_key(round)
+    }
+
+    /// As [`Handle::waiting_for_labels`], beginning after this round.
+    pub(crate) fn waiting_after(&self, round: Option<&str>, limit: usize) -> Vec<WaitingRound> {
         let fold = self.shared.board.read();
-        let waiting = fold.waiting.iter().take(limit);
+        let from = round.map_or(Bound::Unbounded, Bound::Excluded);
+        let waiting = fold.waiting.range::<str, _>((from, Bound::Unbounded)).take(limit);
         waiting
             .map(|(round, waiting)| WaitingRound {
                 round: round.clone(),

@@ -6,26 +6,25 @@
 pub mod bettertherapy;
 pub mod cgp;
 pub mod conversion;
+mod labels;
 pub mod served;
 pub mod twitter;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::events::{Challenge, Event};
+use domain::events::Challenge;
 use domain::ruleset::{RuleSet, RuleSetError};
-use domain::types::{Micros, Position};
+use domain::types::Micros;
 use tokio::task::JoinHandle;
 
+pub use labels::{LabelSource, reveal};
 pub use served::ConversationServer;
 
 use crate::Error;
-use crate::board::decode;
 use crate::judge::Judge;
-use crate::service::{AcceptError, Handle, WaitingRound};
+use crate::service::{AcceptError, Handle};
 
 /// Makes challenges.
 #[async_trait]
@@ -37,74 +36,11 @@ pub trait TaskSource: Send + Sync {
     async fn next(&self, number: u64) -> Result<Challenge, String>;
 }
 
-/// Tells the truth about evaluated rounds, once it is known.
-#[async_trait]
-pub trait LabelSource: Send + Sync {
-    /// Where the label comes from and the label, canonical JSON text; none while it is not known.
-    async fn label(&self, challenge: &Challenge, evaluated: Micros, now: Micros) -> Option<(String, String)>;
-}
-
 /// Between two looks whether labels are known.
 const LABEL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Between two tries to make a task, after several that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Rounds looked at in one go.
-const LABELS_AT_ONCE: usize = 256;
-
-/// A round whose label is asked for.
-struct Known {
-    challenge: Challenge,
-    evaluated: Micros,
-    /// Source and label that were refused: the same again need not be tried.
-    refused: Option<(String, String)>,
-}
-
-/// Reveals labels as they become known, until the validator stops. A label that is refused is said once; its round goes on
-/// waiting for another.
-pub async fn reveal(handle: Handle, source: impl LabelSource, pause: Duration) {
-    let mut known: BTreeMap<Position, Known> = BTreeMap::new();
-    while !handle.is_stopping() {
-        let waiting = handle.waiting_for_labels(LABELS_AT_ONCE);
-        known.retain(|evaluated, _| waiting.iter().any(|round| round.evaluated == *evaluated));
-        for round in waiting {
-            if let Err(error) = label(&handle, &source, &round, &mut known).await {
-                tracing::warn!(round = round.round, %error, "the label cannot be recorded; trying again");
-            }
-        }
-        handle.sleep(pause).await;
-    }
-}
-
-async fn label(
-    handle: &Handle,
-    source: &impl LabelSource,
-    round: &WaitingRound,
-    known: &mut BTreeMap<Position, Known>,
-) -> Result<(), Error> {
-    if let Entry::Vacant(place) = known.entry(round.evaluated) {
-        let reader = handle.reader();
-        let accepted = reader.get(round.accepted.0).await?.map(|stored| decode(&stored)).transpose()?.flatten();
-        let evaluated = reader.get(round.evaluated.0).await?;
-        let (Some(Event::ChallengeAccepted(accepted)), Some(evaluated)) = (accepted, evaluated) else {
-            return Err(Error::Refused("its challenge is not recorded".to_owned()));
-        };
-        let (challenge, evaluated) = (accepted.challenge, Micros(evaluated.recorded_at));
-        place.insert(Known { challenge, evaluated, refused: None });
-    }
-    let Some(known) = known.get_mut(&round.evaluated) else { return Ok(()) };
-    let found = source.label(&known.challenge, known.evaluated, crate::clock::now()).await;
-    let Some((from, label)) = found.filter(|found| known.refused.as_ref() != Some(found)) else { return Ok(()) };
-    match handle.reveal_label(&round.round, &from, &label).await {
-        Err(error @ Error::Label { .. }) => {
-            tracing::warn!(round = round.round, %error, "a label is refused");
-            known.refused = Some((from, label));
-            Ok(())
-        }
-        revealed => revealed.map(drop),
-    }
-}
 
 /// The label that a round's source will tell, with where it comes from and the first moment at which it does; none where no
 /// label is awaited.
