@@ -19,10 +19,11 @@ pub fn copies(texts: &[&str], rule: &Remedies) -> Vec<u64> {
     company(texts, rule.copy_similarity)
 }
 
-/// Votes, where copies have one together: the lower of a share of it and the owner's cap.
+/// Votes, where copies have one together: the owner's cap, shared by the copies. Who copies among hotkeys of one owner so has less
+/// than with one answer.
 pub fn votes(caps: Option<&[f64]>, copies: &[u64]) -> Vec<f64> {
     let cap = |at: usize| caps.and_then(|caps| caps.get(at)).copied().unwrap_or(1.0);
-    copies.iter().enumerate().map(|(at, copies)| cap(at).min(1.0 / *copies as f64)).collect()
+    copies.iter().enumerate().map(|(at, copies)| cap(at) / *copies as f64).collect()
 }
 
 /// What emissions depend on besides upstream's formula, one item per answer.
@@ -87,7 +88,7 @@ mod tests {
         assert_eq!(copies(&texts, &Remedies { copy_similarity: 1.0, ..rule() }), [2, 2, 1, 1, 1]);
         let of = |caps: Option<&[f64]>| votes(caps, &[2, 2, 1, 1]);
         assert_eq!(of(None), [0.5, 0.5, 1.0, 1.0]);
-        assert_eq!(of(Some(&[0.25, 1.0, 0.5, 1.0])), [0.25, 0.5, 0.5, 1.0]);
+        assert_eq!(of(Some(&[0.25, 1.0, 0.5, 1.0])), [0.125, 0.5, 0.5, 1.0]);
     }
 
     #[test]
