@@ -117,7 +117,13 @@ fn exclusion(neuron: &Neuron, input: &SelectionInput<'_>, probes: &BTreeMap<Hotk
 /// permits by stake, so that on a small subnet miners come to hold them, too.
 #[must_use]
 pub fn is_validator(neuron: &Neuron, limit: Option<f64>) -> bool {
-    neuron.validator_permit && limit.is_none_or(|limit| neuron.stake.0 as f64 / RAO_PER_TAO > limit)
+    is_validators(neuron.validator_permit, neuron.stake.0 as f64 / RAO_PER_TAO, limit)
+}
+
+/// [`is_validator`] of a permit and a stake in TAO.
+#[must_use]
+pub fn is_validators(permit: bool, stake: f64, limit: Option<f64>) -> bool {
+    permit && limit.is_none_or(|limit| stake > limit)
 }
 
 fn drawn_miner(neuron: &Neuron) -> DrawnMiner {

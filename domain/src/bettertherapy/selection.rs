@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::constants::Selection;
 use crate::events::{Exclusion, Neuron};
+use crate::selection::is_validators;
 
 /// What the chain says of a slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,7 +110,7 @@ pub fn exclusions(slots: &[Slot<'_>], rule: &Selection) -> Vec<Option<Reason>> {
 fn unavailable(slot: &Slot<'_>, rule: &Selection, counts: &Counts<'_>) -> Option<Reason> {
     if !slot.serving {
         Some(Reason::NotServing)
-    } else if slot.permit && slot.stake > rule.permit_stake {
+    } else if is_validators(slot.permit, slot.stake, Some(rule.permit_stake)) {
         Some(Reason::Validator)
     } else if slot.blocked {
         Some(Reason::Blocked)

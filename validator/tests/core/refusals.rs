@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::events::{AbandonReason, Event, ResponseScored, ZeroReason};
+use domain::events::{AbandonReason, Event, ZeroReason};
 use domain::mechanism::{self, JudgementRequest, Mechanism, NO_VERDICT};
-use domain::twitter::task::Task;
 use validator::judge::{Judge, Offline, Verdict};
 use validator::service::ChallengeState;
 
 use crate::peer::Behaviour;
-use crate::world::{World, challenge, close_epoch, ended};
+use crate::world::{World, close_epoch, ended, scores, search};
 
 const PROMPT: &str = "What do people say about the tide and the moon?";
 const ANSWERS: [&str; 3] = [
@@ -42,9 +41,7 @@ async fn played(rules: &str, filter: Filter) -> (World, ChallengeState) {
     world.rule_set = mechanism::shipped_by_name(rules).unwrap();
     world.judge = Arc::new(filter);
     let running = world.start(world.config()).await;
-    let task = Task::new(PROMPT, 0).to_json().unwrap();
-    let asked = domain::events::Challenge { prompt: Some(PROMPT.to_owned()), task: Some(task), ..challenge("t1") };
-    running.handle.accept(asked).await.unwrap();
+    running.handle.accept(search("t1", PROMPT)).await.unwrap();
     let state = ended(&running.handle, "t1").await.state;
     close_epoch(&running.handle, 0).await;
     running.stop().await;
@@ -57,13 +54,7 @@ async fn an_answer_that_no_model_judges_costs_its_miner_alone_under_our_rules() 
     let (world, state) = played("twitter/assay-1", Filter("poison")).await;
     assert_eq!(state, ChallengeState::Evaluated);
     let log = world.log().await;
-    let scores: Vec<&ResponseScored> = log
-        .iter()
-        .filter_map(|(_, event)| match event {
-            Event::ResponseScored(scored) => Some(scored),
-            _ => None,
-        })
-        .collect();
+    let scores = scores(&log);
     let poisoner = world.peers[1].key.hotkey();
     assert_eq!(scores.len(), ANSWERS.len());
     for scored in scores {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::events::{Event, JudgementRecorded, ResponseScored};
+use domain::events::{Event, JudgementRecorded};
 use domain::mechanism::{self, JudgementRequest, Mechanism};
 use domain::twitter::constants::Constants;
-use domain::twitter::task::Task;
 use domain::twitter::verdicts::{DPO, LogitRequest, RLHF, read_log_probability, read_logit};
 use domain::types::Hotkey;
 use inference::ModelConfig;
@@ -17,7 +16,7 @@ use validator::reward_models::{Kind, RewardModel, kind_for};
 use validator::service::ChallengeState;
 
 use crate::peer::Behaviour;
-use crate::world::{World, challenge, close_epoch, ended};
+use crate::world::{World, close_epoch, ended, scores, search};
 
 const PROMPT: &str = "What do people say about the tide and the moon?";
 const COMPLETIONS: [&str; 3] = [
@@ -74,9 +73,7 @@ async fn a_round_whose_rewards_came_from_models_audits_equal() {
     let rewards = Rewards::open();
     world.judge = Arc::new(rewards.clone());
     let running = world.start(world.config()).await;
-    let task = Task::new(PROMPT, 0).to_json().unwrap();
-    let asked = domain::events::Challenge { prompt: Some(PROMPT.to_owned()), task: Some(task), ..challenge("t1") };
-    running.handle.accept(asked).await.unwrap();
+    running.handle.accept(search("t1", PROMPT)).await.unwrap();
     assert_eq!(ended(&running.handle, "t1").await.state, ChallengeState::Evaluated);
     close_epoch(&running.handle, 0).await;
     running.stop().await;
@@ -90,13 +87,7 @@ async fn a_round_whose_rewards_came_from_models_audits_equal() {
             _ => None,
         })
         .collect();
-    let scores: Vec<&ResponseScored> = log
-        .iter()
-        .filter_map(|(_, event)| match event {
-            Event::ResponseScored(scored) => Some(scored),
-            _ => None,
-        })
-        .collect();
+    let scores = scores(&log);
     assert_eq!(scores.len(), COMPLETIONS.len());
     let of = |purpose: &str, hotkey: Hotkey| {
         *verdicts.iter().find(|verdict| verdict.purpose == purpose && verdict.hotkey == Some(hotkey)).unwrap()

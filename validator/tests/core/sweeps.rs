@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::events::{Challenge, Event, MinersSelected, ZeroReason};
+use domain::events::{Event, MinersSelected, ZeroReason};
 use domain::mechanism::{self, JudgementRequest, Mechanism, NO_VERDICT, OFFLINE};
-use domain::twitter::task::Task;
 use domain::twitter::verdicts::{QUERY_ANALYSIS, RLHF};
 use domain::types::{Hotkey, Position};
 use futures::TryStreamExt;
@@ -16,18 +15,13 @@ use validator::judge::{Judge, Offline, Verdict};
 use validator::service::{ChallengeState, MinerOutcome};
 
 use crate::peer::Behaviour;
-use crate::world::{World, challenge, close_epoch, ended, positions, until};
+use crate::world::{World, close_epoch, ended, positions, search, until};
 
 const PROMPT: &str = "What do people say about the tide and the moon?";
 const ANSWERS: [&str; 2] = [
     r#"{"completion":"People say that the moon pulls the tide, and that the sun does so a little as well, twice a day."}"#,
     r#"{"completion":"Two accounts write that the tide at the coast follows the moon by an hour; one shows a picture of it."}"#,
 ];
-
-fn asked(id: &str) -> Challenge {
-    let task = Task::new(PROMPT, 0).to_json().unwrap();
-    Challenge { prompt: Some(PROMPT.to_owned()), task: Some(task), ..challenge(id) }
-}
 
 fn draws(log: &[(Position, Event)]) -> Vec<(Position, MinersSelected)> {
     let draw = |(position, event): &(Position, Event)| match event {
@@ -44,12 +38,12 @@ async fn a_round_asks_who_is_there_before_it_draws() {
     // The one periodic sweep is at the start.
     let config = ValidatorConfig { sweep_interval: Duration::from_secs(3600), ..world.config() };
     let running = world.start(config).await;
-    running.handle.accept(asked("both")).await.unwrap();
+    running.handle.accept(search("both", PROMPT)).await.unwrap();
     assert_eq!(ended(&running.handle, "both").await.attempts[0].miners.len(), 2);
     let gone = world.peers.pop().unwrap();
     let gone_key = gone.key.hotkey();
     gone.end().await;
-    running.handle.accept(asked("one")).await.unwrap();
+    running.handle.accept(search("one", PROMPT)).await.unwrap();
     let status = ended(&running.handle, "one").await;
     assert_eq!(status.state, ChallengeState::Evaluated);
     let miners: Vec<(Hotkey, MinerOutcome)> =
@@ -84,7 +78,7 @@ async fn without_miners_a_round_does_not_fill_the_log_with_sweeps() {
         ..world.config()
     };
     let running = world.start(config).await;
-    running.handle.accept(asked("lonely")).await.unwrap();
+    running.handle.accept(search("lonely", PROMPT)).await.unwrap();
     assert_eq!(ended(&running.handle, "lonely").await.state, ChallengeState::Abandoned);
     running.stop().await;
     world.assert_sound().await;
@@ -126,7 +120,7 @@ async fn a_model_that_fails_ends_a_round_upstream_and_costs_one_answer_under_our
         world.judge = Arc::clone(&judge) as Arc<dyn Judge>;
         let running = world.start(world.config()).await;
         until("miners are available", || async { running.handle.stats().active_miners == 2 }).await;
-        running.handle.accept(asked("t1")).await.unwrap();
+        running.handle.accept(search("t1", PROMPT)).await.unwrap();
         let status = ended(&running.handle, "t1").await;
         assert_eq!(status.state == ChallengeState::Evaluated, survives, "{rules}");
         // Each attempt at the round asks twice, as the rules say.

@@ -9,9 +9,10 @@ use chain::development::server::{Configuration, Running as RunningChain};
 use chain::development::{Client, GenesisNeuron, GenesisSubnet, Specification};
 use chain::{Chain, Hyperparameters};
 use cluster::{Cluster, TestDatabase};
-use domain::events::{Challenge, Event};
+use domain::events::{Challenge, Event, ResponseScored};
 use domain::mechanism;
 use domain::ruleset::RuleSet;
+use domain::twitter::task::Task;
 use domain::types::{Hotkey, NetUid, Position, Rao};
 use futures::TryStreamExt;
 use inference::{EmbeddingConfig, EmbeddingService};
@@ -266,6 +267,19 @@ impl World {
         let expected = if derived { audit::Verdict::Equal } else { audit::Verdict::CannotTell };
         assert_eq!(report.verdict, expected, "{:#?}", report.doubts);
     }
+}
+
+/// A challenge of the Twitter scraper with one query.
+pub fn search(id: &str, prompt: &str) -> Challenge {
+    let task = Task::new(prompt, 0).to_json().unwrap();
+    Challenge { prompt: Some(prompt.to_owned()), task: Some(task), ..challenge(id) }
+}
+
+/// The recorded scores, in order.
+pub fn scores(log: &[(Position, Event)]) -> Vec<&ResponseScored> {
+    log.iter()
+        .filter_map(|(_, event)| if let Event::ResponseScored(scored) = event { Some(scored) } else { None })
+        .collect()
 }
 
 pub fn challenge(id: &str) -> Challenge {
