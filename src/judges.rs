@@ -8,7 +8,7 @@
 use crate::configuration::{Configuration, variable};
 use anyhow::Result;
 use async_trait::async_trait;
-use domain::mechanism::{JudgementRequest, Mechanism};
+use domain::mechanism::{JudgementRequest, Mechanism, WithoutVerdict};
 use llm::{Client, LanguageModel, Request};
 use serde::Deserialize;
 use serde_json::Value;
@@ -103,14 +103,16 @@ impl Judge for Judges {
         let (Some(model), Some(messages)) = (model, messages(request)) else {
             return Offline.judge(request, mechanism).await;
         };
-        let of_answer = request.hotkey.is_some();
+        // What a refusal costs is the mechanism's to say; about a whole round it is none unless the mechanism reads such.
+        let is_read = mechanism.without_verdict(&request.purpose) == WithoutVerdict::IsScored;
+        let recorded = request.hotkey.is_some() || is_read;
         let completion = match model.complete(&messages).await {
-            Err(error) if of_answer && error.is_of_request() => return Ok(Verdict::refused(&error.to_string())),
+            Err(error) if recorded && error.is_of_request() => return Ok(Verdict::refused(&error.to_string())),
             completion => completion.map_err(|error| error.to_string())?,
         };
         if completion.text.len() > LONGEST_REPLY {
             let problem = format!("the reply of {} is over {LONGEST_REPLY} bytes", completion.model);
-            return if of_answer { Ok(Verdict::refused(&problem)) } else { Err(problem) };
+            return if recorded { Ok(Verdict::refused(&problem)) } else { Err(problem) };
         }
         Ok(Verdict {
             model: completion.model,

@@ -278,7 +278,7 @@ async fn ask(
     let mut said = Vec::new();
     for miner in &drawn {
         let mut issued = issue(challenge, miner);
-        let (body, hash) = wire::issued_request(mechanism, challenge, origin, Position(4), &issued)?;
+        let wire::IssuedRequest { body, hash, .. } = wire::issued_request(mechanism, challenge, origin, Position(4), &issued)?;
         issued.request_hash = hash;
         issued.receipt = HexBytes(validator.sign(&wire::request_message(&hash.0)));
         round.apply(&Event::ChallengeIssued(issued.clone()));
@@ -310,7 +310,7 @@ fn issue(challenge: &Challenge, miner: &DrawnMiner) -> ChallengeIssued {
         attempt: 1,
         hotkey: miner.hotkey,
         address: format!("http://{}:{}", miner.ip, miner.port),
-        dialect: wire::DIALECT_HTTP.into(),
+        dialect: wire::Dialect::Http.name().into(),
         request_hash: HexBytes([0; 32]),
         nonce: miner.hotkey.to_string(),
         deadline: validator::clock::after(validator::clock::now(), PATIENCE),

@@ -15,6 +15,7 @@
 
 pub mod bundle;
 pub mod chain_view;
+pub mod comparison;
 pub mod difference;
 pub mod findings;
 pub mod keys;

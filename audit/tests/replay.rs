@@ -194,7 +194,7 @@ fn the_outcome_of_an_epoch_cannot_be_relabelled() {
     assert_eq!(report.verdict, Verdict::Equal, "{report}");
     let closings: Vec<usize> =
         (0..world.drafts.len()).filter(|at| matches!(world.drafts[*at].event, Event::EpochClosed(_))).collect();
-    assert_eq!(closings.len(), 3);
+    assert_eq!(closings.len(), 4);
     for at in closings {
         for outcome in [EpochOutcome::Included, EpochOutcome::Skipped, EpochOutcome::Failed] {
             let mut world = history::unsent(true);

@@ -1,13 +1,15 @@
 //! Bytes that cross the wire and are hashed or signed: they must be the same for the validator, the miner and the audit.
 
-use crate::events::{Challenge, ChallengeIssued};
-use crate::mechanism::{Mechanism, Synapse};
-use crate::types::{Digest, Hotkey, Micros, Position, Signature, sha256, sha256_parts};
-use serde::Serialize;
-use serde_json::value::RawValue;
+mod dialect;
+mod request;
 
-/// The dialect whose request bytes are [`inference_request`], as recorded in `ChallengeIssued`.
-pub const DIALECT_HTTP: &str = "assay/http/1";
+use crate::events::Challenge;
+use crate::types::{Digest, Hotkey, Signature, sha256, sha256_parts};
+
+pub use dialect::Dialect;
+pub use request::{
+    INFERENCE, IssuedRequest, Receipt, RequestError, inference_request, issued_request, synapse_request,
+};
 
 /// What a receipt signs: `assay/request/1` 0x00 ‖ SHA-256 of the request body.
 #[must_use]
@@ -44,117 +46,6 @@ pub fn is_signed_by(
 /// A temperature or `top_p` that is not finite.
 pub fn commitment(challenge: &Challenge) -> Result<Digest, serde_json::Error> {
     Ok(sha256_parts(&[b"assay/challenge/1\0", &serde_json::to_vec(challenge)?]))
-}
-
-/// What of an issue goes into the request besides the challenge.
-#[derive(Debug, Clone, Serialize)]
-pub struct Receipt<'a> {
-    /// The ledger's origin.
-    pub origin: &'a str,
-    /// The challenge.
-    pub challenge_id: &'a str,
-    /// The attempt.
-    pub attempt: u32,
-    /// Position of the attempt's `MinersSelected`.
-    pub position: Position,
-    /// Nonce of this request.
-    pub nonce: &'a str,
-    /// When the collector gives up.
-    pub deadline: Micros,
-}
-
-#[derive(Serialize)]
-struct InferenceRequest<'a> {
-    prompt: Option<&'a str>,
-    messages: Option<&'a RawValue>,
-    model: Option<&'a str>,
-    max_tokens: u32,
-    temperature: f64,
-    top_p: f64,
-    tools: Option<&'a RawValue>,
-    tool_choice: Option<&'a RawValue>,
-    correlation_id: Option<&'a str>,
-    created_at: Option<&'a str>,
-    assay: &'a Receipt<'a>,
-}
-
-/// The exact request bytes for a miner: the challenge with the receipt's fields. Keys unknown to a miner are ignored by it.
-///
-/// # Errors
-/// When a free JSON text of the challenge is not JSON.
-pub fn inference_request(challenge: &Challenge, receipt: &Receipt<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let raw = |text: &'_ Option<String>| -> Result<Option<Box<RawValue>>, serde_json::Error> {
-        text.as_ref().map(|text| RawValue::from_string(text.clone())).transpose()
-    };
-    let (messages, tools, tool_choice) =
-        (raw(&challenge.messages)?, raw(&challenge.tools)?, raw(&challenge.tool_choice)?);
-    serde_json::to_vec(&InferenceRequest {
-        prompt: challenge.prompt.as_deref(),
-        messages: messages.as_deref(),
-        model: challenge.model.as_deref(),
-        max_tokens: challenge.max_tokens,
-        temperature: challenge.temperature,
-        top_p: challenge.top_p,
-        tools: tools.as_deref(),
-        tool_choice: tool_choice.as_deref(),
-        correlation_id: challenge.correlation_id.as_deref(),
-        created_at: challenge.created_at.as_deref(),
-        assay: receipt,
-    })
-}
-
-#[derive(Serialize)]
-struct SynapseRequest<'a> {
-    synapse: &'a str,
-    request: &'a RawValue,
-    assay: &'a Receipt<'a>,
-}
-
-/// The exact request bytes for a miner of a mechanism with requests of its own.
-///
-/// # Errors
-/// When the synapse's body is not JSON.
-pub fn synapse_request(synapse: &Synapse, receipt: &Receipt<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let request = RawValue::from_string(synapse.body.clone())?;
-    serde_json::to_vec(&SynapseRequest { synapse: synapse.name, request: &request, assay: receipt })
-}
-
-/// Why an issue's request cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    /// The task is not one of the mechanism.
-    #[error("the task is not one of the rule set: {0}")]
-    Task(String),
-    /// A free text of the challenge is not JSON.
-    #[error("a text of the challenge is not JSON")]
-    Json(#[from] serde_json::Error),
-}
-
-/// The request that an issue stands for, rebuilt from facts; its hash must equal `issued.request_hash`.
-///
-/// # Errors
-/// A task that is not one of the mechanism, or free texts that are not JSON.
-pub fn issued_request(
-    mechanism: &dyn Mechanism,
-    challenge: &Challenge,
-    origin: &str,
-    selected: Position,
-    issued: &ChallengeIssued,
-) -> Result<(Vec<u8>, Digest), RequestError> {
-    let receipt = Receipt {
-        origin,
-        challenge_id: &issued.challenge_id,
-        attempt: issued.attempt,
-        position: selected,
-        nonce: &issued.nonce,
-        deadline: issued.deadline,
-    };
-    let bytes = match mechanism.synapse(challenge).map_err(RequestError::Task)? {
-        Some(synapse) => synapse_request(&synapse, &receipt)?,
-        None => inference_request(challenge, &receipt)?,
-    };
-    let hash = sha256(&bytes);
-    Ok((bytes, hash))
 }
 
 /// The bytes that a validator anchors on chain for a checkpoint: `root[32] ‖ u64 size (big-endian)`.

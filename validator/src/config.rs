@@ -60,6 +60,9 @@ pub struct ValidatorConfig {
     pub stop_grace: Duration,
     /// Miners in private address ranges may be contacted.
     pub network_is_local: bool,
+    /// Nothing is sent to the chain, neither weights nor anchors: epochs are derived, covered by a checkpoint outside of the
+    /// database, and skipped. For running beside another validator of the same hotkey.
+    pub shadow: bool,
     /// Where to fail, for tests of what a crash leaves behind.
     pub faults: Faults,
 }
@@ -97,6 +100,7 @@ impl ValidatorConfig {
             submission_attempts: 3,
             stop_grace: Duration::from_secs(10),
             network_is_local: false,
+            shadow: false,
             faults: Faults::default(),
         }
     }
@@ -160,6 +164,7 @@ impl ValidatorConfig {
             submission_patience_ms: millis(self.submission_patience),
             submission_attempts: self.submission_attempts,
             network_is_local: self.network_is_local,
+            shadow: self.shadow,
         })
     }
 }
@@ -188,4 +193,5 @@ struct Described<'a> {
     submission_patience_ms: u64,
     submission_attempts: u32,
     network_is_local: bool,
+    shadow: bool,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::events::{EmbeddingComputed, EmbeddingModel, JudgementRecorded, TextPart, TextRole, VectorEncoding};
 use domain::half;
-use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Want};
+use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Want, WithoutVerdict};
 use domain::types::{Block, Digest, Position, sha256};
 use inference::{EmbeddingService, ModelIdentity};
 
@@ -49,7 +49,7 @@ pub fn sorted(wants: Vec<Want>) -> (Vec<Text>, Vec<JudgementRequest>) {
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The verdict on a request. A model that fails is asked again as often as the mechanism says; what then happens is the
-/// mechanism's to say as well.
+/// mechanism's to say as well. Where it reads failed calls, there is always something to record.
 ///
 /// # Errors
 /// Why there is none, in a few words.
@@ -73,6 +73,10 @@ pub async fn verdict(
             tracing::warn!(purpose = request.purpose, problem, "no model gives this verdict; the mechanism does");
             asked(&Offline, mechanism, &request).await?
         }
+        Err(problem) if mechanism.without_verdict(&request.purpose) == WithoutVerdict::IsScored => {
+            tracing::warn!(purpose = request.purpose, problem, "no verdict came; the mechanism takes that into account");
+            Verdict::missing(&problem)
+        }
         verdict => verdict?,
     };
     Ok(JudgementRecorded {
@@ -92,8 +96,13 @@ pub async fn verdict(
 
 async fn asked(judge: &dyn Judge, mechanism: &dyn Mechanism, request: &JudgementRequest) -> Result<Verdict, String> {
     let failed = |problem: &str| Err(format!("{}: {problem}", request.purpose));
+    let refusal_stands = match mechanism.without_verdict(&request.purpose) {
+        WithoutVerdict::EndsAttempt => false,
+        WithoutVerdict::CostsMiner => request.hotkey.is_some(),
+        WithoutVerdict::IsScored => true,
+    };
     match judge.judge(request, mechanism).await {
-        Ok(verdict) if verdict.model == NO_VERDICT && (request.hotkey.is_none() || !mechanism.isolates_unjudged()) => {
+        Ok(verdict) if verdict.model == NO_VERDICT && !refusal_stands => {
             failed(&String::from_utf8_lossy(&verdict.reply))
         }
         Ok(verdict) if verdict.reply.len() > LONGEST_REPLY => {

@@ -1,7 +1,7 @@
 //! Whoever gives the verdicts that mechanisms ask for: a model, or the mechanism's own rule where no model is configured.
 
 use async_trait::async_trait;
-use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, OFFLINE};
+use domain::mechanism::{JudgementRequest, Mechanism, NO_REPLY, NO_VERDICT, OFFLINE};
 
 /// The longest reply that is recorded, in bytes.
 pub const LONGEST_REPLY: usize = 256 * 1024;
@@ -12,7 +12,8 @@ const LONGEST_PROBLEM: usize = 500;
 /// A verdict and how it came about, as recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Provider and model; [`OFFLINE`] when none was asked, [`NO_VERDICT`] when it refuses this very request.
+    /// Provider and model; [`OFFLINE`] when none was asked, [`NO_VERDICT`] when it refuses this very request, [`NO_REPLY`] when
+    /// it did not reply.
     pub model: String,
     /// Sampling and other parameters as JSON text.
     pub parameters: String,
@@ -31,6 +32,12 @@ impl Verdict {
     #[must_use]
     pub fn refused(problem: &str) -> Self {
         Self::without_model(NO_VERDICT, problem.chars().take(LONGEST_PROBLEM).collect())
+    }
+
+    /// There is none: no reply came.
+    #[must_use]
+    pub fn missing(problem: &str) -> Self {
+        Self::without_model(NO_REPLY, problem.chars().take(LONGEST_PROBLEM).collect())
     }
 
     fn without_model(model: &str, reply: String) -> Self {

@@ -255,22 +255,31 @@ impl Replay {
             Some(_) => self.findings.differ(at, "hotkey", issued.hotkey, "a miner not asked yet", "each is asked once"),
             None => self.findings.differ(at, "hotkey", issued.hotkey, "a drawn miner", "only drawn miners are asked"),
         }
-        let dialect = wire::DIALECT_HTTP;
-        self.findings.equal(
-            at,
-            "dialect",
-            &issued.dialect.as_str(),
-            &dialect,
-            "the request's bytes are of this dialect",
-        );
+        if wire::Dialect::of(&issued.dialect).is_none() {
+            let known = wire::Dialect::names();
+            self.findings.differ(
+                at,
+                "dialect",
+                &issued.dialect,
+                known,
+                "the request's bytes are of a dialect of the wire",
+            );
+        }
         let selected = Position(round.selected_at);
         let challenge = &round.challenge.accepted.challenge;
         match wire::issued_request(round.mechanism.as_ref(), challenge, &ledger.opened.origin, selected, issued) {
-            Ok((_, hash)) if hash == issued.request_hash => {}
-            Ok((_, hash)) => {
+            Ok(request) if request.hash == issued.request_hash => {}
+            Ok(request) => {
                 let involves = ["nonce", "deadline"];
                 let message = "the request follows from challenge, origin, draw, nonce and deadline";
-                self.findings.differ_involving(at, "request_hash", &involves, issued.request_hash, hash, message);
+                self.findings.differ_involving(
+                    at,
+                    "request_hash",
+                    &involves,
+                    issued.request_hash,
+                    request.hash,
+                    message,
+                );
             }
             Err(error) => self.findings.differ(at, "request_hash", issued.request_hash, error, "it can be encoded"),
         }

@@ -200,8 +200,8 @@ fn fourth_epoch(world: &mut World) {
     world.close(EpochOutcome::Included, "");
 }
 
-/// Epochs whose weights were derived and never submitted: the chain would have refused them, did not answer, or, if
-/// `deregistered`, does not know the validator any more.
+/// Epochs whose weights were derived and never submitted: the chain would have refused them, did not answer, the validator
+/// is a shadow, or, if `deregistered`, the chain does not know it any more.
 pub fn unsent(deregistered: bool) -> World {
     let mut world = World::new(6, rule_set("readme", 3, DIMENSIONS), DIMENSIONS);
     world.open();
@@ -211,6 +211,7 @@ pub fn unsent(deregistered: bool) -> World {
     let endings = [
         (EpochOutcome::Skipped, "rate_limited: 3 blocks since the last setting, 100 are required"),
         (EpochOutcome::Failed, "no submission: chain at ws://127.0.0.1:9944 cannot be reached"),
+        (EpochOutcome::Skipped, "shadow"),
         (EpochOutcome::Skipped, "not_registered"),
     ];
     for (outcome, reason) in endings {
@@ -218,7 +219,10 @@ pub fn unsent(deregistered: bool) -> World {
         world.observe(true);
         assert_eq!(world.derive().skip, None);
         let size = world.checkpoint();
-        world.anchor(size, ChainOutcome::Expired);
+        // A shadow sends nothing, no anchor either.
+        if reason != "shadow" {
+            world.anchor(size, ChainOutcome::Expired);
+        }
         if reason == "not_registered" && deregistered {
             let newcomer = keypair(701);
             world.neurons[0].hotkey = address(&newcomer);

@@ -100,13 +100,13 @@ impl World {
                 attempt: number,
                 hotkey: miner.hotkey,
                 address: format!("http://{}:{}", miner.ip, miner.port),
-                dialect: wire::DIALECT_HTTP.to_owned(),
+                dialect: wire::Dialect::Http.name().to_owned(),
                 request_hash: digest(""),
                 nonce: hex::encode(&digest(&format!("{id}/{number}/{}", miner.hotkey)).0[..16]),
                 deadline,
                 receipt: HexBytes([0; 64]),
             };
-            let (_, hash) = wire::issued_request(
+            let wire::IssuedRequest { hash, .. } = wire::issued_request(
                 self.mechanism.as_ref(),
                 &accepted.challenge,
                 &self.opened.origin,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::average::step;
 use super::constants::{Burn, Combine, Constants, Duplicates};
 use super::duplicates::repeats;
-use super::evidence::{Board, base_answer};
+use super::evidence::{Board, LineReply, base_answer};
 use super::mechanism::BetterTherapy;
 use super::payout::rewards;
 use super::round::{Outcome, Reply, evaluate as evaluate_round};
@@ -73,8 +73,7 @@ pub(super) fn evaluate(therapy: &BetterTherapy, facts: &RoundFacts) -> Result<Ev
     base_answer(facts)?;
     let board = Board::of(facts, rule);
     let replies = board.replies(rule)?;
-    let borrowed: Vec<Vec<Reply<'_>>> =
-        replies.iter().map(|file| file.iter().map(|reply| Reply::Content(reply)).collect()).collect();
+    let borrowed: Vec<Vec<Reply<'_>>> = replies.iter().map(|file| file.iter().map(LineReply::read).collect()).collect();
     let outcome = evaluate_round(&board.answers, &board.files, &borrowed, rule);
     let judged = |score: &Score| !matches!(score.reason, Some(Zero::NoAnswer | Zero::Empty | Zero::Unjudged(_)));
     // Upstream's pass changes nobody's average when it has no score at all.
@@ -217,19 +216,23 @@ fn best_paid(scores: &[ResponseScored]) -> Option<Hotkey> {
 }
 
 /// What is worth knowing of the round as a whole, upstream's weaknesses first of all.
-fn reports(board: &Board<'_>, outcome: &Outcome, replies: &[Vec<String>], rule: &Constants) -> Vec<Component> {
+fn reports(board: &Board<'_>, outcome: &Outcome, replies: &[Vec<LineReply>], rule: &Constants) -> Vec<Component> {
     let count = |matches: &dyn Fn(&Score) -> bool| outcome.scores.iter().filter(|score| matches(score)).count() as f64;
     let sharing = board.lines().map(|(_, line)| line.members.len()).filter(|members| *members > 1).sum::<usize>();
     let strict = super::constants::Judge { reply: super::constants::ReplyRule::Strict, ..rule.judge.clone() };
-    let refused = board.lines().zip(replies.iter().flatten()).filter(|((_, line), reply)| {
-        let found = verdicts(reply, line.members.len(), &strict);
-        found.iter().any(|verdict| matches!(verdict, Verdict::Missing(_)))
+    let refused = board.lines().zip(replies.iter().flatten()).filter(|((_, line), reply)| match reply {
+        LineReply::Content(reply) => {
+            let found = verdicts(reply, line.members.len(), &strict);
+            found.iter().any(|verdict| matches!(verdict, Verdict::Missing(_)))
+        }
+        LineReply::Failed | LineReply::Nothing => false,
     });
+    let failed = replies.iter().flatten().filter(|reply| !matches!(reply, LineReply::Content(_))).count();
     let texts: Vec<&str> = board.answers.iter().map(|answer| answer.text.unwrap_or_default()).collect();
     let same = rule.duplicates.as_ref().map_or(COPIES.similarity, |rule| rule.similarity);
     let copies = repeats(&texts, same).iter().flatten().count();
     let from_time = |score: &Score| score.points.total > 0.0 && 2.0 * time_part(score, rule) > score.points.total;
-    vec![
+    let mut components = vec![
         component("answers", board.answers.len() as f64),
         component("judgements", board.lines().count() as f64),
         component("paid", count(&|score| score.points.total > 0.0)),
@@ -242,7 +245,11 @@ fn reports(board: &Board<'_>, outcome: &Outcome, replies: &[Vec<String>], rule: 
         component("replies_off_schema", refused.count() as f64),
         component("lost_between_files", count(&|score| score.reason == Some(Zero::NotStored))),
         component("pass_aborted", f64::from(u8::from(outcome.aborted.is_some()))),
-    ]
+    ];
+    if failed > 0 {
+        components.push(component("failed_judgements", failed as f64));
+    }
+    components
 }
 
 /// From which similarity copies are reported under rule sets that pay for them.

@@ -17,7 +17,7 @@ use super::constants::Constants;
 use super::generator;
 use super::offline;
 use super::request::{DATA, Request, judge};
-use super::round::{Answer, plan};
+use super::round::{Answer, Reply, plan};
 use super::selection::{Reason, Slot, exclusions};
 use super::task::Asked;
 use super::verdict::{Verdict, verdicts};
@@ -48,6 +48,12 @@ struct Question {
 struct Pair {
     question: String,
     answer: String,
+}
+
+/// Whether a purpose is the judgement of an answer or of a line.
+#[must_use]
+pub fn is_quality(purpose: &str) -> bool {
+    purpose.strip_prefix(QUALITY).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The canonical JSON of a request.
@@ -111,7 +117,7 @@ fn qualities(
     let mut found = Vec::new();
     for (file, line) in board.lines() {
         let (purpose, hotkey) = board.name(file, line, rule);
-        if facts.judgement(&purpose, hotkey).is_none() {
+        if facts.judgement(&purpose, hotkey).is_none() && facts.failed_call(&purpose, hotkey).is_none() {
             let request = text(judge(question, base, &line.texts, &rule.judge), None)?;
             found.push(JudgementRequest { purpose, hotkey, request });
         }
@@ -126,7 +132,7 @@ pub fn offline_reply(request: &JudgementRequest, rule: &Constants) -> Option<Str
     if request.purpose == BASE {
         return serde_json::to_string(&question.pair?).ok();
     }
-    if request.purpose != QUALITY && !request.purpose.starts_with("quality/") {
+    if !is_quality(&request.purpose) {
         return None;
     }
     #[derive(Deserialize)]
@@ -143,6 +149,29 @@ pub fn offline_reply(request: &JudgementRequest, rule: &Constants) -> Option<Str
     let data: Data = serde_json::from_str(line).ok()?;
     let answers: Vec<&str> = data.answers.iter().map(|answer| answer.text.as_str()).collect();
     Some(offline::reply(&data.question, &data.base_answer, &answers, &rule.judge))
+}
+
+/// What is recorded of a line's judgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineReply {
+    /// The judge's text.
+    Content(String),
+    /// The model refused the request: in upstream's output file a status other than success.
+    Failed,
+    /// No reply came: in upstream's output file a line without a response.
+    Nothing,
+}
+
+impl LineReply {
+    /// As a round reads it.
+    #[must_use]
+    pub fn read(&self) -> Reply<'_> {
+        match self {
+            Self::Content(text) => Reply::Content(text),
+            Self::Failed => Reply::Failed,
+            Self::Nothing => Reply::Nothing,
+        }
+    }
 }
 
 /// The answers of a round that are judged, and who is judged together.
@@ -192,25 +221,27 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// The judge's reply to every line of every file.
+    /// The judge's reply to every line of every file, or that it failed.
     ///
     /// # Errors
-    /// When one is not recorded.
-    pub fn replies(&self, rule: &Constants) -> Result<Vec<Vec<String>>, EvaluationError> {
-        let of_file = |(file, number): (&File<'a>, usize)| {
-            file.lines.iter().map(|line| self.reply(number, line, rule).map(Cow::into_owned)).collect()
-        };
+    /// When neither is recorded.
+    pub fn replies(&self, rule: &Constants) -> Result<Vec<Vec<LineReply>>, EvaluationError> {
+        let of_file =
+            |(file, number): (&File<'a>, usize)| file.lines.iter().map(|line| self.reply(number, line, rule)).collect();
         self.files.iter().zip(1..).map(of_file).collect()
     }
 
-    fn reply(&self, file: usize, line: &Line<'a>, rule: &Constants) -> Result<Cow<'a, str>, EvaluationError> {
+    fn reply(&self, file: usize, line: &Line<'a>, rule: &Constants) -> Result<LineReply, EvaluationError> {
         let (purpose, about) = self.name(file, line, rule);
         if let Some(found) = self.recorded(&purpose, about) {
-            return Ok(found);
+            return Ok(LineReply::Content(found.into_owned()));
+        }
+        if let Some(failed) = self.facts.failed_call(&purpose, about) {
+            return Ok(if failed.refused { LineReply::Failed } else { LineReply::Nothing });
         }
         let scores: Option<Vec<f64>> = line.members.iter().map(|member| self.alone(*member, rule)).collect();
         let composed = scores.and_then(|scores| serde_json::to_string(&serde_json::json!({ "scores": scores })).ok());
-        composed.map(Cow::Owned).ok_or(EvaluationError::MissingJudgement { purpose, about })
+        composed.map(LineReply::Content).ok_or(EvaluationError::MissingJudgement { purpose, about })
     }
 
     fn recorded(&self, purpose: &str, about: Option<Hotkey>) -> Option<Cow<'a, str>> {

@@ -11,7 +11,7 @@ use super::{derivation, evaluation, evidence, selection};
 use crate::events::{Challenge, Exclusion, Neuron, ResponseScored};
 use crate::mechanism::{
     self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, LabelFacts, Mechanism, MinerState,
-    RoundFacts, Rules, Stage, Synapse, Want, Weakness,
+    RoundFacts, Rules, Stage, Synapse, Want, Weakness, WithoutVerdict,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -57,8 +57,12 @@ impl Mechanism for BetterTherapy {
         evidence::offline_reply(request, &self.constants)
     }
 
-    fn isolates_unjudged(&self) -> bool {
-        !self.constants.judge.upstream_collection
+    fn without_verdict(&self, purpose: &str) -> WithoutVerdict {
+        match (self.constants.judge.upstream_collection, evidence::is_quality(purpose)) {
+            (false, _) => WithoutVerdict::CostsMiner,
+            (true, true) => WithoutVerdict::IsScored,
+            (true, false) => WithoutVerdict::EndsAttempt,
+        }
     }
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {

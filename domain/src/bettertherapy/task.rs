@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{evidence, generator};
-use crate::mechanism::Synapse;
+use crate::mechanism::{Synapse, SynapseKind};
 use crate::text::strip;
 use crate::types::Digest;
 
@@ -25,6 +25,10 @@ pub const MAX_FAILED: usize = 16;
 pub const MAX_FAILURE: usize = 300;
 /// Name of the request, as the subnet's own clients call it.
 pub const SYNAPSE: &str = "InferenceSynapse";
+
+/// The type of a request.
+pub const KIND: SynapseKind =
+    SynapseKind { name: SYNAPSE, required: &[("prompt", "\"\""), ("request_id", "\"\"")], hashed: &[] };
 
 /// The task of a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +147,7 @@ impl Asked {
         }
         let body = Body { prompt: &self.question, request_id: &self.request_id, output: None };
         let body = serde_json::to_string(&body).map_err(|error| error.to_string())?;
-        Ok(Synapse { name: SYNAPSE, body })
+        Ok(Synapse { kind: &KIND, body })
     }
 }
 
@@ -235,7 +239,7 @@ mod tests {
     fn the_synapse_has_upstreams_fields() {
         let asked = Asked { request_id: "btai_1".into(), question: "a \"b\"\n".into(), base_answer: Some("x".into()) };
         let synapse = asked.synapse().unwrap();
-        assert_eq!(synapse.name, "InferenceSynapse");
+        assert_eq!(synapse.kind.name, "InferenceSynapse");
         assert_eq!(synapse.body, r#"{"prompt":"a \"b\"\n","request_id":"btai_1","output":null}"#);
     }
 

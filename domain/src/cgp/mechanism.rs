@@ -14,7 +14,7 @@ use super::{derivation, outcome, requests, synapse};
 use crate::events::{Challenge, EmbeddingModel, ResponseScored, TextPart, TextRole};
 use crate::mechanism::{
     self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, MAX_PARTS, Mechanism, MinerState,
-    RoundFacts, Rules, Stage, Synapse, TextParts, Want, Weakness,
+    RoundFacts, Rules, Stage, Synapse, TextParts, Want, Weakness, WithoutVerdict,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -92,8 +92,9 @@ impl Mechanism for Cgp {
         requests::offline(request)
     }
 
-    fn isolates_unjudged(&self) -> bool {
-        self.constants.evaluator.as_ref().is_some_and(|evaluator| evaluator.isolate_empty)
+    fn without_verdict(&self, _: &str) -> WithoutVerdict {
+        let alone = self.constants.evaluator.as_ref().is_some_and(|evaluator| evaluator.isolate_empty);
+        if alone { WithoutVerdict::CostsMiner } else { WithoutVerdict::EndsAttempt }
     }
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {

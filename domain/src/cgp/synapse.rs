@@ -7,10 +7,13 @@ use serde::Serialize;
 use super::constants::{Collection, Form};
 use super::conversation::Line;
 use super::task::Task;
-use crate::mechanism::Synapse;
+use crate::mechanism::{Synapse, SynapseKind};
 
 /// The name of the synapse.
 pub const NAME: &str = "CgSynapse";
+
+/// The type of a request.
+pub const KIND: SynapseKind = SynapseKind { name: NAME, required: &[("cgp_input", "[]")], hashed: &[] };
 
 /// What stands for a guid that miners are not told.
 const HIDDEN: &str = "HIDDEN";
@@ -127,7 +130,7 @@ pub fn of(task: &Task, rule: &Collection) -> Result<Synapse, serde_json::Error> 
         },
     };
     let body = serde_json::to_string(&Body { time_elapsed: 0, cgp_input: [input], cgp_output: None })?;
-    Ok(Synapse { name: NAME, body })
+    Ok(Synapse { kind: &KIND, body })
 }
 
 #[cfg(test)]
@@ -152,7 +155,7 @@ mod tests {
     fn the_document_names_conversation_and_window() {
         let found = of(&task(), &Constants::readme().collection).unwrap();
         let expected = r#"{"time_elapsed":0,"cgp_input":[{"guid":"77","window_idx":3,"lines":[[1,"Coffee."]]}],"cgp_output":null}"#;
-        assert_eq!((found.name, found.body.as_str()), ("CgSynapse", expected));
+        assert_eq!((found.kind.name, found.body.as_str()), ("CgSynapse", expected));
     }
 
     #[test]

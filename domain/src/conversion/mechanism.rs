@@ -48,7 +48,7 @@ impl Mechanism for Conversion {
         let text = challenge.task.as_deref().ok_or("the challenge has no task")?;
         let features = task::read(text).map_err(|error| error.to_string())?;
         let body = task::request(&features).map_err(|error| error.to_string())?;
-        Ok(Some(Synapse { name: task::SYNAPSE, body }))
+        Ok(Some(Synapse { kind: &task::KIND, body }))
     }
 
     fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {

@@ -217,7 +217,7 @@ fn requests_and_tasks() {
         task: Some(task::write(&features(true)).unwrap()),
     };
     let synapse = rules.synapse(&challenge).unwrap().unwrap();
-    assert_eq!(synapse.name, "ConversionSynapse");
+    assert_eq!(synapse.kind.name, "ConversionSynapse");
     assert!(synapse.body.starts_with(r#"{"features":{"session_id":""#), "{}", synapse.body);
     // An echo of the request is an answer of the protocol, and earns nothing under rules of our own.
     let echo = facts(false, &[&synapse.body], &[]);

@@ -7,9 +7,13 @@ use super::ConversionError;
 use super::feature_set::FeatureSet;
 use super::synapse::Synapse;
 use super::value::Value;
+use crate::mechanism::SynapseKind;
 
 /// The name of the request, as upstream's clients call it.
 pub const SYNAPSE: &str = "ConversionSynapse";
+
+/// The type of a request.
+pub const KIND: SynapseKind = SynapseKind { name: SYNAPSE, required: &[("features", "{}")], hashed: &[] };
 
 const WHAT: &str = "the task";
 

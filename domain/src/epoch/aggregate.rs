@@ -25,11 +25,14 @@ pub const NOT_REGISTERED: &str = SkipReason::NotRegistered.name();
 /// nothing sent, the epoch is skipped.
 pub const RATE_LIMITED: &str = SkipReason::RateLimited.name();
 
-/// Whether a reason says that weights were withheld because the chain would not have taken them; it then begins with
-/// [`NOT_REGISTERED`] or [`RATE_LIMITED`].
+/// Why derived weights are withheld: the validator runs beside another one and sends nothing. The epoch is skipped.
+pub const SHADOW: &str = "shadow";
+
+/// Whether a reason says that weights were withheld, because the chain would not have taken them or because the validator
+/// sends none; it then begins with [`NOT_REGISTERED`], [`RATE_LIMITED`] or [`SHADOW`].
 fn is_withheld(reason: &str) -> bool {
     let details = |rest: &str| rest.is_empty() || rest.starts_with(": ");
-    [NOT_REGISTERED, RATE_LIMITED].iter().any(|name| reason.strip_prefix(name).is_some_and(details))
+    [NOT_REGISTERED, RATE_LIMITED, SHADOW].iter().any(|name| reason.strip_prefix(name).is_some_and(details))
 }
 
 /// Where the epoch stands.

@@ -3,5 +3,5 @@
 mod aggregate;
 mod fold;
 
-pub use aggregate::{Epoch, EpochCommand, EpochError, NOT_REGISTERED, RATE_LIMITED, STREAM_TYPE, stream_id};
+pub use aggregate::{Epoch, EpochCommand, EpochError, NOT_REGISTERED, RATE_LIMITED, SHADOW, STREAM_TYPE, stream_id};
 pub use fold::{CarriedStateError, EpochFold, reassigned};

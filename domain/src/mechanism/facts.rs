@@ -71,6 +71,8 @@ pub struct RoundFacts {
     pub vectors: BTreeMap<(TextRole, Digest), Arc<TextVectors>>,
     /// Recorded judgements, in order.
     pub judgements: Vec<JudgementFact>,
+    /// Recorded calls that led to no verdict, as far as the mechanism [reads](WithoutVerdict::IsScored) them.
+    pub failed_calls: Vec<FailedCall>,
     /// Running statistics as the round before left them.
     pub statistics: Vec<Statistic>,
 }
@@ -86,6 +88,17 @@ pub struct JudgementFact {
     pub reply: Vec<u8>,
 }
 
+/// A call for a verdict that led to none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCall {
+    /// What was asked.
+    pub purpose: String,
+    /// Whose answer it is about, if one's.
+    pub hotkey: Option<Hotkey>,
+    /// Whether the model refused this very request. Otherwise no reply came at all.
+    pub refused: bool,
+}
+
 impl RoundFacts {
     /// The vectors of a text, if they are recorded.
     #[must_use]
@@ -97,6 +110,12 @@ impl RoundFacts {
     #[must_use]
     pub fn judgement(&self, purpose: &str, hotkey: Option<Hotkey>) -> Option<&JudgementFact> {
         self.judgements.iter().find(|judged| judged.purpose == purpose && judged.hotkey == hotkey)
+    }
+
+    /// The first recorded call of a purpose that led to no verdict.
+    #[must_use]
+    pub fn failed_call(&self, purpose: &str, hotkey: Option<Hotkey>) -> Option<&FailedCall> {
+        self.failed_calls.iter().find(|failed| failed.purpose == purpose && failed.hotkey == hotkey)
     }
 
     /// The values of a running statistic; none before it was first recorded.
@@ -137,6 +156,28 @@ pub const OFFLINE: &str = "offline";
 /// The model that stands in a verdict which says that there is none: the model refused this very request. The reply says why.
 pub const NO_VERDICT: &str = "none";
 
+/// The model that stands in a verdict which says that no reply came to this request, though to others of the round. The reply
+/// says why.
+pub const NO_REPLY: &str = "no_reply";
+
+/// Whether a recorded verdict of the model is one. False for [`NO_VERDICT`] and [`NO_REPLY`].
+#[must_use]
+pub fn is_verdict(model: &str) -> bool {
+    model != NO_VERDICT && model != NO_REPLY
+}
+
+/// What becomes of a call for a verdict that leads to none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutVerdict {
+    /// The attempt at the round ends for everybody.
+    EndsAttempt,
+    /// A refusal to judge one answer costs its miner alone; anything else ends the attempt.
+    CostsMiner,
+    /// It is a fact that the scores depend on: [`RoundFacts::failed_calls`]. Only where no call of the round is answered at all,
+    /// the attempt ends.
+    IsScored,
+}
+
 /// How a verdict is sought from a model that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seeking {
@@ -172,11 +213,23 @@ impl JudgementRequest {
     }
 }
 
-/// What a miner is sent: the name of the request's type and its JSON object.
+/// The type of a request, as the subnet's own clients declare it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SynapseKind {
+    /// Its name, which is its route as well.
+    pub name: &'static str,
+    /// Fields without a default, each with the empty value of its type as JSON: an SDK axon makes the request's type of these
+    /// before it reads the body.
+    pub required: &'static [(&'static str, &'static str)],
+    /// Fields that the hash of the body covers, in order; most subnets' signatures cover none.
+    pub hashed: &'static [&'static str],
+}
+
+/// What a miner is sent: its type and its JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Synapse {
-    /// The name, as the subnet's own clients call it.
-    pub name: &'static str,
+    /// The type.
+    pub kind: &'static SynapseKind,
     /// The body, a JSON object.
     pub body: String,
 }

@@ -7,9 +7,9 @@ mod facts;
 mod rules;
 
 pub use facts::{
-    AWAITS_LABEL, Derivation, EpochFacts, Evaluation, ExternalScores, JudgementFact, JudgementRequest, LabelFacts,
-    MAX_PARTS, MinerState, NO_VERDICT, OFFLINE, ResponseFact, RoundFacts, Seeking, Stage, Synapse, TextParts,
-    TextVectors, Want,
+    AWAITS_LABEL, Derivation, EpochFacts, Evaluation, ExternalScores, FailedCall, JudgementFact, JudgementRequest,
+    LabelFacts, MAX_PARTS, MinerState, NO_REPLY, NO_VERDICT, OFFLINE, ResponseFact, RoundFacts, Seeking, Stage,
+    Synapse, SynapseKind, TextParts, TextVectors, Want, WithoutVerdict, is_verdict,
 };
 
 pub(crate) use rules::in_force;
@@ -158,9 +158,9 @@ pub trait Mechanism: Send + Sync + Debug {
         None
     }
 
-    /// Whether an answer that a model refuses to judge costs its miner alone. Otherwise the attempt ends for everybody.
-    fn isolates_unjudged(&self) -> bool {
-        false
+    /// What becomes of a call for a verdict of the purpose that leads to none.
+    fn without_verdict(&self, _: &str) -> WithoutVerdict {
+        WithoutVerdict::EndsAttempt
     }
 
     /// What miners are sent; none where the challenge itself is the request.

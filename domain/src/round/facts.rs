@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Round, RoundError};
-use crate::events::{Challenge, DrawnMiner, EmbeddingComputed, Event, FailureReason, Statistic, VectorEncoding};
+use crate::events::{
+    Challenge, DrawnMiner, EmbeddingComputed, Event, FailureReason, JudgementRecorded, Statistic, VectorEncoding,
+};
 use crate::half;
 use crate::mechanism::{
-    Evaluation, EvaluationError, JudgementFact, Mechanism, NO_VERDICT, ResponseFact, RoundFacts, TextVectors,
+    Evaluation, EvaluationError, FailedCall, JudgementFact, Mechanism, NO_VERDICT, ResponseFact, RoundFacts,
+    TextVectors, WithoutVerdict, is_verdict,
 };
 use crate::types::{Hotkey, sha256};
 use crate::wire;
@@ -62,13 +65,14 @@ impl Round {
         for miner in unjudged.iter().filter_map(|hotkey| drawn.get(hotkey)) {
             facts.failures.push(((*miner).clone(), FailureReason::NotJudged));
         }
-        for judged in self.judgements.iter().filter(|judged| judged.model != NO_VERDICT) {
+        for judged in self.judgements.iter().filter(|judged| is_verdict(&judged.model)) {
             facts.judgements.push(JudgementFact {
                 purpose: judged.purpose.clone(),
                 hotkey: judged.hotkey,
                 reply: judged.reply.bytes().to_vec(),
             });
         }
+        facts.failed_calls = self.failed_calls(mechanism);
         for embedding in &self.embeddings {
             if let Entry::Vacant(place) = facts.vectors.entry((embedding.role, embedding.text_hash)) {
                 place.insert(Arc::new(accepted_vectors(embedding, mechanism)?));
@@ -80,16 +84,31 @@ impl Round {
     /// Whose answers a model refused to judge.
     fn unjudged(&self, mechanism: &dyn Mechanism) -> Result<BTreeSet<Hotkey>, EvaluationError> {
         let mut found = BTreeSet::new();
-        for judged in self.judgements.iter().filter(|judged| judged.model == NO_VERDICT) {
-            match judged.hotkey {
-                Some(hotkey) if mechanism.isolates_unjudged() => found.insert(hotkey),
-                about => {
+        for judged in self.judgements.iter().filter(|judged| !is_verdict(&judged.model)) {
+            match (mechanism.without_verdict(&judged.purpose), judged.hotkey) {
+                (WithoutVerdict::IsScored, _) => {}
+                (WithoutVerdict::CostsMiner, Some(hotkey)) => {
+                    found.insert(hotkey);
+                }
+                (_, about) => {
                     let problem = String::from_utf8_lossy(judged.reply.bytes()).into_owned();
                     return Err(EvaluationError::UnusableJudgement { purpose: judged.purpose.clone(), about, problem });
                 }
-            };
+            }
         }
         Ok(found)
+    }
+
+    /// The calls without a verdict that the mechanism reads.
+    fn failed_calls(&self, mechanism: &dyn Mechanism) -> Vec<FailedCall> {
+        let is_read = |purpose: &str| mechanism.without_verdict(purpose) == WithoutVerdict::IsScored;
+        let failed = self.judgements.iter().filter(|judged| !is_verdict(&judged.model) && is_read(&judged.purpose));
+        let call = |judged: &JudgementRecorded| FailedCall {
+            purpose: judged.purpose.clone(),
+            hotkey: judged.hotkey,
+            refused: judged.model == NO_VERDICT,
+        };
+        failed.map(call).collect()
     }
 
     /// The scores and the evaluation that follow from the recorded facts.

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::constants::Constants;
-use super::task::{SYNAPSE, Task, completion, synapse};
+use super::task::{KIND, Task, completion, synapse};
 use super::verdicts::QUERY_ANALYSIS;
 use super::{derivation, evaluation, offline};
 use crate::events::{Challenge, ResponseScored};
 use crate::mechanism::{
     self, Derivation, EpochFacts, Evaluation, EvaluationError, JudgementRequest, Mechanism, MinerState, RoundFacts,
-    Rules, Seeking, Stage, Synapse, Want, Weakness,
+    Rules, Seeking, Stage, Synapse, Want, Weakness, WithoutVerdict,
 };
 use crate::ruleset::RuleSet;
 use crate::types::{Hotkey, Micros};
@@ -66,14 +66,15 @@ impl Mechanism for Twitter {
         offline::reply(&request.purpose, &request.request, &self.constants)
     }
 
-    fn isolates_unjudged(&self) -> bool {
-        self.constants.remedies.unreadable_verdicts_stand_alone
+    fn without_verdict(&self, _: &str) -> WithoutVerdict {
+        let alone = self.constants.remedies.unreadable_verdicts_stand_alone;
+        if alone { WithoutVerdict::CostsMiner } else { WithoutVerdict::EndsAttempt }
     }
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
         let task = Task::of(challenge.task.as_deref(), &evaluation_prompt(challenge))?;
         let body = synapse(&task, &self.constants.collection)?;
-        Ok(Some(Synapse { name: SYNAPSE, body }))
+        Ok(Some(Synapse { kind: &KIND, body }))
     }
 
     fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {

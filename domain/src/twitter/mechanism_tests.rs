@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::events::{DrawnMiner, FailureReason, ZeroReason};
-use crate::mechanism::{JudgementFact, ResponseFact};
+use crate::mechanism::{JudgementFact, ResponseFact, WithoutVerdict};
 use crate::twitter::constants::Remedies;
 use crate::twitter::criteria::Criterion;
 use crate::twitter::numbers::Recorded;
@@ -230,7 +230,8 @@ fn a_model_that_fails_ends_the_round_upstream_and_costs_no_more_than_it_must_und
         assert_eq!(twitter.sweep_before_round(), Some(4000));
         assert_eq!((twitter.seeking(QUERY_ANALYSIS).attempts, twitter.seeking(RLHF).attempts), (2, 1));
         assert_eq!(twitter.seeking(QUERY_ANALYSIS).own_verdict_stands_in, alone);
-        assert!(!twitter.seeking(RLHF).own_verdict_stands_in && twitter.isolates_unjudged() == alone);
+        assert!(!twitter.seeking(RLHF).own_verdict_stands_in);
+        assert_eq!(twitter.without_verdict(RLHF) == WithoutVerdict::CostsMiner, alone);
     }
 }
 

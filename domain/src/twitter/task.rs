@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::constants::Collection;
 use super::criteria::{self, Criterion};
+use crate::mechanism::SynapseKind;
 use crate::text::strip;
 
 /// The longest task, in bytes.
@@ -20,6 +21,9 @@ pub const MAX_COMPLETION: usize = 64 * 1024;
 
 /// The synapse's name, which is upstream's path as well.
 pub const SYNAPSE: &str = "TwitterScraper";
+
+/// The type of a request; the prompt is the one field that a signature covers.
+pub const KIND: SynapseKind = SynapseKind { name: SYNAPSE, required: &[("messages", "\"\"")], hashed: &["messages"] };
 
 /// What upstream calls the kind of task; the judge's template goes by it.
 pub const TASK_NAME: &str = "augment";

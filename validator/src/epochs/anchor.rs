@@ -17,11 +17,7 @@ use crate::shared::Shared;
 /// # Errors
 /// The chain's and the ledger's; it can be tried again, a second anchor of a later checkpoint does no harm.
 pub(super) async fn run(shared: &Shared, number: u64, derived: Position, patience: Duration) -> Result<(), Error> {
-    let outside = shared.checkpoints.publish(shared.journal.block().0).await?;
-    if outside.size <= derived.0 {
-        let reason = format!("the checkpoint of size {} does not cover the derivation at {derived}", outside.size);
-        return Err(Error::Refused(reason));
-    }
+    let outside = cover(shared, derived).await?;
     shared.config.faults.point("after_checkpoint").await;
     let data = wire::anchor_data(&outside.root, outside.size);
     let turn = shared.chain.sending().lock().await;
@@ -38,6 +34,19 @@ pub(super) async fn run(shared: &Shared, number: u64, derived: Position, patienc
     let anchored = CheckpointAnchored { epoch: number, size, root, extrinsic: extrinsic.hash, outcome };
     shared.commands.epoch(&epoch::stream_id(number), EpochCommand::Anchor(anchored), Some(derived)).await?;
     Ok(())
+}
+
+/// Publishes a checkpoint that covers a derivation, outside of the database.
+///
+/// # Errors
+/// The ledger's, and the file's.
+pub(super) async fn cover(shared: &Shared, derived: Position) -> Result<Outside, Error> {
+    let outside = shared.checkpoints.publish(shared.journal.block().0).await?;
+    if outside.size <= derived.0 {
+        let reason = format!("the checkpoint of size {} does not cover the derivation at {derived}", outside.size);
+        return Err(Error::Refused(reason));
+    }
+    Ok(outside)
 }
 
 /// An anchor is evidence, not money: one whose fate is open when patience is over counts as expired.

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use chain::SignedExtrinsic;
 use domain::epoch::{self, EpochCommand};
-use domain::events::{EpochClosed, EpochOpened, EpochOutcome};
-use domain::types::BlockNumber;
+use domain::events::{EpochClosed, EpochOpened, EpochOutcome, WeightsDerived};
+use domain::types::{BlockNumber, Position};
 
 use crate::Error;
 use crate::clock::Backoff;
@@ -108,6 +108,9 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
     if let Some(reason) = hopeless(shared, &record, memory) {
         return close(shared, &record, number, EpochOutcome::Failed, &reason).await;
     }
+    if shared.config.shadow {
+        return shadow(shared, &record, number, derived, derived_at).await;
+    }
     if epoch.anchored().is_none() {
         anchor::run(shared, number, derived_at, shared.config.submission_patience).await?;
         shared.config.faults.point("after_anchor").await;
@@ -117,6 +120,24 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
         Some((outcome, reason)) => close(shared, &record, number, outcome, &reason).await,
         None => Ok(()),
     }
+}
+
+/// Ends an epoch without sending anything: the derivation is covered by a checkpoint outside of the database, slots that
+/// changed hands are left out as they would be before a submission, and the weights are withheld.
+async fn shadow(
+    shared: &Shared,
+    record: &Record,
+    number: u64,
+    derived: &WeightsDerived,
+    derived_at: Position,
+) -> Result<(), Error> {
+    anchor::cover(shared, derived_at).await?;
+    if record.submission.is_none() && submit::revised(shared, number, derived).await? {
+        return Ok(());
+    }
+    // What was sent before the validator became a shadow has failed if it comes to this.
+    let outcome = record.epoch.outcome(epoch::SHADOW).unwrap_or(EpochOutcome::Failed);
+    close(shared, record, number, outcome, epoch::SHADOW).await
 }
 
 /// Why nothing more is tried for an epoch whose fate is known or that nothing was sent for.

@@ -109,10 +109,7 @@ async fn ready(shared: &Shared, number: u64, record: &Record, derived: &WeightsD
     let netuid = shared.config.netuid;
     let head = shared.chain.head().await?;
     let metagraph = shared.chain.metagraph(netuid, head.number).await?;
-    let holds = |weight: &domain::events::Weight| {
-        metagraph.neurons.iter().any(|neuron| neuron.uid == weight.uid && neuron.hotkey == weight.hotkey)
-    };
-    if !derived.weights.iter().all(holds) {
+    if !held_as_derived(&metagraph, derived) {
         return revise(shared, number, record, derived).await;
     }
     let Some(own) = metagraph.neuron_of(&shared.own) else {
@@ -144,13 +141,38 @@ async fn revise(shared: &Shared, number: u64, record: &Record, derived: &Weights
         let reason = "a uid changed hands after a submission that failed".to_owned();
         return Ok(Sending::Close((EpochOutcome::Failed, reason)));
     }
+    record_revision(shared, number, derived).await?;
+    Ok(Sending::Revised)
+}
+
+/// Whether every slot that gets a weight is in the hands it was derived for.
+fn held_as_derived(metagraph: &chain::Metagraph, derived: &WeightsDerived) -> bool {
+    let holders: BTreeMap<Uid, Hotkey> = metagraph.neurons.iter().map(|neuron| (neuron.uid, neuron.hotkey)).collect();
+    derived.weights.iter().all(|weight| holders.get(&weight.uid) == Some(&weight.hotkey))
+}
+
+/// Where a slot changed hands since the derivation, records the revision that leaves it out, and says so.
+///
+/// # Errors
+/// The chain's and the ledger's.
+pub(super) async fn revised(shared: &Shared, number: u64, derived: &WeightsDerived) -> Result<bool, Error> {
+    let head = shared.chain.head().await?;
+    let metagraph = shared.chain.metagraph(shared.config.netuid, head.number).await?;
+    if held_as_derived(&metagraph, derived) {
+        return Ok(false);
+    }
+    record_revision(shared, number, derived).await?;
+    Ok(true)
+}
+
+async fn record_revision(shared: &Shared, number: u64, derived: &WeightsDerived) -> Result<(), Error> {
     let (position, metagraph) = metagraph::observe_all(shared).await?;
     if let Some(revised) = epoch::reassigned(derived, position, &metagraph) {
         tracing::warn!(epoch = number, revision = revised.revision, "a uid changed hands: its weight is left out");
         let command = EpochCommand::Derive(Box::new(revised));
         shared.commands.epoch(&epoch::stream_id(number), command, Some(position)).await?;
     }
-    Ok(Sending::Revised)
+    Ok(())
 }
 
 /// Asks the chain what became of the recorded extrinsic, and records it once it is decided.

@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use domain::Aggregate;
-use domain::events::Event;
-use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Stage};
+use domain::events::{Event, JudgementRecorded};
+use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT, Stage, WithoutVerdict, is_verdict};
 use domain::round::{self, Round, RoundCommand};
 use domain::types::Position;
 use futures::stream::{StreamExt, TryStreamExt};
@@ -75,8 +75,8 @@ async fn recorded(attempt: &Attempt<'_>) -> Result<Round, Error> {
 
 /// Has every request judged, several at a time, and records the verdicts in the order in which they were asked for.
 ///
-/// Refusals to judge an answer come last, and only beside a verdict of the same purpose: a model that refuses all of them is not
-/// there.
+/// Calls without a verdict come last, and only beside others that say that a model is there: a refusal to judge an answer beside
+/// a verdict of the same purpose, and a call that the mechanism takes into account beside any that was answered.
 async fn judge(
     attempt: &Attempt<'_>,
     mechanism: &dyn Mechanism,
@@ -87,20 +87,25 @@ async fn judge(
     let of = of(attempt);
     let verdicts = requests.into_iter().map(|request| evidence::verdict(judge, mechanism, of, request));
     let mut verdicts = futures::stream::iter(verdicts).buffered(JUDGED_AT_ONCE);
-    let (mut given, mut refused) = (BTreeSet::new(), Vec::new());
+    let (mut given, mut failed) = (BTreeSet::new(), Vec::new());
     while let Some(judgement) = verdicts.try_next().await.map_err(RoundFailure::Evidence)? {
-        if judgement.model == NO_VERDICT {
-            refused.push(judgement);
+        if !is_verdict(&judgement.model) {
+            failed.push(judgement);
             continue;
         }
         given.insert(judgement.purpose.clone());
         attempt.execute(RoundCommand::Judge(Box::new(judgement)), cause).await?;
     }
-    if let Some(first) = refused.iter().find(|refusal| !given.contains(&refusal.purpose)) {
+    let is_scored = |failed: &JudgementRecorded| mechanism.without_verdict(&failed.purpose) == WithoutVerdict::IsScored;
+    let answered = !given.is_empty() || failed.iter().any(|failed| is_scored(failed) && failed.model == NO_VERDICT);
+    let stands = |failed: &JudgementRecorded| {
+        if is_scored(failed) { answered } else { given.contains(&failed.purpose) }
+    };
+    if let Some(first) = failed.iter().find(|failed| !stands(failed)) {
         let problem = String::from_utf8_lossy(first.reply.bytes());
         return Err(RoundFailure::Evidence(format!("no answer was judged; {}: {problem}", first.purpose)));
     }
-    for judgement in refused {
+    for judgement in failed {
         attempt.execute(RoundCommand::Judge(Box::new(judgement)), cause).await?;
     }
     Ok(())

@@ -149,7 +149,7 @@ mod tests {
             attempt: 1,
             hotkey: miner,
             address: "http://127.0.0.1:1".into(),
-            dialect: wire::DIALECT_HTTP.into(),
+            dialect: wire::Dialect::Http.name().into(),
             request_hash: sha256(b"request"),
             nonce: "00".into(),
             deadline: Micros(1_000_000),

@@ -156,7 +156,7 @@ mod tests {
         for number in 0..100 {
             let challenge = source.next(number).await.unwrap();
             let synapse = mechanism.synapse(&challenge).unwrap().unwrap();
-            assert!(synapse.name == "TwitterScraper" && synapse.body.contains(r#""seed":1234"#));
+            assert!(synapse.kind.name == "TwitterScraper" && synapse.body.contains(r#""seed":1234"#));
             let task = Task::parse(challenge.task.as_deref().unwrap()).unwrap();
             assert_eq!(task.query_seed, source.seed(&sha256(b"block"), number));
             assert_eq!(challenge.prompt.as_deref(), Some(source.prompt(task.query_seed)));

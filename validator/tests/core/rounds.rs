@@ -102,12 +102,12 @@ async fn check_log(world: &World, accepted: Position) {
         let event = stored.fact().unwrap().unwrap();
         match &event {
             Event::ChallengeIssued(issued) => {
-                let (_, hash) =
-                    wire::issued_request(mechanism.as_ref(), &acceptance.challenge, &origin, selected, issued).unwrap();
+                let request = wire::issued_request(mechanism.as_ref(), &acceptance.challenge, &origin, selected, issued);
+                let hash = request.unwrap().hash;
                 assert_eq!(hash, issued.request_hash);
                 let message = wire::request_message(&hash.0);
                 assert!(network::keys::verify(&world.validator_key.public(), &message, &issued.receipt.0));
-                assert_eq!(issued.dialect, wire::DIALECT_HTTP);
+                assert_eq!(issued.dialect, wire::Dialect::Http.name());
             }
             Event::ResponseReceived(response) => {
                 let cause = &log[stored.cause as usize].1;

@@ -296,9 +296,9 @@ async fn hidden(subnet: &Subnet, windows: &BTreeMap<String, BTreeSet<u32>>, log:
             Event::ChallengeIssued(issued) => {
                 let (id, attempt) = (issued.challenge_id.clone(), issued.attempt);
                 let (challenge, selected) = (&challenges[&id], drawn[&(id.clone(), attempt)]);
-                let (body, hash) = wire::issued_request(rules.as_ref(), challenge, &origin, selected, issued).unwrap();
-                assert_eq!(hash, issued.request_hash);
-                let text = String::from_utf8(body).unwrap();
+                let request = wire::issued_request(rules.as_ref(), challenge, &origin, selected, issued).unwrap();
+                assert_eq!(request.hash, issued.request_hash);
+                let text = String::from_utf8(request.body).unwrap();
                 assert!(windows.keys().all(|guid| !text.contains(guid.as_str())), "{text}");
                 requests += 1;
             }
