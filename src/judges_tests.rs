@@ -103,6 +103,18 @@ async fn a_refusal_of_one_answer_is_a_verdict_and_an_outage_is_none() {
             assert_eq!(found.is_ok_and(|verdict| verdict.model == mechanism::NO_VERDICT), recorded, "{}", error());
         }
     }
+    // Lines that several answers share are about no one of them, and are recorded where the rules pay by failed ones.
+    for (rules, purpose, recorded) in [
+        ("bettertherapy/1.2.2", "quality/1/1", true),
+        ("bettertherapy/1.2.2", "question_and_base_answer", false),
+        ("bettertherapy/assay-1", "quality/1/1", false),
+    ] {
+        let mechanism = mechanism::open(&mechanism::shipped_by_name(rules).unwrap()).unwrap();
+        let script: Arc<dyn LanguageModel> = Arc::new(Scripted::new([Err(refused(400))]));
+        judges.models.insert(endpoint(), script);
+        let found = judges.judge(&asked(purpose, MESSAGES), mechanism.as_ref()).await;
+        assert_eq!(found.is_ok_and(|verdict| verdict.model == mechanism::NO_VERDICT), recorded, "{rules} {purpose}");
+    }
 }
 
 fn tiny(kind: Kind, name: &str) -> Reward {

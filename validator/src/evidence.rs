@@ -74,7 +74,11 @@ pub async fn verdict(
             asked(&Offline, mechanism, &request).await?
         }
         Err(problem) if mechanism.without_verdict(&request.purpose) == WithoutVerdict::IsScored => {
-            tracing::warn!(purpose = request.purpose, problem, "no verdict came; the mechanism takes that into account");
+            tracing::warn!(
+                purpose = request.purpose,
+                problem,
+                "no verdict came; the mechanism takes that into account"
+            );
             Verdict::missing(&problem)
         }
         verdict => verdict?,

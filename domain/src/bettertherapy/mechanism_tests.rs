@@ -5,7 +5,7 @@ use super::super::evaluation::{BATCH, BURNT};
 use super::super::task::{Question, Task};
 use super::*;
 use crate::events::{DrawnMiner, FailureReason, Neuron, SkipReason, Statistic, ZeroReason};
-use crate::mechanism::{AWAITS_LABEL, JudgementFact, OFFLINE, ResponseFact, rule_set};
+use crate::mechanism::{AWAITS_LABEL, FailedCall, JudgementFact, OFFLINE, ResponseFact, rule_set};
 use crate::metagraph::Metagraph;
 use crate::ruleset::RuleSetError;
 use crate::types::{BlockNumber, Digest, HexBytes, Position, Rao, Uid, sha256};
@@ -40,7 +40,8 @@ fn miner(n: u8) -> DrawnMiner {
 }
 
 fn task() -> Task {
-    let question = Question::Shipped { id: "t".into(), question: QUESTION.into(), answer: BASE.into() };
+    let question =
+        Question::Shipped { id: "t".into(), question: QUESTION.into(), answer: BASE.into(), failed: Vec::new() };
     Task { request_id: "btai_X".into(), question }
 }
 

@@ -52,6 +52,9 @@ pub enum Question {
         question: String,
         /// The base answer.
         answer: String,
+        /// The calls in whose place it stands, oldest first, at most [`MAX_FAILED`]: why each led to no question.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<String>,
     },
     /// A model's. The call stands here like that of a judgement, and is committed with the challenge before anybody is asked.
     Generated {
@@ -67,7 +70,7 @@ pub enum Question {
         completion_tokens: u32,
         /// Milliseconds.
         latency_ms: u32,
-        /// The calls since the question before that led to none, oldest first, at most [`MAX_FAILED`]: why not.
+        /// The calls before this one that led to no question, oldest first, at most [`MAX_FAILED`]: why not.
         failed: Vec<String>,
         /// The raw reply to the request.
         reply: String,
@@ -113,7 +116,8 @@ impl Asked {
     pub fn of(challenge: &str, task: Option<&str>, prompt: &str) -> Result<Self, String> {
         let asked = match task.map(Task::parse).transpose()? {
             None => Self { request_id: challenge.to_owned(), question: prompt.to_owned(), base_answer: None },
-            Some(Task { request_id, question: Question::Shipped { question, answer, .. } }) => {
+            Some(Task { request_id, question: Question::Shipped { question, answer, failed, .. } }) => {
+                bounded(&failed)?;
                 Self { request_id, question, base_answer: Some(answer) }
             }
             Some(Task { request_id, question: Question::Generated { reply, request_hash, failed, .. } }) => {
@@ -121,9 +125,7 @@ impl Asked {
                 if request_hash != request.hash() {
                     return Err("the model was asked something else than for a question".to_owned());
                 }
-                if failed.len() > MAX_FAILED || failed.iter().any(|why| why.chars().count() > MAX_FAILURE) {
-                    return Err(format!("more than {MAX_FAILED} failed calls of {MAX_FAILURE} characters"));
-                }
+                bounded(&failed)?;
                 let question = generator::question(&reply).map_err(|error| error.to_string())?;
                 Self { request_id, question, base_answer: None }
             }
@@ -149,6 +151,13 @@ impl Asked {
         let body = serde_json::to_string(&body).map_err(|error| error.to_string())?;
         Ok(Synapse { kind: &KIND, body })
     }
+}
+
+fn bounded(failed: &[String]) -> Result<(), String> {
+    if failed.len() > MAX_FAILED || failed.iter().any(|why| why.chars().count() > MAX_FAILURE) {
+        return Err(format!("more than {MAX_FAILED} failed calls of {MAX_FAILURE} characters"));
+    }
+    Ok(())
 }
 
 /// The answer's text in a miner's body: `output` of the synapse that comes back, with whatever else stands there. A missing
@@ -210,13 +219,23 @@ mod tests {
 
     #[test]
     fn tasks_come_back_and_are_bounded() {
-        let question = Question::Shipped { id: "t1".to_owned(), question: "Why?".to_owned(), answer: "So.".to_owned() };
-        let task = Task { request_id: "btai_1".to_owned(), question };
+        let shipped = |failed: &[&str]| Question::Shipped {
+            id: "t1".to_owned(),
+            question: "Why?".to_owned(),
+            answer: "So.".to_owned(),
+            failed: failed.iter().map(|&why| why.to_owned()).collect(),
+        };
+        let task = Task { request_id: "btai_1".to_owned(), question: shipped(&[]) };
         let text = r#"{"request_id":"btai_1","question":{"shipped":{"id":"t1","question":"Why?","answer":"So."}}}"#;
         assert_eq!(task.to_text(), text);
         assert_eq!(Task::parse(text), Ok(task));
         let asked = Asked::of("c", Some(text), "").unwrap();
         assert_eq!((asked.question.as_str(), asked.base_answer.as_deref()), ("Why?", Some("So.")));
+        let in_place = |failed: &[&str]| Task { request_id: "btai_1".to_owned(), question: shipped(failed) };
+        let one = in_place(&["timed out"]);
+        assert!(one.to_text().contains(r#","failed":["timed out"]}"#));
+        assert_eq!(Task::parse(&one.to_text()), Ok(one));
+        assert!(Asked::of("c", Some(&in_place(&["x"; MAX_FAILED + 1]).to_text()), "").is_err());
         for wrong in ["", "{}", &text.replace("\"id\"", "\"identity\""), &text.replace("\"request_id\"", "\"x\"")] {
             assert!(Task::parse(wrong).is_err(), "{wrong}");
         }

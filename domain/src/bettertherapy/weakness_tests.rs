@@ -26,6 +26,55 @@ fn an_injection_lifts_its_line_upstream_and_itself_alone_by_our_rule() {
     assert_eq!(totals(&run("assay-1"))[..3], [0.0, 100.0, 0.0]);
 }
 
+/// A round under upstream's rules whose lines of one answer each were judged so; None where the call failed.
+fn lines(replies: &[Result<&str, bool>]) -> (BetterTherapy, RoundFacts) {
+    let rules = with(|constants| {
+        (constants.judge.answer_tokens, constants.judge.line_tokens) = (8, 8);
+        constants.judge.ready_after_seconds = 0;
+    });
+    let answers = [HONEST, OTHER, SPAM].iter().zip(1..).take(replies.len());
+    let mut facts = facts(&rules, answers.map(|(text, n)| response(n, text, 5000)).collect());
+    facts.judgements.truncate(1);
+    for (number, reply) in (1..).zip(replies) {
+        let (purpose, hotkey) = (format!("quality/1/{number}"), None);
+        match reply {
+            Ok(reply) => facts.judgements.push(JudgementFact { purpose, hotkey, reply: (*reply).into() }),
+            Err(refused) => facts.failed_calls.push(FailedCall { purpose, hotkey, refused: *refused }),
+        }
+        let left = rules.wants(Stage::AfterAnswers, &facts).len();
+        assert_eq!(left, replies.len() - number, "what failed is not asked for again");
+    }
+    (rules, facts)
+}
+
+#[test]
+fn a_failed_line_pays_the_one_before_it_again_and_a_missing_one_pays_nobody() {
+    let (full, half) = ("{\"scores\":[1]}", "{\"scores\":[0.5]}");
+    for (replies, expected, aborted) in [
+        ([Ok(full), Err(true), Ok(half)], [200.0, 0.0, 65.0], 0.0),
+        ([Err(true), Ok(full), Err(true)], [0.0, 200.0, 0.0], 0.0),
+        ([Err(true); 3], [0.0; 3], 0.0),
+        ([Ok(full), Err(false), Ok(half)], [0.0; 3], 1.0),
+    ] {
+        let (rules, facts) = lines(&replies);
+        let found = rules.evaluate(&facts).unwrap();
+        assert_eq!(totals(&found)[..3], expected, "{replies:?}");
+        assert_eq!(figure(&found, "pass_aborted"), aborted);
+        assert_eq!(figure(&found, "failed_judgements"), replies.iter().filter(|r| r.is_err()).count() as f64);
+        // Under rules that judge each answer by itself the record does not tell what the failed line was about.
+        let ours = therapy("assay-1").evaluate(&facts);
+        assert!(matches!(ours, Err(EvaluationError::MissingJudgement { .. })), "{ours:?}");
+    }
+    let names: Vec<&str> = therapy("1.2.2").weaknesses().into_iter().map(|(constant, _)| constant).collect();
+    assert!(names.contains(&"judge.upstream_collection"));
+    let of = |version: &str, purpose: &str| therapy(version).without_verdict(purpose);
+    assert_eq!(of("1.2.2", "quality/1/2"), WithoutVerdict::IsScored);
+    assert_eq!(of("1.2.2", "question_and_base_answer"), WithoutVerdict::EndsAttempt);
+    for version in ["readme", "assay-1"] {
+        assert_eq!(of(version, "quality"), WithoutVerdict::CostsMiner);
+    }
+}
+
 #[test]
 fn copies_are_reported_and_paid_once_by_our_rule() {
     let answers = || vec![response(5, HONEST, 5000), response(1, OTHER, 5000), response(2, HONEST, 6000)];

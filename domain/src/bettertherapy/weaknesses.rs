@@ -1,4 +1,6 @@
 //! What is known to be wrong with a BetterTherapy rule set, as far as it is in force (spec 2.3, 2.4, 3.3, 6 and 7).
+//!
+//! That upstream sends version key 0 (7, item 12) is in no rule set: weights go out with the key that the chain asks for.
 
 use super::constants::{Burn, Combine, Constants, ReplyRule};
 use crate::mechanism::{Weakness, in_force};

@@ -143,6 +143,34 @@ fn an_owner_earns_once() {
     assert!(together[3] >= alone[3], "nobody else pays for it");
 }
 
+/// Number 23: an owner is who the chain says that it is, by an address that anybody can announce and a coldkey that anybody can
+/// make. Kept under every rule set with caps, because the chain knows no more of a miner: hotkeys that announce nothing in common
+/// are strangers, and a stranger who announces a miner's address shares its vote.
+#[test]
+fn owners_are_told_by_what_they_announce() {
+    let answers = [(ANSWER, NEAR, 400), (SUN, NEAR, 400), (WIND, NEAR, 400)];
+    let votes = |version: &str, same_address: &[usize], same_coldkey: &[usize]| {
+        let rules = loosh(version);
+        let mut facts = facts(&rules, &answers);
+        let first = facts.responses[0].miner.clone();
+        same_address.iter().for_each(|at| facts.responses[*at].miner.ip.clone_from(&first.ip));
+        same_coldkey.iter().for_each(|at| facts.responses[*at].miner.coldkey = first.coldkey);
+        let found = rules.evaluate(&facts).unwrap();
+        found.scores[..3].iter().map(|score| value(&score.components, "entity_weight")).collect::<Vec<_>>()
+    };
+    for version in ["1.2.8", "assay-1"] {
+        assert_eq!(votes(version, &[], &[1]), [0.5, 0.5, 1.0], "{version}: an owner who hides nothing shares a vote");
+        assert_eq!(votes(version, &[], &[]), [1.0; 3], "{version}: one who spreads out has a vote for each");
+        assert_eq!(
+            votes(version, &[2], &[]),
+            [0.5, 1.0, 0.5],
+            "{version}: a stranger takes half of a vote by an address"
+        );
+    }
+    let capped = |version: &str| loosh(version).constants().entity_caps.is_some();
+    assert_eq!(VERSIONS.map(capped), [false, true, true], "the document's rules cap nobody's votes");
+}
+
 /// Near copies: one word more is no other answer.
 #[test]
 fn a_word_more_is_still_a_copy() {

@@ -2,7 +2,9 @@
 //! specification, section 7.
 //!
 //! Two things remain under every rule set, because no constant of a round decides them: an owner's hotkeys that are drawn in
-//! different rounds do not share (8), and owners are told by what they advertise on the chain (23).
+//! different rounds do not share (8), and owners are told by what they advertise on the chain (23). That a setting which was rate
+//! limited or skipped counts as done (18) is in no rule set: what became of weights is a fact of the log, `EpochClosed` and the
+//! events before it.
 
 use super::constants::{Constants, SignalWeights};
 use crate::mechanism::{Weakness, in_force};

@@ -2,8 +2,9 @@
 //!
 //! Without a model a round's question and base answer are a shipped pair, each once before any comes again. With one
 //! ([`Questions::written_by`]) that model writes the question, and its raw reply stands in the task; the base answer follows
-//! as a judgement before any miner is asked. The call for the question stands in the task, with those before it that failed. A
-//! question that cannot be read is no challenge, and no hour is lost by it, as one is upstream: the next try asks again.
+//! as a judgement before any miner is asked. The call for the question stands in the task, with those before it that failed. The
+//! model is asked at most [`CALLS`] times; then the challenge is a shipped pair, and its task says why. So no hour is lost by a
+//! question that cannot be read, as one is upstream, and **no call outlives the challenge it was made for unrecorded**.
 //!
 //! Which shipped question comes next can be told from the ledger's name. Nothing is gained by hiding it: the list is public with
 //! its base answers, so that whoever wants to has an answer to each at hand. Only a model's question is not known before.
@@ -12,7 +13,7 @@
 //! its age: [`label`] says when.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,12 +22,19 @@ use domain::bettertherapy::evidence::question_request;
 use domain::bettertherapy::generator::drawn;
 use domain::bettertherapy::task::{Asked, MAX_FAILED, MAX_FAILURE, Question, Task};
 use domain::events::Challenge;
-use domain::mechanism::{JudgementRequest, Mechanism, NO_VERDICT};
+use domain::mechanism::{JudgementRequest, Mechanism, is_verdict};
 use domain::types::{Digest, Micros, sha256_parts};
 use serde::Deserialize;
 
 use super::{LabelSource, TaskSource};
 use crate::judge::{Judge, Verdict};
+
+/// Calls for a question of one challenge. Each has the retries of its endpoint besides.
+pub const CALLS: usize = 3;
+const _: () = assert!(CALLS <= MAX_FAILED, "a task has room for all of them");
+
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(200);
 
 const SHIPPED: &str = include_str!("../../../demo/therapy.jsonl");
 
@@ -49,8 +57,6 @@ pub struct Questions {
     seed: Digest,
     pairs: Vec<Pair>,
     writer: Option<(Arc<dyn Judge>, Arc<dyn Mechanism>)>,
-    /// Why calls since the last question led to none.
-    failed: Arc<Mutex<Vec<String>>>,
 }
 
 impl fmt::Debug for Questions {
@@ -71,10 +77,10 @@ impl Questions {
         };
         let pairs = SHIPPED.lines().enumerate().map(parse).collect::<Result<Vec<Pair>, String>>()?;
         let seed = sha256_parts(&[b"assay/bettertherapy/questions/1\0", origin.as_bytes()]);
-        Ok(Self { seed, pairs, writer: None, failed: Arc::default() })
+        Ok(Self { seed, pairs, writer: None })
     }
 
-    /// Questions of the model that the judge has for the purpose "question". Without one there is no question.
+    /// Questions of the model that the judge has for the purpose "question".
     #[must_use]
     pub fn written_by(self, judge: Arc<dyn Judge>, mechanism: Arc<dyn Mechanism>) -> Self {
         Self { writer: Some((judge, mechanism)), ..self }
@@ -85,34 +91,45 @@ impl Questions {
     /// # Errors
     /// When nothing is shipped.
     pub fn shipped(&self, number: u64) -> Result<Challenge, String> {
+        self.in_place(number, Vec::new())
+    }
+
+    /// The same in the place of a model's question, after calls that failed.
+    fn in_place(&self, number: u64, failed: Vec<String>) -> Result<Challenge, String> {
         let place = drawn(self.seed, number, self.pairs.len()).ok_or("no question is shipped")?;
         let Pair { id, question, answer } = self.pairs[place].clone();
-        self.challenge(number, Question::Shipped { id, question, answer })
+        self.challenge(number, Question::Shipped { id, question, answer, failed })
     }
 
     async fn written(&self, number: u64, judge: &dyn Judge, mechanism: &dyn Mechanism) -> Result<Challenge, String> {
         let request = question_request().map_err(|error| error.to_string())?;
-        let asked = judge.judge(&request, mechanism).await;
-        let found = asked.and_then(|verdict| self.generated(number, &request, verdict));
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        match &found {
-            Ok(_) => failed.clear(),
-            Err(problem) => {
-                failed.push(problem.chars().take(MAX_FAILURE).collect());
-                let over = failed.len().saturating_sub(MAX_FAILED);
-                failed.drain(..over);
+        let mut failed = Vec::with_capacity(CALLS);
+        for call in 0..CALLS {
+            if call > 0 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let asked = judge.judge(&request, mechanism).await;
+            match asked.and_then(|verdict| self.generated(number, &request, verdict, &failed)) {
+                Ok(challenge) => return Ok(challenge),
+                Err(problem) => failed.push(problem.chars().take(MAX_FAILURE).collect()),
             }
         }
-        found
+        tracing::warn!(?failed, "the model writes no question; a shipped one stands in its place");
+        self.in_place(number, failed)
     }
 
     /// The challenge whose question a call wrote, with the call, and with those before it that failed.
-    fn generated(&self, number: u64, request: &JudgementRequest, verdict: Verdict) -> Result<Challenge, String> {
+    fn generated(
+        &self,
+        number: u64,
+        request: &JudgementRequest,
+        verdict: Verdict,
+        failed: &[String],
+    ) -> Result<Challenge, String> {
         let reply = String::from_utf8(verdict.reply).map_err(|_| "the model's question is no UTF-8".to_owned())?;
-        if verdict.model == NO_VERDICT {
+        if !is_verdict(&verdict.model) {
             return Err(reply);
         }
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let question = Question::Generated {
             model: verdict.model,
             request_hash: request.hash(),
@@ -120,7 +137,7 @@ impl Questions {
             prompt_tokens: verdict.prompt_tokens,
             completion_tokens: verdict.completion_tokens,
             latency_ms: verdict.latency_ms,
-            failed,
+            failed: failed.to_vec(),
             reply,
         };
         self.challenge(number, question)
@@ -193,6 +210,7 @@ mod tests {
     use domain::bettertherapy::mechanism::BetterTherapy;
     use domain::mechanism::{RoundFacts, Stage, Want};
     use std::collections::BTreeSet;
+    use std::sync::Mutex;
 
     fn mechanism() -> Arc<dyn Mechanism> {
         Arc::new(BetterTherapy::new(BetterTherapy::shipped().remove(0)).unwrap())
@@ -242,6 +260,18 @@ mod tests {
         }
     }
 
+    /// Calls before the question that failed, and the shipped question where one stands in.
+    fn calls(challenge: &Challenge) -> (Vec<String>, Option<String>) {
+        match Task::parse(challenge.task.as_deref().unwrap()).unwrap().question {
+            Question::Generated { failed, request_hash, prompt_tokens, completion_tokens, latency_ms, .. } => {
+                assert_eq!(request_hash, question_request().unwrap().hash());
+                assert_eq!((prompt_tokens, completion_tokens, latency_ms), (1, 1, 1));
+                (failed, None)
+            }
+            Question::Shipped { failed, question, .. } => (failed, Some(question)),
+        }
+    }
+
     #[tokio::test]
     async fn a_models_question_is_parsed_from_its_recorded_reply() {
         let written = |judge: Arc<dyn Judge>| Questions::of_ledger("o").unwrap().written_by(judge, mechanism());
@@ -254,10 +284,15 @@ mod tests {
         let wants = mechanism().wants(Stage::BeforeIssue, &facts);
         let [Want::Judgement(request)] = &wants[..] else { panic!("{wants:?}") };
         assert!(request.request.contains("How do I rest?") && mechanism().offline(request).is_none());
+        let shipped = Questions::of_ledger("o").unwrap().shipped(3).unwrap();
         for reply in ["", "no", "{\"question\":\" \"}"] {
-            assert!(written(Arc::new(Scripted(reply))).next(3).await.is_err(), "{reply}");
+            let found = written(Arc::new(Scripted(reply))).next(3).await.unwrap();
+            let (failed, question) = calls(&found);
+            assert_eq!((failed.len(), question), (CALLS, shipped.prompt.clone()), "{reply}");
+            assert_eq!((found.prompt, found.id), (shipped.prompt.clone(), shipped.id.clone()));
         }
-        assert!(written(Arc::new(Offline)).next(3).await.unwrap_err().contains("question"));
+        let (failed, question) = calls(&written(Arc::new(Offline)).next(3).await.unwrap());
+        assert!(failed[0].contains("question") && question == shipped.prompt, "{failed:?}");
     }
 
     /// Replies with the first text left.
@@ -281,28 +316,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_question_off_the_schema_loses_no_round_and_failed_calls_are_recorded() {
+    async fn a_failed_call_stands_in_the_challenge_it_was_made_for_and_loses_no_round() {
         let good = "{\"question\":\"How do I rest?\"}";
-        let replies = vec![Ok("no JSON at all"), Err("timed out"), Ok("refused"), Ok(good), Ok(good)];
+        let first = [Ok("no JSON at all"), Err("timed out"), Ok("refused")];
+        let replies = [&first[..], &[Err("timed out"), Ok("no JSON"), Ok(good)], &[Ok(good)]].concat();
         let judge = Arc::new(Changing(Mutex::new(replies)));
         let questions = Questions::of_ledger("o").unwrap().written_by(judge, mechanism());
-        for _ in 0..3 {
-            assert!(questions.next(3).await.is_err());
-        }
-        let failed = |challenge: &Challenge| match Task::parse(challenge.task.as_deref().unwrap()).unwrap().question {
-            Question::Generated { failed, request_hash, prompt_tokens, completion_tokens, latency_ms, .. } => {
-                assert_eq!(request_hash, question_request().unwrap().hash());
-                assert_eq!((prompt_tokens, completion_tokens, latency_ms), (1, 1, 1));
-                failed
-            }
-            other => panic!("{other:?}"),
-        };
+        let (failed, question) = calls(&questions.next(2).await.unwrap());
+        assert!(failed[0].contains("JSON"), "{failed:?}");
+        assert_eq!(failed[1..], ["timed out", "content filter"]);
+        assert!(question.is_some(), "a shipped one stands in");
         let challenge = questions.next(3).await.unwrap();
         assert_eq!(challenge.prompt.as_deref(), Some("How do I rest?"));
-        let before = failed(&challenge);
-        assert!(before[0].contains("JSON"), "{before:?}");
-        assert_eq!(before[1..], ["timed out", "content filter"]);
-        assert!(failed(&questions.next(4).await.unwrap()).is_empty());
+        let (failed, question) = calls(&challenge);
+        assert_eq!((failed.len(), failed[0].as_str(), question), (2, "timed out", None));
+        assert_eq!(calls(&questions.next(4).await.unwrap()), (Vec::new(), None));
     }
 
     #[tokio::test]

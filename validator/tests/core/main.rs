@@ -4,6 +4,7 @@
 mod crashes;
 mod epochs;
 mod erasures;
+mod failed_judgements;
 mod fates;
 mod labels;
 mod operation;
