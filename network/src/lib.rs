@@ -4,16 +4,19 @@
 //! that signs checkpoints of the log; [`key_file`] keeps both on disk, readable by their owner only; [`address`] decides
 //! which addresses a miner may name; [`note`] makes signers of notes of both kinds of key. [`fiber`] has the texts that
 //! Loosh's dialect of fiber signs, and [`fernet`] the envelope of its payloads.
+//! [`legacy`] is the axon/dendrite protocol of the SDK 6 to 10, [`btauth`] the signatures of SDK 11.
 //!
 //! **Invariant:** no secret leaves this crate except into a key file: no `Display`, no `Serialize`, and `Debug` shows
 //! the public half only.
 
 pub mod address;
+pub mod btauth;
 pub mod checkpoint_key;
 pub mod fernet;
 pub mod fiber;
 pub mod key_file;
 pub mod keys;
+pub mod legacy;
 pub mod note;
 
 pub use error::Error;
