@@ -18,6 +18,40 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    /// The connection to the chain was lost, or none could be made in time.
+    #[error("connection to the chain at {url} is lost: {reason}")]
+    Disconnected {
+        /// Which chain.
+        url: String,
+        /// What was noticed.
+        reason: String,
+    },
+    /// The chain did not answer in time.
+    #[error("chain at {url} did not answer {method} within {} ms", after.as_millis())]
+    DeadlineExceeded {
+        /// Which chain.
+        url: String,
+        /// What was asked.
+        method: String,
+        /// How long was waited.
+        after: std::time::Duration,
+    },
+    /// This chain, or its present runtime, does not have what was asked for.
+    #[error("chain at {url} does not offer {what}")]
+    NotOffered {
+        /// Which chain.
+        url: String,
+        /// What is missing.
+        what: String,
+    },
+    /// Something that was to be sent or configured cannot be valid on any chain.
+    #[error("{field} is not valid: {problem}")]
+    InvalidInput {
+        /// Which value.
+        field: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
     /// The chain answered something that is no answer.
     #[error("chain at {url} gave an answer that is not understood: {reason}")]
     Malformed {

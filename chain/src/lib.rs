@@ -23,7 +23,7 @@ use network::keys::Keypair;
 pub use error::Error;
 pub use types::{
     Anchor, BlockHeader, Call, Epoch, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, Hyperparameters,
-    Inclusion, Metagraph, Neuron, SignedExtrinsic,
+    Inclusion, Metagraph, Neuron, SignedExtrinsic, Standing, WeightEvent, WeightRow,
 };
 
 /// How long [`Chain::execute`] sleeps between two questions when no new block arrives.
@@ -66,6 +66,46 @@ pub trait Chain: Send + Sync {
     /// The weights that stood on chain for a slot after block `at`, sorted by uid, as the chain stores them: scaled up
     /// so that the largest is 65535.
     async fn weights(&self, netuid: NetUid, uid: Uid, at: BlockNumber) -> Result<Vec<(Uid, u16)>, Error>;
+
+    /// The weights of every neuron that has set any in a mechanism, after block `at`, sorted by uid: what a validator
+    /// compares its own with.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] for a mechanism other than 0 where a chain knows one only.
+    async fn weight_rows(&self, netuid: NetUid, mechanism: u8, at: BlockNumber) -> Result<Vec<WeightRow>, Error> {
+        if mechanism != 0 {
+            return Err(self.lacks(format!("mechanism {mechanism} of subnet {netuid}")));
+        }
+        let mut rows = Vec::new();
+        for neuron in self.metagraph(netuid, at).await?.neurons {
+            let weights = self.weights(netuid, neuron.uid, at).await?;
+            if !weights.is_empty() {
+                rows.push(WeightRow { uid: neuron.uid, weights });
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What the last epochs of a mechanism made of the neurons, as of block `at`.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] where a chain has no consensus.
+    async fn standing(&self, netuid: NetUid, mechanism: u8, at: BlockNumber) -> Result<Standing, Error> {
+        Err(self.lacks(format!("the standing of mechanism {mechanism} of subnet {netuid} at block {at}")))
+    }
+
+    /// What happened in block `at` to weights of a subnet, in the order of the block.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] where a chain keeps no events.
+    async fn weight_events(&self, netuid: NetUid, at: BlockNumber) -> Result<Vec<WeightEvent>, Error> {
+        Err(self.lacks(format!("events of subnet {netuid} at block {at}")))
+    }
+
+    /// [`Error::NotOffered`] with this chain's address.
+    fn lacks(&self, what: String) -> Error {
+        Error::NotOffered { url: "(unnamed)".to_owned(), what }
+    }
 
     /// The last anchor of a hotkey as of block `at`.
     async fn anchor_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Anchor>, Error>;

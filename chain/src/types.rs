@@ -129,6 +129,10 @@ pub struct Hyperparameters {
     pub stake_threshold: Rao,
     /// Blocks after which a neuron without update counts as inactive.
     pub activity_cutoff: u16,
+    /// Incentive mechanisms of the subnet; weights are set for each.
+    pub mechanism_count: u8,
+    /// The version of commit–reveal that the chain accepts in timelocked commits.
+    pub commit_reveal_version: u16,
 }
 
 impl Default for Hyperparameters {
@@ -148,8 +152,89 @@ impl Default for Hyperparameters {
             serving_rate_limit: 0,
             stake_threshold: Rao(0),
             activity_cutoff: 5000,
+            mechanism_count: 1,
+            commit_reveal_version: 4,
         }
     }
+}
+
+/// What the last epochs of a mechanism made of a subnet's neurons. Each list has one item a slot, by uid; a list that the
+/// chain does not keep (any more) is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The stake-weighted median of the weights a neuron got, in 65535ths.
+    pub consensus: Vec<u16>,
+    /// A neuron's share as a miner in this mechanism, in 65535ths.
+    pub incentive: Vec<u16>,
+    /// A neuron's share as a validator, in 65535ths.
+    pub dividends: Vec<u16>,
+    /// How much of a validator's weights was within the consensus, in 65535ths.
+    pub validator_trust: Vec<u16>,
+    /// What the last epoch paid to a neuron, in rao of the subnet's alpha.
+    pub emission: Vec<Rao>,
+    /// Whether the neuron counts as active.
+    pub active: Vec<bool>,
+    /// Block of the last weight setting or commit in this mechanism, or of the registration.
+    pub last_update: Vec<BlockNumber>,
+}
+
+/// The weights that one neuron has set, sorted by uid, as the chain stores them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightRow {
+    /// Who set them.
+    pub uid: Uid,
+    /// To whom, and how much: the largest is 65535.
+    pub weights: Vec<(Uid, u16)>,
+}
+
+/// What happened to weights in a block, as the chain's events say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WeightEvent {
+    /// A neuron's row stands.
+    Set {
+        /// Which mechanism of the subnet.
+        mechanism: u8,
+        /// The slot.
+        uid: Uid,
+    },
+    /// A hash of weights was committed.
+    Committed {
+        /// Which mechanism of the subnet.
+        mechanism: u8,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The hash of the weights and a salt.
+        hash: Digest,
+    },
+    /// Weights of an earlier hash were revealed.
+    Revealed {
+        /// Which mechanism of the subnet.
+        mechanism: u8,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The hash of the weights and a salt.
+        hash: Digest,
+    },
+    /// Weights were committed, to be opened by the beacon.
+    TimelockedCommitted {
+        /// Which mechanism of the subnet.
+        mechanism: u8,
+        /// By whom.
+        hotkey: Hotkey,
+        /// The hash of the commit.
+        hash: Digest,
+        /// The round of the beacon that opens it.
+        reveal_round: u64,
+    },
+    /// The chain opened a timelocked commit and set its weights.
+    TimelockedRevealed {
+        /// Which mechanism of the subnet.
+        mechanism: u8,
+        /// Whose.
+        hotkey: Hotkey,
+    },
 }
 
 /// A call that a key signs, in subtensor's terms.
@@ -167,6 +252,69 @@ pub enum Call {
         weights: Vec<u16>,
         /// The version key.
         version_key: u64,
+    },
+    /// `SubtensorModule.set_mechanism_weights`, signed by the hotkey.
+    SetMechanismWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// Which of its mechanisms, from 0.
+        mechanism: u8,
+        /// The slots.
+        uids: Vec<Uid>,
+        /// Their weights, as many as `uids`.
+        weights: Vec<u16>,
+        /// The version key.
+        version_key: u64,
+    },
+    /// `SubtensorModule.commit_weights` or, for a mechanism other than 0, `commit_mechanism_weights`, signed by the hotkey.
+    CommitWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// Which of its mechanisms, from 0.
+        mechanism: u8,
+        /// The hash of what [`Call::RevealWeights`] will show.
+        hash: Digest,
+    },
+    /// `SubtensorModule.reveal_weights` or, for a mechanism other than 0, `reveal_mechanism_weights`, signed by the hotkey.
+    RevealWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// Which of its mechanisms, from 0.
+        mechanism: u8,
+        /// The slots.
+        uids: Vec<Uid>,
+        /// Their weights, as many as `uids`.
+        weights: Vec<u16>,
+        /// The salt that was hashed with them.
+        salt: Vec<u16>,
+        /// The version key.
+        version_key: u64,
+    },
+    /// `SubtensorModule.commit_timelocked_weights`, signed by the hotkey: the chain opens it itself.
+    CommitTimelockedWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// The ciphertext, at most 5,000 bytes.
+        #[serde(with = "hex::serde")]
+        commit: Vec<u8>,
+        /// The round of the beacon whose signature opens it.
+        reveal_round: u64,
+        /// The version of commit–reveal.
+        commit_reveal_version: u16,
+    },
+    /// `SubtensorModule.commit_timelocked_mechanism_weights`, signed by the hotkey: the chain opens it itself.
+    CommitTimelockedMechanismWeights {
+        /// The subnet.
+        netuid: NetUid,
+        /// Which of its mechanisms, from 0.
+        mechanism: u8,
+        /// The ciphertext, at most 5,000 bytes.
+        #[serde(with = "hex::serde")]
+        commit: Vec<u8>,
+        /// The round of the beacon whose signature opens it.
+        reveal_round: u64,
+        /// The version of commit–reveal.
+        commit_reveal_version: u16,
     },
     /// `Commitments.set_commitment`, signed by the hotkey: at most 128 bytes that stand until the next.
     SetCommitment {

@@ -144,6 +144,10 @@ impl Chain for Client {
         &self.sending
     }
 
+    fn lacks(&self, what: String) -> Error {
+        Error::NotOffered { url: self.url.clone(), what }
+    }
+
     async fn genesis_hash(&self) -> Result<Digest, Error> {
         Ok(self.genesis_hash)
     }

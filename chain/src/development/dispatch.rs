@@ -22,6 +22,7 @@ const MAXIMUM_COMMITMENT: usize = 128;
 pub enum DispatchError {
     AccountNotAllowedCommit,
     CanNotSetRootNetworkWeights,
+    CommitRevealDisabled,
     DuplicateUids,
     HotKeyAlreadyRegisteredInSubNet,
     HotKeyNotRegisteredInNetwork,
@@ -30,6 +31,7 @@ pub enum DispatchError {
     InvalidIpAddress,
     InvalidPort,
     MaxWeightExceeded,
+    MechanismDoesNotExist,
     NeuronNoValidatorPermit,
     NoNeuronIdAvailable,
     NonAssociatedColdKey,
@@ -65,6 +67,17 @@ pub(crate) fn dispatch(
         DevelopmentCall::Subtensor(Call::SetWeights { netuid, uids, weights, version_key }) => {
             set_weights(state, block, signer, *netuid, uids, weights, *version_key)
         }
+        DevelopmentCall::Subtensor(Call::SetMechanismWeights { netuid, mechanism: 0, uids, weights, version_key }) => {
+            set_weights(state, block, signer, *netuid, uids, weights, *version_key)
+        }
+        DevelopmentCall::Subtensor(Call::SetMechanismWeights { .. }) => Err(DispatchError::MechanismDoesNotExist),
+        // There is no beacon here and no reveal: `commit_reveal_enabled` is refused for every subnet.
+        DevelopmentCall::Subtensor(
+            Call::CommitWeights { .. }
+            | Call::RevealWeights { .. }
+            | Call::CommitTimelockedWeights { .. }
+            | Call::CommitTimelockedMechanismWeights { .. },
+        ) => Err(DispatchError::CommitRevealDisabled),
         DevelopmentCall::Subtensor(Call::SetCommitment { netuid, data }) => {
             set_commitment(state, block, signer, *netuid, data)
         }
