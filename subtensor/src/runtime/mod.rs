@@ -1,0 +1,209 @@
+//! One runtime of the chain: what its metadata says there is, and how it is encoded.
+//!
+//! Everything here is a function of the metadata's bytes: no network. Names are subtensor's; indexes, hashers and types come
+//! from the metadata, so that a new runtime that adds, moves or drops something is met by asking ([`Runtime::has_storage`] and
+//! the like), never by a table of ours.
+
+mod call_bytes;
+mod calls;
+mod commitment;
+mod events;
+mod extrinsic;
+mod refusals;
+mod values;
+
+use std::sync::Arc;
+
+use subxt::ext::codec::Decode;
+use subxt::ext::frame_decode::runtime_apis::{
+    IntoEncodableValues as ApiArguments, decode_runtime_api_response, encode_runtime_api_inputs,
+};
+use subxt::ext::frame_decode::storage::{
+    IntoEncodableValues, StorageTypeInfo, decode_storage_value_with_info, encode_storage_key_with_info,
+};
+use subxt::ext::scale_decode::DecodeAsType;
+use subxt::{ArcMetadata, Metadata};
+
+pub use calls::CallStyle;
+pub use extrinsic::Signing;
+pub(crate) use refusals::{ALREADY_IMPORTED, refusal};
+pub(crate) use values::{AxonInfo, account, address_of, digest, hotkey};
+
+use crate::error::Error;
+
+/// The pallet that subnets live in.
+pub(crate) const SUBTENSOR: &str = "SubtensorModule";
+/// Mechanism `m` of a subnet is stored under `m * 4096 + netuid`.
+const MECHANISM_STRIDE: u16 = 4096;
+/// Mechanisms of one subnet: all that fit a `u16` above.
+const MAXIMUM_MECHANISMS: u8 = 16;
+
+/// A runtime by its metadata.
+pub struct Runtime {
+    spec_version: u32,
+    transaction_version: u32,
+    metadata: ArcMetadata,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Runtime").field("spec_version", &self.spec_version).finish_non_exhaustive()
+    }
+}
+
+impl Runtime {
+    /// Reads metadata of format 14, 15 or 16, with its four magic bytes.
+    ///
+    /// # Errors
+    /// [`Error::Metadata`].
+    pub fn decode(spec_version: u32, transaction_version: u32, metadata: &[u8]) -> Result<Self, Error> {
+        let cursor = &mut &metadata[..];
+        let metadata = Metadata::decode(cursor).map_err(|error| Error::Metadata(error.to_string()))?;
+        if !cursor.is_empty() {
+            return Err(Error::Metadata(format!("{} bytes follow it", cursor.len())));
+        }
+        Ok(Self { spec_version, transaction_version, metadata: Arc::new(metadata) })
+    }
+
+    /// The version that changes with every change of the chain's rules.
+    pub fn spec_version(&self) -> u32 {
+        self.spec_version
+    }
+
+    /// The version that changes when extrinsics of old would mean something else.
+    pub fn transaction_version(&self) -> u32 {
+        self.transaction_version
+    }
+
+    pub(crate) fn metadata(&self) -> &ArcMetadata {
+        &self.metadata
+    }
+
+    /// Whether a pallet has a storage entry.
+    pub fn has_storage(&self, pallet: &str, entry: &str) -> bool {
+        let pallet = self.metadata.pallet_by_name(pallet);
+        pallet.and_then(|pallet| pallet.storage()).and_then(|storage| storage.entry_by_name(entry)).is_some()
+    }
+
+    /// Whether a pallet has a call.
+    pub fn has_call(&self, pallet: &str, call: &str) -> bool {
+        self.metadata.pallet_by_name(pallet).and_then(|pallet| pallet.call_variant_by_name(call)).is_some()
+    }
+
+    /// Whether the runtime answers `Trait_method`. Metadata of format 14 lists none.
+    pub fn has_api(&self, api: &str, method: &str) -> bool {
+        self.metadata.runtime_api_trait_by_name(api).and_then(|api| api.method_by_name(method)).is_some()
+    }
+
+    /// Whether a pallet has an error of that name.
+    pub fn has_error(&self, pallet: &str, error: &str) -> bool {
+        let pallet = self.metadata.pallet_by_name(pallet);
+        pallet.and_then(|pallet| pallet.error_variants()).is_some_and(|all| all.iter().any(|found| found.name == error))
+    }
+
+    /// Whether a pallet has an event of that name.
+    pub fn has_event(&self, pallet: &str, event: &str) -> bool {
+        let pallet = self.metadata.pallet_by_name(pallet);
+        pallet.and_then(|pallet| pallet.event_variants()).is_some_and(|all| all.iter().any(|found| found.name == event))
+    }
+
+    /// The key of a storage value: `keys` are the map's keys, in order, as many as it has.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::Encode`].
+    pub fn storage_key(&self, pallet: &str, entry: &str, keys: impl IntoEncodableValues) -> Result<Vec<u8>, Error> {
+        let info = self.storage_info(pallet, entry)?;
+        if keys.num_encodable_values() != info.keys.len() {
+            let reason = format!("it has {} keys, {} were given", info.keys.len(), keys.num_encodable_values());
+            return Err(Error::encode(format!("key of {pallet}.{entry}"), reason));
+        }
+        encode_storage_key_with_info(pallet, entry, keys, &info, self.metadata.types())
+            .map_err(|error| Error::encode(format!("key of {pallet}.{entry}"), error))
+    }
+
+    /// What a storage value's bytes mean. No bytes mean the default that the metadata states; [`None`] where it has none.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::Decode`], also when bytes are left over.
+    pub fn storage_value<T: DecodeAsType>(
+        &self,
+        pallet: &str,
+        entry: &str,
+        bytes: Option<&[u8]>,
+    ) -> Result<Option<T>, Error> {
+        let info = self.storage_info(pallet, entry)?;
+        let Some(bytes) = bytes.or(info.default_value.as_deref()) else {
+            return Ok(None);
+        };
+        let cursor = &mut &bytes[..];
+        let value = decode_storage_value_with_info(cursor, &info, self.metadata.types(), T::into_visitor())
+            .map_err(|error| Error::decode(format!("{pallet}.{entry}"), error))?;
+        if !cursor.is_empty() {
+            return Err(Error::decode(format!("{pallet}.{entry}"), format!("{} bytes are left over", cursor.len())));
+        }
+        Ok(Some(value))
+    }
+
+    fn storage_info(
+        &self,
+        pallet: &str,
+        entry: &str,
+    ) -> Result<subxt::ext::frame_decode::storage::StorageInfo<'_, u32>, Error> {
+        self.metadata.storage_info(pallet, entry).map_err(|_| self.missing(format!("storage {pallet}.{entry}")))
+    }
+
+    /// The arguments of a runtime API, encoded.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::Encode`].
+    pub fn api_arguments(&self, api: &str, method: &str, arguments: impl ApiArguments) -> Result<Vec<u8>, Error> {
+        if !self.has_api(api, method) {
+            return Err(self.missing(format!("runtime api {api}_{method}")));
+        }
+        encode_runtime_api_inputs(api, method, arguments, &*self.metadata, self.metadata.types())
+            .map_err(|error| Error::encode(format!("arguments of {api}_{method}"), error))
+    }
+
+    /// What a runtime API answered.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::Decode`], also when bytes are left over.
+    pub fn api_answer<T: DecodeAsType>(&self, api: &str, method: &str, bytes: &[u8]) -> Result<T, Error> {
+        if !self.has_api(api, method) {
+            return Err(self.missing(format!("runtime api {api}_{method}")));
+        }
+        let cursor = &mut &bytes[..];
+        let what = || format!("answer of {api}_{method}");
+        let visitor = T::into_visitor();
+        let value = decode_runtime_api_response(api, method, cursor, &*self.metadata, self.metadata.types(), visitor)
+            .map_err(|error| Error::decode(what(), error))?;
+        if !cursor.is_empty() {
+            return Err(Error::decode(what(), format!("{} bytes are left over", cursor.len())));
+        }
+        Ok(value)
+    }
+
+    pub(crate) fn missing(&self, what: String) -> Error {
+        Error::Missing { spec_version: self.spec_version, what }
+    }
+
+    /// Under which number a mechanism of a subnet is stored.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] when there can be no such subnet or mechanism.
+    pub fn mechanism_index(netuid: domain::types::NetUid, mechanism: u8) -> Result<u16, Error> {
+        if netuid.0 >= MECHANISM_STRIDE {
+            return Err(Error::encode("netuid", format!("{netuid} is not below {MECHANISM_STRIDE}")));
+        }
+        if mechanism >= MAXIMUM_MECHANISMS {
+            return Err(Error::encode("mechanism", format!("{mechanism} is not below {MAXIMUM_MECHANISMS}")));
+        }
+        Ok(u16::from(mechanism) * MECHANISM_STRIDE + netuid.0)
+    }
+
+    /// Which subnet and mechanism an index stands for.
+    pub(crate) fn subnet_of_index(index: u16) -> (domain::types::NetUid, u8) {
+        // The quotient is at most 65535 / 4096 = 15.
+        (domain::types::NetUid(index % MECHANISM_STRIDE), (index / MECHANISM_STRIDE) as u8)
+    }
+}
