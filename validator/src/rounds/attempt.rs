@@ -216,7 +216,8 @@ impl Attempt<'_> {
             };
             let request = wire::issued_request(mechanism, &self.facts.challenge, self.shared.origin(), at, &event);
             // Another rule set may have come into force since the challenge was accepted.
-            let wire::IssuedRequest { body, hash, .. } = request.map_err(|error| RoundFailure::Evidence(format!("no request: {error}")))?;
+            let wire::IssuedRequest { body, hash, .. } =
+                request.map_err(|error| RoundFailure::Evidence(format!("no request: {error}")))?;
             event.request_hash = hash;
             event.receipt = HexBytes(self.shared.config.hotkey.sign(&wire::request_message(&hash.0)));
             events.push(event);

@@ -22,7 +22,7 @@ pub trait LabelSource: Send + Sync {
 }
 
 /// Rounds looked at in one go.
-const LABELS_AT_ONCE: usize = 256;
+pub const LABELS_AT_ONCE: usize = 256;
 
 /// A round whose label is asked for.
 struct Known {
@@ -33,10 +33,15 @@ struct Known {
 /// Reveals labels as they become known, until the validator stops. A label that is refused is said once; its round goes on
 /// waiting for another.
 pub async fn reveal(handle: Handle, source: impl LabelSource, pause: Duration) {
+    reveal_in_turn(handle, source, pause, LABELS_AT_ONCE).await;
+}
+
+/// As [`reveal`], with so many rounds looked at in one go.
+pub async fn reveal_in_turn(handle: Handle, source: impl LabelSource, pause: Duration, at_once: usize) {
     let mut desk = Revealing { source, known: BTreeMap::new(), refused: BTreeMap::new() };
     let mut turns = Turns::default();
     while !handle.is_stopping() {
-        let waiting = turns.next(LABELS_AT_ONCE, |after, limit| handle.waiting_after(after, limit));
+        let waiting = turns.next(at_once, |after, limit| handle.waiting_after(after, limit));
         desk.known.retain(|evaluated, _| waiting.iter().any(|round| round.evaluated == *evaluated));
         desk.refused.retain(|round, _| handle.waits_for_label(round));
         for round in waiting {

@@ -19,7 +19,7 @@ use domain::ruleset::{RuleSet, RuleSetError};
 use domain::types::Micros;
 use tokio::task::JoinHandle;
 
-pub use labels::{LabelSource, reveal};
+pub use labels::{LABELS_AT_ONCE, LabelSource, reveal, reveal_in_turn};
 pub use served::ConversationServer;
 
 use crate::Error;

@@ -1,13 +1,15 @@
 //! Labels: what the mechanism cannot use is refused before anything is recorded, and what stands in the log is not tried for ever.
 
+use async_trait::async_trait;
 use domain::events::{Challenge, Event, LabelRevealed};
 use domain::mechanism;
 use domain::round;
-use domain::types::Position;
+use domain::types::{Micros, Position};
 use ledger::{Cause, Expected, NewEvent, Unit};
 use validator::Error;
 use validator::service::{ChallengeState, Handle};
 use validator::sources::conversion::{Conversations, label};
+use validator::sources::{LabelSource, reveal_in_turn};
 
 use crate::peer::Behaviour;
 use crate::world::{World, close_epoch, ended, positions, until};
@@ -39,8 +41,8 @@ async fn waiting(handle: &Handle, number: u64) -> String {
 
 /// The rule's label of a task.
 fn truth(number: u64) -> (String, String) {
-    let at = domain::types::Micros(0);
-    label(&task(number), at, domain::types::Micros(u64::MAX)).unwrap()
+    let at = Micros(0);
+    label(&task(number), at, Micros(u64::MAX)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,5 +114,44 @@ async fn a_bad_label_that_is_recorded_holds_nothing_up() {
     }
     let log = world.log().await;
     assert!(!log.iter().any(|(_, event)| matches!(event, Event::RoundEvaluated(e) if e.label.is_some())));
+    world.assert_sound().await;
+}
+
+/// Knows the label of every task but some.
+struct KnowsAllBut(Vec<String>);
+
+#[async_trait]
+impl LabelSource for KnowsAllBut {
+    async fn label(&self, challenge: &Challenge, evaluated: Micros, _: Micros) -> Option<(String, String)> {
+        if self.0.contains(&challenge.id) { None } else { label(challenge, evaluated, Micros(u64::MAX)) }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_that_wait_in_vain_keep_no_other_from_its_label() {
+    const ROUNDS: u64 = 7;
+    let world = world().await;
+    let running = world.start(world.config()).await;
+    for number in 0..ROUNDS {
+        waiting(&running.handle, number).await;
+    }
+    // Two in one look: those that come first fill the first two looks for ever.
+    let mut waiting: Vec<String> = running.handle.waiting_for_labels(99).into_iter().map(|one| one.round).collect();
+    assert_eq!(waiting.len() as u64, ROUNDS);
+    let in_vain: Vec<String> = waiting.drain(..4).collect();
+    let unknown = (0..ROUNDS).map(|number| task(number).id).filter(|id| in_vain.contains(&round::stream_id(id, 1)));
+    let source = KnowsAllBut(unknown.collect());
+    assert_eq!(source.0.len(), 4);
+    let pause = std::time::Duration::from_millis(20);
+    let revealing = tokio::spawn(reveal_in_turn(running.handle.clone(), source, pause, 2));
+    until("the others have their labels", || async {
+        running.handle.waiting_for_labels(99).iter().all(|one| in_vain.contains(&one.round))
+    })
+    .await;
+    assert_eq!(running.handle.waiting_for_labels(99).len(), 4);
+    close_epoch(&running.handle, 0).await;
+    running.stop().await;
+    revealing.await.unwrap();
+    assert_eq!(positions(&world.log().await, "LabelRevealed").len(), 3);
     world.assert_sound().await;
 }

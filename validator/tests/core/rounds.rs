@@ -102,7 +102,8 @@ async fn check_log(world: &World, accepted: Position) {
         let event = stored.fact().unwrap().unwrap();
         match &event {
             Event::ChallengeIssued(issued) => {
-                let request = wire::issued_request(mechanism.as_ref(), &acceptance.challenge, &origin, selected, issued);
+                let request =
+                    wire::issued_request(mechanism.as_ref(), &acceptance.challenge, &origin, selected, issued);
                 let hash = request.unwrap().hash;
                 assert_eq!(hash, issued.request_hash);
                 let message = wire::request_message(&hash.0);

@@ -5,17 +5,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chain::Chain;
+use chain::development::RootCall;
 use domain::events::{Event, MinersSelected, ZeroReason};
 use domain::mechanism::{self, JudgementRequest, Mechanism, NO_VERDICT, OFFLINE};
 use domain::twitter::verdicts::{QUERY_ANALYSIS, RLHF};
-use domain::types::{Hotkey, Position};
+use domain::types::{Hotkey, Position, Rao};
 use futures::TryStreamExt;
 use validator::ValidatorConfig;
 use validator::judge::{Judge, Offline, Verdict};
 use validator::service::{ChallengeState, MinerOutcome};
 
 use crate::peer::Behaviour;
-use crate::world::{World, close_epoch, ended, positions, search, until};
+use crate::world::{NETUID, PATIENCE, World, close_epoch, ended, positions, search, until};
 
 const PROMPT: &str = "What do people say about the tide and the moon?";
 const ANSWERS: [&str; 2] = [
@@ -83,6 +85,50 @@ async fn without_miners_a_round_does_not_fill_the_log_with_sweeps() {
     running.stop().await;
     world.assert_sound().await;
     assert!(positions(&world.log().await, "AvailabilitySwept").len() <= 3);
+}
+
+/// Sets a peer's stake and waits until it has a permit, or none any more.
+async fn stake(world: &World, tao: u64, permit: bool) {
+    let hotkey = world.peers[0].key.hotkey();
+    let call = RootCall::SetStake { netuid: NETUID, hotkey, stake: Rao(tao * 1_000_000_000) };
+    world.chain.execute_root(call, &world.root, PATIENCE).await.unwrap();
+    until("the permit follows", || async {
+        let head = world.chain.head().await.unwrap().number;
+        let metagraph = world.chain.metagraph(NETUID, head).await.unwrap();
+        metagraph.neuron_of(&hotkey).unwrap().validator_permit == permit
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_permit_holder_that_is_up_leads_to_no_sweep_until_it_is_a_miner() {
+    let mut world = World::new(vec![Behaviour::Says(ANSWERS[0])]).await;
+    world.rule_set = mechanism::shipped_by_name("twitter/assay-1").unwrap();
+    stake(&world, 5000, true).await;
+    let config = ValidatorConfig {
+        sweep_interval: Duration::from_secs(3600),
+        candidates_poll: Duration::from_millis(50),
+        candidates_wait: PATIENCE,
+        ..world.config()
+    };
+    let running = world.start(config).await;
+    running.handle.accept(search("patient", PROMPT)).await.unwrap();
+    let sweeps = || async { positions(&world.log().await, "AvailabilitySwept").len() };
+    until("the round has its sweep", || async { sweeps().await == 2 }).await;
+    // Twenty looks: the only one who is up may not be drawn, so asking again finds nobody.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(sweeps().await, 2);
+    stake(&world, 0, false).await;
+    assert_eq!(ended(&running.handle, "patient").await.state, ChallengeState::Evaluated);
+    close_epoch(&running.handle, 0).await;
+    running.stop().await;
+    world.assert_sound().await;
+    let log = world.log().await;
+    let swept = positions(&log, "AvailabilitySwept");
+    assert_eq!(swept.len(), 3, "and once more when it could be");
+    let draws = draws(&log);
+    assert_eq!((draws.len(), draws[0].1.sweep), (1, Position(swept[2])));
+    assert_eq!(draws[0].1.drawn[0].hotkey, world.peers[0].key.hotkey());
 }
 
 /// Fails at the analysis, and at the first miner's answer.
