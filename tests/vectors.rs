@@ -22,12 +22,16 @@ mod payout;
 mod quality;
 #[path = "vectors/table.rs"]
 mod table;
+#[path = "vectors/timelock.rs"]
+mod timelock;
 #[path = "vectors/twitter.rs"]
 mod twitter;
 #[path = "vectors/weights.rs"]
 mod weights;
 #[path = "vectors/wire.rs"]
 mod wire;
+#[path = "vectors/yuma.rs"]
+mod yuma_epochs;
 
 use std::path::{Path, PathBuf};
 
@@ -50,6 +54,12 @@ const SUBNETS: [(&str, Check, &[table::Row]); 5] = [
     ("", check, table::LOOSH),
 ];
 
+/// How a file that has a form of its own is run.
+type Form = fn(&Json, &mut Tally);
+
+/// Such files, by the beginning of their names.
+const FORMS: [(&str, Form); 3] = [("timelock", run_timelock), ("weights", run_weights), ("yuma", run_yuma)];
+
 /// What became of the vectors of a file.
 #[derive(Default)]
 struct Tally {
@@ -61,6 +71,15 @@ struct Tally {
 impl Tally {
     fn fail(&mut self, name: &str, why: impl std::fmt::Display) {
         self.failures.push(format!("{name}: {why}"));
+    }
+
+    /// Counts what is expected and what was computed.
+    fn judge(&mut self, name: &str, pair: Found<(Json, Json)>) {
+        match pair.map(|(expected, actual)| compare(&expected, &actual, TOLERANCE)) {
+            Ok(differences) if differences.is_empty() => self.equal += 1,
+            Ok(differences) => self.fail(name, differences.join("; ")),
+            Err(error) => self.fail(name, error),
+        }
     }
 }
 
@@ -98,6 +117,10 @@ fn parse(bytes: &[u8]) -> Found<Json> {
 
 fn run_file(file: &str, json: &Json) -> Tally {
     let mut tally = Tally::default();
+    if let Some((_, run)) = FORMS.iter().find(|(start, _)| file.starts_with(start)) {
+        run(json, &mut tally);
+        return tally;
+    }
     let elsewhere = ELSEWHERE.iter().find(|known| known.file == file);
     match (json.get("vectors").map(Json::list), elsewhere) {
         // Named vectors that carry their function.
@@ -112,12 +135,7 @@ fn run_file(file: &str, json: &Json) -> Tally {
                 run_elsewhere(vector, known, &mut tally);
             }
         }
-        (None, Some(known)) => {
-            if file == "weights" {
-                run_weights(json, &mut tally);
-            }
-            run_sections(json, known, &mut tally);
-        }
+        (None, Some(known)) => run_sections(json, known, &mut tally),
         _ => tally.fail(file, "neither a list of vectors nor a file in the table"),
     }
     tally
@@ -200,17 +218,55 @@ fn run_sections(json: &Json, known: &Elsewhere, tally: &mut Tally) {
     }
 }
 
-/// The sections of the SDK's weight processing that are ours.
+/// A case's name, or its place.
+fn label(case: &Json, section: &str, at: usize) -> String {
+    let name = case.get("name").and_then(|name| name.text().ok());
+    name.map_or_else(|| format!("{section}[{at}]"), |name| format!("{section}/{name}"))
+}
+
+/// The SDK's weight processing: sections of cases.
 fn run_weights(json: &Json, tally: &mut Tally) {
-    for (section, adapter) in weights::SECTIONS {
-        for (at, case) in json.get(section).and_then(|cases| cases.list().ok()).unwrap_or_default().iter().enumerate() {
-            let label = case.get("name").and_then(|name| name.text().ok());
-            let name = label.map_or_else(|| format!("{section}[{at}]"), |label| format!("{section}/{label}"));
-            match adapter(case).map(|(expected, actual)| compare(&expected, &actual, TOLERANCE)) {
-                Ok(differences) if differences.is_empty() => tally.equal += 1,
-                Ok(differences) => tally.fail(&name, differences.join("; ")),
-                Err(error) => tally.fail(&name, error),
-            }
+    const ABOUT: [&str; 3] = ["sdk", "numpy", "note"];
+    let fields = json.fields().unwrap_or_default();
+    for (section, cases) in fields.iter().filter(|(key, _)| !ABOUT.contains(&key.as_str())) {
+        let Some((_, adapter)) = weights::SECTIONS.iter().find(|(known, _)| known == section) else {
+            tally.fail("weights", format!("section {section:?} is not in the table"));
+            continue;
+        };
+        match cases.list() {
+            Ok(cases) => cases.iter().enumerate().for_each(|(at, case)| {
+                tally.judge(&label(case, section, at), adapter(case));
+            }),
+            Err(error) => tally.fail(section, error),
+        }
+    }
+}
+
+/// Epochs: one list of cases.
+fn run_yuma(json: &Json, tally: &mut Tally) {
+    let fields = json.fields().unwrap_or_default();
+    if let Some((key, _)) = fields.iter().find(|(key, _)| !["about", "note", "cases"].contains(&key.as_str())) {
+        tally.fail("yuma", format!("section {key:?} is not in the table"));
+    }
+    match json.at("cases").and_then(Json::list) {
+        Ok(cases) => cases.iter().enumerate().for_each(|(at, case)| {
+            tally.judge(&label(case, "yuma", at), yuma_epochs::check(case));
+        }),
+        Err(error) => tally.fail("yuma", error),
+    }
+}
+
+/// Timelock commits: one case, or a list of them.
+fn run_timelock(json: &Json, tally: &mut Tally) {
+    let cases = json.get("cases").unwrap_or(json);
+    let cases = cases.list().unwrap_or(std::slice::from_ref(cases));
+    for (at, case) in cases.iter().enumerate() {
+        match timelock::ciphertexts(case) {
+            Ok(names) if names.is_empty() => tally.fail(&label(case, "timelock", at), "it has no ciphertext"),
+            Ok(names) => names.iter().for_each(|name| {
+                tally.judge(&format!("{} {name}", label(case, "timelock", at)), timelock::check(case, name));
+            }),
+            Err(error) => tally.fail(&label(case, "timelock", at), error),
         }
     }
 }

@@ -253,20 +253,7 @@ pub const ELSEWHERE: &[Elsewhere] = &[
         ],
         about: &["_about", "sdk", "note", "keys"],
     },
-    Elsewhere {
-        file: "weights",
-        reason: "commitments and splits of weights are not built yet",
-        known: &["weight_commit_hash_v2", "mechanism_split_u16"],
-        about: &["sdk", "numpy", "process_then_emit", "emit_only", "normalize_max_weight"],
-    },
-    Elsewhere { file: "yuma", reason: "Yuma consensus is not built yet", known: &["cases"], about: &["about"] },
     Elsewhere { file: "extrinsic", reason: "extrinsics are not built yet", known: &["extrinsic"], about: &[] },
-    Elsewhere {
-        file: "timelock",
-        reason: "timelock encryption is not built yet",
-        known: &["ciphertext_by_rust_timelock_0_0_1", "ciphertext_by_python_bittensor_drand_2_0_0"],
-        about: &["note", "round", "signature_g1", "public_key_g2", "payload_scale", "payload"],
-    },
     Elsewhere {
         file: "fiber_epistula",
         reason: "the fiber and epistula dialects are not built yet",

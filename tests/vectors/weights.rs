@@ -7,8 +7,13 @@ use super::json::{Found, Json, floats, naturals, object, offer, texts};
 /// The section of the file, its cases' key for what is expected, and the adapter.
 pub type Section = (&'static str, fn(&Json) -> Found<(Json, Json)>);
 
-pub const SECTIONS: &[Section] =
-    &[("process_then_emit", process_then_emit), ("emit_only", emit_only), ("normalize_max_weight", normalise)];
+pub const SECTIONS: &[Section] = &[
+    ("process_then_emit", process_then_emit),
+    ("emit_only", emit_only),
+    ("normalize_max_weight", normalise),
+    ("weight_commit_hash_v2", commit_hash),
+    ("mechanism_split_u16", mechanism_split),
+];
 
 fn integers(json: &Json) -> Found<Vec<i64>> {
     json.map(|item| match item {
@@ -84,4 +89,33 @@ fn normalise(case: &Json) -> Found<(Json, Json)> {
     let expected = object(vec![("y", case.at("y")?.clone()), ("dtype", case.at("dtype")?.clone())]);
     let actual = object(vec![("y", floats(&doubles(&found))), ("dtype", Json::Text("float32".to_owned()))]);
     Ok((expected, actual))
+}
+
+fn shorts(json: &Json) -> Found<Vec<u16>> {
+    json.map(|item| u16::try_from(item.natural()?).map_err(|error| error.to_string()))
+}
+
+fn commit_hash(case: &Json) -> Found<(Json, Json)> {
+    const READ: [&str; 9] = ["name", "ss58", "netuid", "mecid", "uids", "values", "version_key", "salt", "hash"];
+    if let Some((key, _)) = case.fields()?.iter().find(|(key, _)| !READ.contains(&key.as_str())) {
+        return Err(format!("nothing reads the input {key}"));
+    }
+    let account = domain::ss58::decode(case.at("ss58")?.text()?).map_err(|error| error.to_string())?;
+    let netuid = u16::try_from(case.at("netuid")?.natural()?).map_err(|error| error.to_string())?;
+    let mechanism = case.get("mecid").map_or(Ok(0), Json::natural)?;
+    let mechanism = u8::try_from(mechanism).map_err(|error| error.to_string())?;
+    let hash = commit_reveal::weights_hash(
+        &account,
+        yuma::mechanisms::storage_index(netuid, mechanism),
+        &shorts(case.at("uids")?)?,
+        &shorts(case.at("values")?)?,
+        &shorts(case.at("salt")?)?,
+        case.at("version_key")?.natural()?,
+    );
+    Ok((case.at("hash")?.clone(), Json::Text(format!("0x{}", hex::encode(hash)))))
+}
+
+fn mechanism_split(case: &Json) -> Found<(Json, Json)> {
+    let found = yuma::mechanisms::split(&case.at("in")?.numbers()?).map_err(|error| error.to_string())?;
+    Ok((case.at("out")?.clone(), naturals(found)))
 }
