@@ -3,7 +3,7 @@
 use crate::types::{Block, BlockNumber, Digest, Hotkey, Micros, Position, Uid};
 use serde::{Deserialize, Serialize};
 
-use super::round::{Statistic, ZeroReason};
+use super::scores::{Statistic, ZeroReason};
 
 /// An epoch began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

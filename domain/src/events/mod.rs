@@ -8,12 +8,14 @@ mod epoch;
 mod evidence;
 mod operator;
 mod round;
+mod scores;
 
 pub use chain::*;
 pub use epoch::*;
 pub use evidence::*;
 pub use operator::*;
 pub use round::*;
+pub use scores::*;
 
 use crate::codec::{self, CodecError};
 use crate::types::Block;

@@ -12,6 +12,7 @@ mod leaderboard;
 mod live;
 mod miners;
 mod narrative;
+mod narrative_words;
 mod reasons;
 mod rounds;
 mod scores;

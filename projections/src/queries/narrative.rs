@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::explain_reason;
+use super::narrative_words::{abandoned, joined, list, mean_of_pairs, pairs, plain, stage_name};
 use super::rounds::{self, Response, Round, RoundKey, Similarity};
 use super::scores::{self, Score};
 use crate::error::{Error, Result};
@@ -15,8 +16,6 @@ use crate::view::{Frame, Meta, View};
 
 /// Letters of a prompt that are quoted.
 const QUOTED: usize = 300;
-/// Miners or figures that one sentence names.
-const NAMED: usize = 16;
 
 /// What a paragraph is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -363,60 +362,6 @@ impl Facts<'_> {
 
 fn component(score: &Score, name: &str) -> Option<f64> {
     score.components.iter().find(|part| part.name == name).map(|part| part.value)
-}
-
-/// Two different places, each pair once.
-fn pairs(size: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..size).flat_map(move |row| (row + 1..size).map(move |column| (row, column)))
-}
-
-/// Mean similarity of the pairs that are wanted, summed in recorded order; none of no pair.
-fn mean_of_pairs(similarity: &Similarity, wanted: &dyn Fn(usize, usize) -> bool) -> Option<f64> {
-    let (mut sum, mut count) = (0.0, 0_u32);
-    for (row, column) in pairs(similarity.labels.len()).filter(|(row, column)| wanted(*row, *column)) {
-        sum += similarity.rows[row][column];
-        count += 1;
-    }
-    (count > 0).then(|| sum / f64::from(count))
-}
-
-/// The first few, and how many more there are.
-fn list(items: &[String]) -> String {
-    joined(items, ", ")
-}
-
-fn joined(items: &[String], between: &str) -> String {
-    let mut text = items.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(between);
-    if items.len() > NAMED {
-        text.push_str(&format!(" and {} more", items.len() - NAMED));
-    }
-    text
-}
-
-fn stage_name(word: &str) -> String {
-    match word {
-        "test_mode" => "the look for canned answers".to_owned(),
-        "quality" => "the quality filter".to_owned(),
-        "outlier" => "the outlier filter".to_owned(),
-        "cluster" => "the cluster filter".to_owned(),
-        "length" => "the length filter".to_owned(),
-        other => plain(other),
-    }
-}
-
-fn abandoned(word: &str) -> &str {
-    match word {
-        "restart" => "because the validator ended in its middle",
-        "no_miners" => "because nobody could be drawn in time",
-        "no_responses" => "because nobody answered",
-        "evidence_failed" => "because evidence could not be produced",
-        _ => "for a reason that this program does not know",
-    }
-}
-
-/// A text of others without control characters: it is printed on terminals.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 #[cfg(test)]
