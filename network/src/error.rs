@@ -49,6 +49,41 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A key file is encrypted and no password was given.
+    #[error("key file {} is encrypted ({form}): give its password, or set {variable}", path.display())]
+    KeyFileSealed {
+        /// The file.
+        path: PathBuf,
+        /// Name of the envelope.
+        form: &'static str,
+        /// The variable of the environment that is looked at.
+        variable: String,
+    },
+    /// The text of a key file is no key. Never says more of it.
+    #[error("{0}")]
+    KeyText(String),
+    /// An encrypted key cannot be opened or made.
+    #[error("it is encrypted ({form}): {reason}")]
+    Sealing {
+        /// Name of the envelope.
+        form: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A phrase is none; never shows a word of it.
+    #[error("the phrase cannot be used: {0}")]
+    InvalidPhrase(&'static str),
+    /// A password cannot be used; never shows it.
+    #[error("password: {0}")]
+    Password(String),
+    /// The name of a wallet or hotkey would lead out of its folder.
+    #[error(
+        "wallet or hotkey name {0:?} cannot be used: give a name without separators, dots in front, or pub.txt at its end"
+    )]
+    WalletName(String),
+    /// An RSA key cannot be used.
+    #[error("rsa: {0}")]
+    Rsa(&'static str),
     /// A Fernet key or token cannot be used; never says more of either.
     #[error("fernet: {0}")]
     Fernet(&'static str),

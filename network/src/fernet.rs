@@ -51,6 +51,18 @@ impl FernetKey {
         Ok(Self(Zeroizing::new(key)))
     }
 
+    /// The key of 32 bytes: the first half signs, the second encrypts.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The 32 bytes, to be sent under the other end's public key only.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The text form, to be sent under the other end's public key only.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {

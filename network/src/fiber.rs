@@ -1,54 +1,31 @@
-//! Texts that are signed in Loosh's dialect of fiber, and the headers of its challenge service.
+//! fiber: how many subnets' validators ask miners, in plain and in encrypted mode, and the two dialects of it that Loosh
+//! uses ([`loosh`]). Formats and rules only: bytes in, bytes out; time is an argument.
 //!
-//! Both ends must write the same bytes, so the forms here are upstream's to the last digit: a time is the text that Python
-//! makes of a float.
+//! A request names validator and miner and carries a nonce and a signature. In plain mode the signature covers the body's
+//! hash. In encrypted mode the validator first brings the miner a symmetric key under the miner's RSA key; from then on the
+//! body is a Fernet token and the signature covers the key's name, not the body.
+//! Reference: fiber 2.1.0, `fiber/encrypted` (<https://github.com/rayonlabs/fiber>).
+//!
+//! | part | module |
+//! |---|---|
+//! | nonces and header fields | [`headers`] |
+//! | a miner's RSA key | [`rsa_key`] |
+//! | symmetric keys that validators brought | [`key_store`] |
+//! | what a validator sends | [`client`] |
+//! | what a miner accepts | [`server`] |
+//!
+//! **Where this side is stricter than fiber**, which stays compatible: the miner's name must be the miner's own; a nonce is
+//! remembered per validator and only after its signature verified; a request may be at most [`headers::WINDOW_SECONDS`]
+//! old or ahead; a token passes once, so that a captured one cannot be sent again under a new signature; every store is
+//! bounded and refuses instead of forgetting.
 
-use domain::text::numbers::float_repr;
-use domain::types::sha256;
+pub mod client;
+pub mod headers;
+pub mod key_store;
+pub mod loosh;
+pub mod refusal;
+pub mod rsa_key;
+pub mod server;
 
-use crate::keys::Keypair;
-
-/// What a validator signs when it brings a miner a new key: `{timestamp}.{nonce}.{hotkey}`. The miner cannot tell from the
-/// signature which key was brought.
-#[must_use]
-pub fn handshake_message(timestamp: f64, nonce: &str, hotkey: &str) -> String {
-    format!("{}.{nonce}.{hotkey}", float_repr(timestamp))
-}
-
-/// What is signed towards the challenge service: `{nonce}:{hotkey}:{SHA-256 of the body}`; an empty body is none.
-#[must_use]
-pub fn service_message(nonce: &str, hotkey: &str, body: &[u8]) -> String {
-    if body.is_empty() {
-        return format!("{nonce}:{hotkey}");
-    }
-    format!("{nonce}:{hotkey}:{}", sha256(body))
-}
-
-/// The headers of a request to the challenge service: who, when (the nonce is the time), and the signature.
-#[must_use]
-pub fn service_headers(keypair: &Keypair, timestamp: f64, body: &[u8]) -> [(&'static str, String); 3] {
-    let (hotkey, nonce) = (keypair.ss58(), float_repr(timestamp));
-    let signature = keypair.sign(service_message(&nonce, &hotkey, body).as_bytes());
-    [("X-Hotkey", hotkey), ("X-Nonce", nonce), ("X-Signature", format!("0x{}", hex::encode(signature)))]
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::keys::verify;
-
-    #[test]
-    fn headers_verify_against_the_message() {
-        let pair = Keypair::from_seed(&[7; 32]).unwrap();
-        for (body, rest) in [(&b""[..], String::new()), (b"{}", format!(":{}", sha256(b"{}")))] {
-            let [(_, hotkey), (_, nonce), (_, signature)] = service_headers(&pair, 1_700_000_000.25, body);
-            assert_eq!((hotkey, nonce.as_str()), (pair.ss58(), "1700000000.25"));
-            let signature: [u8; 64] = hex::decode(signature.strip_prefix("0x").unwrap()).unwrap().try_into().unwrap();
-            let message = format!("1700000000.25:{}{rest}", pair.ss58());
-            assert!(verify(&pair.public(), message.as_bytes(), &signature));
-            assert!(!verify(&pair.public(), b"other", &signature));
-        }
-        assert_eq!(handshake_message(1_700_000_000.0, "n", "5F"), "1700000000.0.n.5F");
-    }
-}
+pub use loosh::{handshake_message, service_headers, service_message};
+pub use refusal::Refusal;
