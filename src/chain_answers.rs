@@ -1,15 +1,15 @@
 //! Asks a chain what an audit would like to know. A question that the chain cannot answer stays open; the audit counts it.
 
-use anyhow::{Context, Result};
+use crate::chain_connection;
+use anyhow::Result;
 use audit::{ChainView, Wanted};
-use chain::development::Client;
 use chain::{Chain, Era, Error, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus};
 use domain::events::ChainOutcome;
 use domain::types::{BlockNumber, Hotkey, NetUid};
 
 /// The answers to the questions about one subnet and one validator.
 pub async fn ask(url: &str, netuid: NetUid, hotkey: &Hotkey, wanted: &Wanted) -> Result<ChainView> {
-    let chain = Client::connect(url).await.with_context(|| format!("the chain at {url} does not answer"))?;
+    let chain = chain_connection::open(url).await?;
     let mut view = ChainView { genesis_hash: Some(chain.genesis_hash().await?), ..ChainView::default() };
     let head = chain.head().await?;
     view.tempo = answered(chain.hyperparameters(netuid, head.number).await)?.map(|parameters| parameters.tempo);
@@ -31,7 +31,7 @@ pub async fn ask(url: &str, netuid: NetUid, hotkey: &Hotkey, wanted: &Wanted) ->
         }
     }
     for block in &wanted.weights {
-        if let Some(weights) = weights(&chain, netuid, hotkey, *block).await? {
+        if let Some(weights) = weights(chain.as_ref(), netuid, hotkey, *block).await? {
             view.weights.insert(*block, weights);
         }
     }
@@ -47,7 +47,7 @@ pub async fn ask(url: &str, netuid: NetUid, hotkey: &Hotkey, wanted: &Wanted) ->
 }
 
 async fn weights(
-    chain: &Client,
+    chain: &dyn Chain,
     netuid: NetUid,
     hotkey: &Hotkey,
     block: BlockNumber,

@@ -3,18 +3,22 @@
 #![allow(unreachable_pub, reason = "nothing of a binary is reachable from outside; pub marks what a module offers")]
 
 mod chain_answers;
+mod chain_connection;
 mod cli;
 mod commands;
 mod configuration;
 mod database;
 mod demo;
 mod home;
+mod joining;
 mod judges;
 mod ledgers;
 mod models;
+mod operator;
 mod output;
 mod process;
 mod shutdown;
+mod subnets;
 
 use clap::Parser;
 use cli::{Cli, Command, LogFormat};
@@ -33,6 +37,11 @@ fn main() -> ExitCode {
                 | Command::Api(_)
                 | Command::ConversationServer(_)
         ),
+        match &cli.command {
+            Command::Validator(args) => args.logging_debug,
+            Command::Miner(args) => args.logging_debug,
+            _ => false,
+        },
     );
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -48,8 +57,13 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn start_log(format: LogFormat, long_running: bool) {
-    let default = if long_running { "info,ort=warn" } else { "warn,sqlx=error" };
+fn start_log(format: LogFormat, long_running: bool, debug: bool) {
+    let default = match (debug, long_running) {
+        // Those of the libraries would bury our own.
+        (true, _) => "debug,hyper=info,h2=info,hyper_util=info,reqwest=info,sqlx=info,rustls=info,ort=warn",
+        (false, true) => "info,ort=warn",
+        (false, false) => "warn,sqlx=error",
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
@@ -81,6 +95,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Conversations(args) => commands::conversations::run(args).await,
         Command::ConversationServer(args) => commands::conversations::serve(args, stop).await,
         Command::Rules(args) => commands::rules::run(&args),
+        Command::Subnets(args) => commands::subnets::run(&args),
+        Command::Compare(args) => commands::compare::run(&args).await,
         Command::Check(args) => commands::check::run(&args).await,
     }
 }

@@ -187,6 +187,7 @@ fn the_demo_does_what_it_says() {
         assert!(last_line(&text).starts_with(expected), "{line}\n{text}");
     }
     readme_query(&home, &demo);
+    compared(&home);
     let bundles = std::fs::read_dir(home.0.path().join("demo-out")).unwrap().count();
     assert!(bundles > 0, "no bundle was written");
 
@@ -290,6 +291,23 @@ fn commands_at_once(home: &Home) -> usize {
     }
     let epochs: serde_json::Value = serde_json::from_str(&answers[2].1).expect(&answers[2].1);
     epochs["epochs"].as_array().unwrap().len()
+}
+
+/// The row of an epoch that was included stands on chain as it was derived, and a chain of one validator agrees with it.
+fn compared(home: &Home) {
+    let line = format!("{PROGRAM} compare --epoch 0");
+    let (code, table) = run(home, &line);
+    assert_eq!(code, Some(0), "{table}");
+    assert!(table.contains("derived and own row: no difference"), "{table}");
+    let (code, text) = run(home, &format!("{line} --json"));
+    assert_eq!(code, Some(0), "{text}");
+    let json = &text[text.find('{').unwrap()..];
+    let found: serde_json::Value = serde_json::from_str(json).unwrap();
+    for row in [&found["own"], &found["consensus"]] {
+        assert_eq!((&row["cosine"], &row["moved"]), (&1.0.into(), &0.0.into()), "{text}");
+    }
+    assert_eq!((&found["consensus"]["rows"], &found["validators"]), (&1.into(), &serde_json::json!([])), "{text}");
+    assert_eq!(found["own"]["slots"], found["slots"], "{text}");
 }
 
 /// The query of the README, as printed there, for a miner of this run: the answer has the README's shape.

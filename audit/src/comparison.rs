@@ -30,7 +30,11 @@ impl Shares {
 
     fn normalised(weights: BTreeMap<Uid, f64>) -> Self {
         let total = weights.values().fold(0.0, |total, weight| total + weight);
-        if total > 0.0 { Self(weights.into_iter().map(|(uid, weight)| (uid, weight / total)).collect()) } else { Self::default() }
+        if total > 0.0 {
+            Self(weights.into_iter().map(|(uid, weight)| (uid, weight / total)).collect())
+        } else {
+            Self::default()
+        }
     }
 
     /// A slot's share, 0 to 1.
@@ -98,7 +102,8 @@ pub fn compare(row: &Shares, other: &Shares, most: usize) -> Comparison {
     let slots: BTreeSet<Uid> = row.0.keys().chain(other.0.keys()).copied().collect();
     let [left, right]: [Vec<f64>; 2] = [row, other].map(|shares| slots.iter().map(|uid| shares.share(*uid)).collect());
     let both = !row.is_empty() && !other.is_empty();
-    let mut largest: Vec<Gap> = slots.iter().map(|uid| Gap { uid: *uid, share: row.share(*uid), other: other.share(*uid) }).collect();
+    let mut largest: Vec<Gap> =
+        slots.iter().map(|uid| Gap { uid: *uid, share: row.share(*uid), other: other.share(*uid) }).collect();
     let apart: Vec<f64> = largest.iter().map(|gap| gap.difference().abs()).collect();
     largest.retain(|gap| gap.difference() != 0.0);
     largest.sort_by(|one, two| two.difference().abs().total_cmp(&one.difference().abs()).then(one.uid.cmp(&two.uid)));
@@ -212,7 +217,7 @@ mod tests {
     fn equal_shares_have_their_mean_rank() {
         assert_eq!(ranks(&[0.1, 0.2, 0.2, 0.5]), [1.0, 2.5, 2.5, 4.0]);
         let found = compare(&row(&[(1, 1), (2, 2), (3, 2), (4, 5)]), &row(&[(1, 1), (2, 2), (3, 3), (4, 4)]), 9);
-        let expected = 4.5 / (4.5f64 * 5.0).sqrt();
+        let expected = 4.5 / math::sqrt(4.5 * 5.0);
         assert!((found.rank_correlation.unwrap_or(0.0) - expected).abs() < 1e-15, "{found:?}");
         // Everybody alike: there is no order to compare.
         assert_eq!(compare(&row(&[(1, 1), (2, 1)]), &row(&[(1, 1), (2, 3)]), 9).rank_correlation, None);

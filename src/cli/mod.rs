@@ -2,11 +2,13 @@
 
 mod checking;
 mod conversations;
+mod operator;
 mod processes;
 mod reading;
 
 pub use checking::*;
 pub use conversations::*;
+pub use operator::*;
 pub use processes::*;
 pub use reading::*;
 
@@ -90,6 +92,10 @@ pub enum Command {
     ConversationServer(ConversationServerArgs),
     /// Print the shipped rule sets and their hashes.
     Rules(RulesArgs),
+    /// Print the subnets that this program has rules for: numbers, upstream, rule sets.
+    Subnets(SubnetsArgs),
+    /// Set an epoch's derived weights beside the rows on chain: this hotkey's, other validators', and their consensus.
+    Compare(CompareArgs),
     /// Look at every piece that a validator needs and report all that is missing or wrong.
     Check(CheckArgs),
 }

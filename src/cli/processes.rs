@@ -1,6 +1,6 @@
 //! Arguments of the commands that run until they are told to end, and of those that prepare them.
 
-use super::DatabaseArgs;
+use super::{DatabaseArgs, NetworkArgs, OperatorArgs, WalletArgs};
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -46,6 +46,8 @@ pub struct DemoArgs {
 /// Arguments of `assay validator`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
+  assay validator --subnet cgp --network finney --wallet.name validator --wallet.hotkey default
+  assay validator --subnet cgp --network finney --shadow …   (beside the validator in force; sends nothing)
   assay validator --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
   ASSAY_API_TOKEN=… assay validator --netuid 78 --listen 0.0.0.0:8000 … (clients elsewhere send the token)
   assay validator --netuid 78 --rules loosh/readme --netuid 33 --rules cgp/readme …   (two subnets; routes on ports 8000
@@ -63,31 +65,16 @@ pub struct ValidatorArgs {
     /// Ask no language or reward model, whatever is configured: mechanisms judge by their own rules.
     #[arg(long)]
     pub offline: bool,
-    /// The subnet; several ones run side by side: --netuid 78 --netuid 79.
-    #[arg(long, required = true, value_name = "N")]
-    pub netuid: Vec<u16>,
-    /// URL of the chain.
-    #[arg(long, env = "ASSAY_CHAIN", default_value = "http://127.0.0.1:9944")]
-    pub chain: String,
-    /// Name of the network; `local` allows private addresses.
-    #[arg(long, default_value = "local")]
-    pub network: String,
-    /// Hotkey file; made when it does not exist.
-    #[arg(long, value_name = "FILE")]
-    pub hotkey: PathBuf,
-    /// File of the Ed25519 key that signs checkpoints; made when it does not exist.
-    #[arg(long, value_name = "FILE")]
-    pub checkpoint_key: PathBuf,
-    /// Folder outside of the database for checkpoints.
-    #[arg(long, value_name = "FOLDER")]
-    pub checkpoints: PathBuf,
-    /// Rule set by name: one for all subnets, or one for each --netuid in order. Default: the rules of Loosh's document on a
-    /// local network, those of its running upstream elsewhere.
+    /// Which subnets, where and with what.
+    #[command(flatten)]
+    pub operator: OperatorArgs,
+    /// Do everything but send: epochs are derived, covered by a checkpoint outside of the database, and skipped. For running
+    /// beside another validator of the same hotkey; `assay compare` sets the rows beside each other.
     #[arg(long)]
-    pub rules: Vec<String>,
-    /// Address of the push routes. The routes of the second subnet listen on the next port, and so on.
-    #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
-    pub listen: SocketAddr,
+    pub shadow: bool,
+    /// More log lines, as the documents spell it; RUST_LOG says it more finely.
+    #[arg(long = "logging.debug")]
+    pub logging_debug: bool,
     /// Token for routes that change something; without one only loopback may use them.
     #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
@@ -137,6 +124,7 @@ pub struct ConversationSourceArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   assay check
+  assay check --subnet cgp --network finney --wallet.name validator --wallet.hotkey default
   assay check --netuid 78 --hotkey keys/hotkey.json --checkpoint-key keys/log.json --checkpoints checkpoints
   assay check --config assay.toml --json
 
@@ -155,24 +143,9 @@ pub struct CheckArgs {
     /// Configuration file. Default: assay.toml in the working directory, if there is one.
     #[arg(long, value_name = "FILE", env = "ASSAY_CONFIG")]
     pub config: Option<PathBuf>,
-    /// The subnet; several ones: --netuid 78 --netuid 79.
-    #[arg(long, value_name = "N")]
-    pub netuid: Vec<u16>,
-    /// URL of the chain.
-    #[arg(long, env = "ASSAY_CHAIN", default_value = "http://127.0.0.1:9944")]
-    pub chain: String,
-    /// Hotkey file.
-    #[arg(long, value_name = "FILE")]
-    pub hotkey: Option<PathBuf>,
-    /// File of the Ed25519 key that signs checkpoints.
-    #[arg(long, value_name = "FILE")]
-    pub checkpoint_key: Option<PathBuf>,
-    /// Folder outside of the database for checkpoints.
-    #[arg(long, value_name = "FOLDER")]
-    pub checkpoints: Option<PathBuf>,
-    /// Address of the push routes.
-    #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", default_value = "127.0.0.1:8000")]
-    pub listen: SocketAddr,
+    /// Which subnets, where and with what.
+    #[command(flatten)]
+    pub operator: Box<OperatorArgs>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
@@ -182,6 +155,8 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   assay miner --hotkey keys/miner.json --listen 127.0.0.1:8091
+  assay miner --subnet loosh --network local --hotkey keys/miner.json          joins a running demo
+  assay miner --subnet cgp --network finney --wallet.name miner --wallet.hotkey default --axon.port 8091 --announce 203.0.113.7:8091
   assay miner --hotkey keys/miner.json --subnet cgp --require-signed
   assay miner --hotkey keys/miner.json --subnet twitter --tweets tweets.jsonl --config assay.toml
   assay miner --hotkey keys/miner.json --subnet conversion --model model.onnx
@@ -191,12 +166,28 @@ pub struct CheckArgs {
 Profiles: honest, copycat, spammer, slow, dead, malformed. Where assay.toml or OPENAI_API_KEY names a language model, it writes the
 answers of an honest miner; what it cannot answer in time is answered without it. See docs/miners.md.")]
 pub struct MinerArgs {
-    /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1:8091")]
-    pub listen: SocketAddr,
-    /// Hotkey file; made when it does not exist.
-    #[arg(long, value_name = "FILE")]
-    pub hotkey: PathBuf,
+    /// Address to listen on. Default: 127.0.0.1:8091, and with --network test or finney port 8091 of every address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// Only the port of that address, as the documents spell it.
+    #[arg(long = "axon.port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub axon_port: Option<u16>,
+    /// Address at which others reach this miner, when it is not the one that it listens on.
+    #[arg(long, value_name = "ADDRESS")]
+    pub announce: Option<SocketAddr>,
+    /// Whose key.
+    #[command(flatten)]
+    pub wallet: WalletArgs,
+    /// Which chain. With a network, --netuid or --announce the miner joins its subnet.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Number of the subnet, when it is another than `assay subnets` says. A miner that is told a network, a number or an
+    /// address to announce joins the subnet: it announces its axon, and on a local network takes a slot first when it has none.
+    #[arg(long, value_name = "N")]
+    pub netuid: Option<u16>,
+    /// More log lines, as the documents spell it; RUST_LOG says it more finely.
+    #[arg(long = "logging.debug")]
+    pub logging_debug: bool,
     /// Which subnet's requests it answers: loosh, cgp, twitter, conversion or bettertherapy.
     #[arg(long, default_value = "loosh", value_name = "NAME")]
     pub subnet: String,

@@ -4,7 +4,7 @@ use crate::cli::AuditArgs;
 use crate::demo::state::DemoState;
 use crate::home::Home;
 use crate::ledgers::{self, OpenLedger};
-use crate::{chain_answers, output};
+use crate::{chain_answers, chain_connection, output};
 use anyhow::{Context, Result, bail};
 use audit::{ChainView, Replay, Report, Settings, Wanted};
 use domain::events::Event;
@@ -61,7 +61,7 @@ async fn chain(args: &AuditArgs, open: &OpenLedger) -> Result<Option<String>> {
         return Ok(args.chain.clone());
     }
     let Some(state) = DemoState::load(&Home::find()?.demo())? else { return Ok(None) };
-    let answers = open.database.is_of(&state) && chain::development::Client::connect(&state.chain).await.is_ok();
+    let answers = open.database.is_of(&state) && chain_connection::answers(&state.chain).await;
     Ok(answers.then_some(state.chain))
 }
 

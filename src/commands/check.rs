@@ -2,28 +2,22 @@
 //!
 //! Nothing is made or changed, with one exception: each language model is asked for one tiny completion, which costs some tokens.
 
+mod chain;
 mod models;
 
 use crate::cli::CheckArgs;
 use crate::commands::process;
 use crate::configuration::Configuration;
 use crate::database::{self, Database};
+use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::output;
-use anyhow::{Context, Result, bail, ensure};
-use chain::Chain;
-use chain::development::Client;
+use anyhow::{Context, Result, ensure};
 use domain::ruleset::RuleSet;
-use domain::types::NetUid;
 use network::checkpoint_key::CheckpointKey;
-use network::keys::Keypair;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// How long the chain may take to answer one question.
-const CHAIN_PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +33,9 @@ struct Finding {
     piece: String,
     state: State,
     said: String,
+    /// What to do, where something is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl Finding {
@@ -47,11 +44,29 @@ impl Finding {
             Ok(said) => (State::Good, said),
             Err(error) => (State::Wrong, format!("{error:#}")),
         };
-        Self { piece: piece.into(), state, said }
+        Self { piece: piece.into(), state, said, next: None }
+    }
+
+    /// Something is wrong, and this is the way out of it.
+    fn wrong(piece: impl Into<String>, said: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { piece: piece.into(), state: State::Wrong, said: said.into(), next: Some(next.into()) }
+    }
+
+    /// What to do if it is wrong.
+    fn or(mut self, next: impl Into<String>) -> Self {
+        if self.state == State::Wrong {
+            self.next.get_or_insert(next.into());
+        }
+        self
     }
 
     fn not_asked(piece: &str, option: &str) -> Self {
-        Self { piece: piece.to_owned(), state: State::NotAsked, said: format!("not looked at without {option}") }
+        Self {
+            piece: piece.to_owned(),
+            state: State::NotAsked,
+            said: format!("not looked at without {option}"),
+            next: None,
+        }
     }
 }
 
@@ -67,37 +82,89 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let configuration = Configuration::load(args.config.as_deref());
-    let keypair = args.hotkey.as_deref().map(hotkey);
+    let network = Network::of(&args.operator.network);
+    let served = network.as_ref().ok().map(|network| operator::served(&args.operator, network.name));
+    let served = served.filter(|_| !args.operator.subnet.is_empty() || !args.operator.netuid.is_empty());
+    let rule_sets: Vec<RuleSet> = served_ones(&served).iter().map(|served| served.rule_set.clone()).collect();
+    let hotkey = asks_for_hotkey(args).then(|| HotkeyFile::of(&args.operator.wallet).and_then(|file| file.read()));
+    let listen = operator::listen(&args.operator);
     let found = configuration.as_ref().ok();
-    let (database, embeddings, chain, endpoints, rewards) = tokio::join!(
+    let (database, embeddings, on_chain, endpoints, rewards) = tokio::join!(
         database(args),
-        models::embeddings(found.and_then(|found| found.embedding.clone())),
-        on_chain(args, &keypair),
+        models::embeddings(found.and_then(|found| found.embedding.clone()), &rule_sets),
+        chain::look(&network, served_ones(&served), hotkey.as_ref(), listen.as_ref().ok()),
         models::endpoints(found),
         models::rewards(found)
     );
     let mut findings = vec![Finding::of("configuration", configuration.map(|found| summary(&found)))];
+    findings.extend(served.map(|served| Finding::of("subnets", served.map(|served| in_force(&served)))));
     findings.extend(endpoints);
     findings.extend(rewards);
-    findings.push(Finding::of("embeddings", embeddings));
-    findings.push(Finding::of("database", database));
-    findings.push(match keypair {
-        Some(keypair) => Finding::of("hotkey", keypair.map(|keypair| keypair.ss58())),
-        None => Finding::not_asked("hotkey", "--hotkey FILE"),
+    findings.push(
+        Finding::of("embeddings", embeddings).or("run `make setup`, or name a model with [embedding] in assay.toml"),
+    );
+    findings.push(
+        Finding::of("database", database).or("set DATABASE_URL, then run `assay migrate` once as the database's owner"),
+    );
+    findings.push(match hotkey {
+        Some(keypair) => Finding::of("hotkey", keypair.map(|keypair| keypair.ss58()))
+            .or("make it with `btcli wallet new_hotkey`, or copy hotkey files here with mode 0600; the coldkey stays elsewhere"),
+        None => Finding::not_asked("hotkey", "--hotkey FILE, --wallet.name NAME or --subnet NAME"),
     });
-    findings.push(match &args.checkpoint_key {
-        Some(file) => Finding::of("checkpoint key", checkpoint_key(file)),
-        None => Finding::not_asked("checkpoint key", "--checkpoint-key FILE"),
-    });
-    findings.push(match &args.checkpoints {
-        Some(folder) => Finding::of("checkpoints", checkpoints(folder)),
-        None => Finding::not_asked("checkpoints", "--checkpoints FOLDER"),
-    });
-    findings.extend(chain);
-    findings.extend(ports(args));
+    findings.extend(outside(args));
+    findings.extend(on_chain);
+    match listen {
+        Ok(listen) => findings.extend(ports(listen, args.operator.subnet.len().max(args.operator.netuid.len()))),
+        Err(error) => findings.push(Finding::of("port", Err(error))),
+    }
     print(&findings, args.json)?;
     let wrong = findings.iter().any(|finding| finding.state == State::Wrong);
     Ok(if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The default wallet is looked at where a subnet is named, as a validator would.
+fn asks_for_hotkey(args: &CheckArgs) -> bool {
+    let wallet = &args.operator.wallet;
+    let named = [&wallet.wallet_name, &wallet.wallet_hotkey].iter().any(|name| name.is_some());
+    named || wallet.hotkey.is_some() || wallet.wallet_path.is_some() || !args.operator.subnet.is_empty()
+}
+
+fn served_ones(served: &Option<Result<Vec<Served>>>) -> &[Served] {
+    served.as_ref().and_then(|served| served.as_ref().ok()).map_or(&[], Vec::as_slice)
+}
+
+fn in_force(served: &[Served]) -> String {
+    let one = |served: &Served| format!("{} under {}", served.netuid, served.rule_set.name());
+    served.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The key and the folder of checkpoints: what was named must be there, the usual ones are made at the first start.
+fn outside(args: &CheckArgs) -> [Finding; 2] {
+    let usual = !args.operator.subnet.is_empty();
+    let key = match (&args.operator.checkpoint_key, usual) {
+        (Some(file), _) => Finding::of("checkpoint key", checkpoint_key(file)),
+        (None, true) => Finding::of(
+            "checkpoint key",
+            operator::checkpoint_key(&args.operator).and_then(|file| {
+                if file.exists() { checkpoint_key(&file) } else { Ok(format!("will be made as {}", file.display())) }
+            }),
+        ),
+        (None, false) => Finding::not_asked("checkpoint key", "--checkpoint-key FILE"),
+    };
+    let folder = match (&args.operator.checkpoints, usual) {
+        (Some(folder), _) => Finding::of("checkpoints", checkpoints(folder)),
+        (None, true) => Finding::of(
+            "checkpoints",
+            operator::checkpoints(&args.operator).and_then(|folder| {
+                if folder.exists() { checkpoints(&folder) } else { Ok(format!("will be made as {}", folder.display())) }
+            }),
+        ),
+        (None, false) => Finding::not_asked("checkpoints", "--checkpoints FOLDER"),
+    };
+    [
+        key.or("name another file with --checkpoint-key"),
+        folder.or("make the folder, or name another one with --checkpoints"),
+    ]
 }
 
 fn print(findings: &[Finding], json: bool) -> Result<()> {
@@ -105,13 +172,16 @@ fn print(findings: &[Finding], json: bool) -> Result<()> {
         return output::json(&findings);
     }
     let width = findings.iter().map(|finding| finding.piece.chars().count()).max().unwrap_or(0);
-    for Finding { piece, state, said } in findings {
+    for Finding { piece, state, said, next } in findings {
         let word = match state {
             State::Good => "good ",
             State::Wrong => "WRONG",
             State::NotAsked => "-    ",
         };
         output::line(format!("{word}  {piece:<width$}  {said}"));
+        if let Some(next) = next {
+            output::line(format!("{:>width$}  next: {next}", "", width = width + 7));
+        }
     }
     let count = |wanted| findings.iter().filter(|finding| finding.state == wanted).count();
     output::line(format!(
@@ -148,11 +218,6 @@ async fn database(args: &CheckArgs) -> Result<String> {
     Ok("answers, and its schema is up to date".to_owned())
 }
 
-fn hotkey(file: &Path) -> Result<Keypair> {
-    ensure!(file.exists(), "{} does not exist; `assay validator` would make a new key there", file.display());
-    Ok(Keypair::load(file)?)
-}
-
 fn checkpoint_key(file: &Path) -> Result<String> {
     ensure!(file.exists(), "{} does not exist; `assay validator` would make a new key there", file.display());
     CheckpointKey::load(file)?;
@@ -166,52 +231,17 @@ fn checkpoints(folder: &Path) -> Result<String> {
     Ok(format!("{} is a folder", folder.display()))
 }
 
-async fn on_chain(args: &CheckArgs, keypair: &Option<Result<Keypair>>) -> Vec<Finding> {
-    let url = &args.chain;
-    let connected = in_time(async {
-        let client = Client::connect(url).await?;
-        let head = client.head().await?;
-        Ok((client, head))
-    });
-    let (client, head) = match connected.await {
-        Ok(connected) => connected,
-        Err(error) => return vec![Finding::of("chain", Err(error.context(format!("{url} does not answer"))))],
-    };
-    let mut findings = vec![Finding::of("chain", Ok(format!("{url} is at block {}", head.number)))];
-    if args.netuid.is_empty() {
-        findings.push(Finding::not_asked("subnet", "--netuid N"));
-    }
-    for netuid in &args.netuid {
-        let slot = in_time(async {
-            let metagraph = client.metagraph(NetUid(*netuid), head.number).await?;
-            let neurons = metagraph.neurons.len();
-            let Some(Ok(keypair)) = keypair else { return Ok(format!("{neurons} neurons")) };
-            match metagraph.neuron_of(&keypair.hotkey()) {
-                Some(neuron) => Ok(format!("{neurons} neurons; the hotkey holds uid {}", neuron.uid)),
-                None => bail!("the hotkey {} is not registered: its weights would not count", keypair.ss58()),
-            }
-        });
-        findings.push(Finding::of(format!("subnet {netuid}"), slot.await));
-    }
-    findings
-}
-
-async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    let late = || format!("no answer in {} s", CHAIN_PATIENCE.as_secs());
-    tokio::time::timeout(CHAIN_PATIENCE, work).await.with_context(late)?
-}
-
 /// The push routes of the subnets listen on consecutive ports.
-fn ports(args: &CheckArgs) -> Vec<Finding> {
-    let count = u16::try_from(args.netuid.len().max(1)).unwrap_or(u16::MAX);
+fn ports(first: SocketAddr, subnets: usize) -> Vec<Finding> {
+    let count = u16::try_from(subnets.max(1)).unwrap_or(u16::MAX);
     let free = |at: u16| {
-        let port = args.listen.port().checked_add(at);
+        let port = first.port().checked_add(at);
         let result = port.context("--listen leaves no port for every subnet").and_then(|port| {
-            let address = SocketAddr::new(args.listen.ip(), port);
+            let address = SocketAddr::new(first.ip(), port);
             std::net::TcpListener::bind(address).with_context(|| format!("{address} cannot be listened on"))?;
             Ok(format!("{address} is free"))
         });
-        Finding::of("port", result)
+        Finding::of("port", result).or("end what listens there, or name another address with --listen or --axon.port")
     };
     (0..count).map(free).collect()
 }

@@ -1,38 +1,85 @@
-//! `assay miner`: a miner process.
+//! `assay miner`: a miner process, alone or as a member of its subnet.
 
-use crate::cli::MinerArgs;
+use crate::cli::{MinerArgs, NetworkArgs, OperatorArgs};
 use crate::configuration::{Configuration, variable};
 use crate::home::Home;
+use crate::joining;
+use crate::operator::{self, HotkeyFile, Network};
 use crate::shutdown::Shutdown;
+use crate::subnets::NetworkName;
 use anyhow::{Context, Result, bail};
+use domain::types::NetUid;
 use inference::EmbeddingConfig;
 use llm::Client;
 use miner::subnets::{self, Subnet};
-use miner::{Behaviour, EmbeddingSource, MinerConfig, Profile, Writer};
-use network::keys::Keypair;
+use miner::{Behaviour, EmbeddingSource, MinerConfig, Profile, Server, Writer};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The port of an axon that none is named for.
+const PORT: u16 = 8091;
 /// How long the slow miner of the demo waits at least.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Serves until it is told to end.
 pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
-    let keypair =
-        Keypair::load_or_generate(&args.hotkey).with_context(|| format!("the hotkey in {}", args.hotkey.display()))?;
+    let joined = membership(&args)?;
+    let listen = listen(&args, joined.as_ref().map_or(NetworkName::Local, |(network, _)| network.name))?;
+    let keypair = HotkeyFile::of(&args.wallet)?.load()?;
     let mut embedding = EmbeddingConfig::discover();
     // Miners share the machine with others; one thread each keeps answers prompt.
     embedding.threads.get_or_insert(1);
-    let mut config = MinerConfig::new(args.listen, keypair, EmbeddingSource::Open(embedding));
+    let mut config = MinerConfig::new(listen, keypair.clone(), EmbeddingSource::Open(embedding));
     config.behaviour = behaviour(&args)?;
     config.subnet = subnet(&args)?;
     config.writer = writer(&args)?;
     config.profile = Profile::numbered(u16::try_from(args.variant).context("--variant is over 65535")?);
     config.cache = Some(Home::find()?.path().join("cache"));
     config.require_signed = args.require_signed;
-    miner::run(config, async move { stop.wait().await }).await.context("the miner")?;
+    let server = Server::bind(config).await.context("the miner")?;
+    if let Some((network, netuid)) = joined {
+        let axon = args.announce.unwrap_or_else(|| server.address());
+        tokio::select! {
+            joined = joining::join(&network, netuid, &keypair, axon) => {
+                let subnet = &args.subnet;
+                joined.with_context(|| format!("the miner cannot join {subnet}, subnet {netuid} of {}", network.name))?;
+            }
+            () = stop.wait() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+    server.serve(async move { stop.wait().await }).await.context("the miner")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// On a public network others have to reach it.
+fn listen(args: &MinerArgs, network: NetworkName) -> Result<SocketAddr> {
+    let ip: IpAddr = if network == NetworkName::Local { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED }.into();
+    operator::listen_at(args.listen, args.axon_port, SocketAddr::new(ip, PORT))
+}
+
+/// The network and the subnet that it joins; none for a miner that only answers. The environment's chain alone makes no
+/// member: it is set for the other commands.
+fn membership(args: &MinerArgs) -> Result<Option<(Network, NetUid)>> {
+    let NetworkArgs { network, subtensor_network, chain_endpoint, chain: _ } = &args.network;
+    let words = [network, subtensor_network, chain_endpoint];
+    if words.iter().all(|word| word.is_none()) && args.netuid.is_none() && args.announce.is_none() {
+        return Ok(None);
+    }
+    let network = Network::of(&args.network)?;
+    let netuid = netuid(args, network.name)?;
+    Ok(Some((network, netuid)))
+}
+
+fn netuid(args: &MinerArgs, network: NetworkName) -> Result<NetUid> {
+    let named = OperatorArgs {
+        subnet: vec![args.subnet.clone()],
+        netuid: args.netuid.into_iter().collect(),
+        ..OperatorArgs::default()
+    };
+    let served = operator::served(&named, network)?;
+    served.first().map(|served| served.netuid).context("no subnet is named")
 }
 
 /// The subnet whose requests it answers; none for Loosh's questions.

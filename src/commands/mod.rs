@@ -3,6 +3,7 @@
 pub mod api;
 pub mod audit;
 pub mod check;
+pub mod compare;
 pub mod conversations;
 pub mod export;
 pub mod heatmap;
@@ -14,6 +15,7 @@ pub mod process;
 pub mod rebuild;
 pub mod replay;
 pub mod rules;
+pub mod subnets;
 pub mod tables;
 pub mod validator;
 pub mod verify;

@@ -1,20 +1,21 @@
 //! `assay validator`: one process, any number of subnets, each with its own ledger, loops and routes.
 
+use crate::chain_connection;
 use crate::cli::ValidatorArgs;
 use crate::configuration::Configuration;
 use crate::database::Database;
 use crate::judges;
 use crate::models;
+use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::shutdown::Shutdown;
-use anyhow::{Context, Result, bail, ensure};
+use crate::subnets::NetworkName;
+use anyhow::{Context, Result, bail};
 use chain::Chain;
-use chain::development::Client;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::types::NetUid;
 use inference::{EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
-use network::keys::Keypair;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// What every subnet of the process shares.
 struct Common {
     database: String,
+    network: NetworkName,
     chain: Arc<dyn Chain>,
     models: Models,
     conversations: Option<ConversationServer>,
@@ -44,70 +46,62 @@ struct Common {
 /// Runs until it is told to end, or until one subnet cannot go on.
 pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     // Mistakes of the command line first: the chain and the database may be long in coming.
-    let rule_sets = rule_sets(&args)?;
-    distinct(&args.netuid)?;
+    let network = Network::of(&args.operator.network)?;
+    let subnets = operator::served(&args.operator, network.name)?;
+    let first = operator::listen(&args.operator)?;
+    let rule_sets: Vec<RuleSet> = subnets.iter().map(|served| served.rule_set.clone()).collect();
     let configuration = Configuration::load(args.config.as_deref())?;
     let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
     let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
     let database = Database::open(args.database.database.as_deref()).await?;
-    for (netuid, rule_set) in args.netuid.iter().zip(&rule_sets) {
-        api_config(&args, rule_set)?.check(args.listen)?;
-        tracing::info!(netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = args.network, "rules in force");
+    for Served { netuid, rule_set } in &subnets {
+        api_config(&args, rule_set)?.check(first)?;
+        let (name, chain) = (network.name, &network.endpoint);
+        tracing::info!(%netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = %name, chain, "rules in force");
         let known = mechanism::open(rule_set)?.weaknesses();
         if !known.is_empty() {
             let known = known.iter().map(|(constant, _)| *constant).collect::<Vec<_>>().join(", ");
             let rule_set = rule_set.name();
             tracing::warn!(
-                netuid,
+                %netuid,
                 rule_set,
                 known,
                 "these rules have known weaknesses; `assay rules --show` says what they let happen"
             );
         }
     }
+    if args.shadow {
+        tracing::warn!("a shadow: epochs are derived and skipped, and nothing is sent to the chain");
+    }
     let common = Common {
         database: database.url.clone(),
+        network: network.name,
         chain: tokio::select! {
-            chain = chain(&args.chain) => Arc::new(chain?),
+            chain = chain(&network.endpoint) => chain?,
             () = stop.wait() => return Ok(ExitCode::SUCCESS),
         },
         models: Models { embeddings: embeddings(&configuration, &rule_sets)?, judge },
         conversations,
     };
-    let subnets: Vec<(NetUid, RuleSet)> = args.netuid.iter().copied().map(NetUid).zip(rule_sets).collect();
-    for (netuid, rule_set) in &subnets {
-        check_subnet(&config(&args, *netuid, rule_set)?, common.chain.as_ref()).await?;
+    for Served { netuid, rule_set } in &subnets {
+        check_subnet(&config(&args, common.network, *netuid, rule_set)?, common.chain.as_ref()).await?;
     }
     let mut running = Vec::new();
-    for (at, (netuid, rule_set)) in subnets.iter().enumerate() {
-        let port =
-            args.listen.port().checked_add(u16::try_from(at)?).context("--listen leaves no port for every subnet")?;
-        let listen = SocketAddr::new(args.listen.ip(), port);
+    for (at, Served { netuid, rule_set }) in subnets.iter().enumerate() {
+        let port = first.port().checked_add(u16::try_from(at)?).context("--listen leaves no port for every subnet")?;
+        let listen = SocketAddr::new(first.ip(), port);
         let subnet = subnet(&args, &common, (*netuid, rule_set), listen, stop.clone());
         running.push(subnet.await.with_context(|| format!("subnet {netuid}"))?);
     }
     // One that ends by a fault does not stop the others; the process ends when all have, and says so.
     let mut failed = false;
-    for (netuid, subnet) in args.netuid.iter().zip(running) {
+    for (Served { netuid, .. }, subnet) in subnets.iter().zip(running) {
         if let Err(error) = subnet.await.map_err(anyhow::Error::from).and_then(|ended| ended) {
             crate::output::error(&error.context(format!("the validator of subnet {netuid} cannot go on")));
             failed = true;
         }
     }
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// The rule set of each subnet, in order.
-fn rule_sets(args: &ValidatorArgs) -> Result<Vec<RuleSet>> {
-    let default = if args.network == "local" { "loosh/readme" } else { "loosh/1.2.8" };
-    let (given, wanted) = (args.rules.len(), args.netuid.len());
-    ensure!(
-        given <= 1 || given == wanted,
-        "--rules is given {given} times for {wanted} subnets; give it once, or once for each --netuid"
-    );
-    let name =
-        |at: usize| args.rules.get(at).or(args.rules.first().filter(|_| given == 1)).map_or(default, String::as_str);
-    (0..wanted).map(|at| Ok(mechanism::shipped_by_name(name(at))?)).collect()
 }
 
 /// The embedding model, which every rule set must accept.
@@ -119,27 +113,28 @@ fn embeddings(configuration: &Configuration, rule_sets: &[RuleSet]) -> Result<Em
     Ok(embeddings)
 }
 
-/// A ledger has one validator; the second one of this process would wait for the first for ever.
-fn distinct(netuids: &[u16]) -> Result<()> {
-    for (at, netuid) in netuids.iter().enumerate() {
-        ensure!(!netuids[..at].contains(netuid), "--netuid {netuid} is given twice; name each subnet once");
-    }
-    Ok(())
-}
-
-async fn chain(url: &str) -> Result<Client> {
+/// Waits for the chain, which may come up together with the validator.
+async fn chain(url: &str) -> Result<Arc<dyn Chain>> {
     let begun = std::time::Instant::now();
     let mut pause = Duration::from_secs(1);
     loop {
-        match Client::connect(url).await {
-            Ok(client) => return Ok(client),
+        match chain_connection::open(url).await {
+            Ok(chain) => return Ok(chain),
             Err(error) if begun.elapsed() >= PATIENCE => {
                 return Err(error).with_context(|| {
-                    format!("the chain at {url} does not answer; name another with --chain, or start `assay localnet`")
+                    format!(
+                        "no chain after {} s; name another with --chain, or start `assay localnet`",
+                        PATIENCE.as_secs()
+                    )
                 });
             }
             Err(error) => {
-                tracing::warn!(%error, url, patience_s = PATIENCE.as_secs(), "waiting for the chain");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    url,
+                    patience_s = PATIENCE.as_secs(),
+                    "waiting for the chain"
+                );
             }
         }
         tokio::time::sleep(pause).await;
@@ -154,7 +149,7 @@ async fn subnet(
     listen: SocketAddr,
     stop: Shutdown,
 ) -> Result<JoinHandle<Result<()>>> {
-    let config = config(args, netuid, rule_set)?;
+    let config = config(args, common.network, netuid, rule_set)?;
     let api = api_config(args, rule_set)?;
     api.check(listen)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
@@ -198,18 +193,23 @@ async fn check_subnet(config: &ValidatorConfig, chain: &dyn Chain) -> Result<()>
     Ok(())
 }
 
-fn config(args: &ValidatorArgs, netuid: NetUid, rule_set: &RuleSet) -> Result<ValidatorConfig> {
-    let hotkey =
-        Keypair::load_or_generate(&args.hotkey).with_context(|| format!("the hotkey in {}", args.hotkey.display()))?;
-    let checkpoint_key = CheckpointKey::load_or_generate(&args.checkpoint_key)
-        .with_context(|| format!("the checkpoint key in {}", args.checkpoint_key.display()))?;
-    let mut config = ValidatorConfig::new(netuid, rule_set.clone(), hotkey, checkpoint_key, args.checkpoints.clone());
+fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: &RuleSet) -> Result<ValidatorConfig> {
+    let hotkey = HotkeyFile::of(&args.operator.wallet)?.load()?;
+    let key_file = operator::checkpoint_key(&args.operator)?;
+    if let Some(folder) = key_file.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let checkpoint_key = CheckpointKey::load_or_generate(&key_file)
+        .with_context(|| format!("the checkpoint key in {}", key_file.display()))?;
+    let checkpoints = operator::checkpoints(&args.operator)?;
+    let mut config = ValidatorConfig::new(netuid, rule_set.clone(), hotkey, checkpoint_key, checkpoints);
     config.epoch_blocks = args.epoch_blocks;
     config.metagraph_blocks = config.metagraph_blocks.min(args.epoch_blocks.max(1));
     config.sweep_interval = Duration::from_secs(args.sweep);
     config.response_deadline = args.deadline_ms.map(|ms| Duration::from_millis(u64::from(ms)));
     config.task_interval = args.task_seconds.map(Duration::from_secs);
-    config.network_is_local = args.network == "local";
+    config.network_is_local = network == NetworkName::Local;
+    config.shadow = args.shadow;
     config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)
 }

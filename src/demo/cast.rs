@@ -1,5 +1,6 @@
 //! Who takes part in the demo: for each subnet honest miners of different kinds, and misbehaving ones that are labelled as such.
 
+use crate::subnets;
 use anyhow::{Context, Result, bail};
 use domain::types::NetUid;
 use network::keys::Keypair;
@@ -57,13 +58,17 @@ const OTHERS: &[Player] = &[
     player("dead", "dead", 0),
 ];
 
-/// Every subnet of the development chain. Numbers are those of the real ones where these are known.
+const fn cast(subnet: &subnets::Subnet, players: &'static [Player]) -> Subnet {
+    Subnet { name: subnet.name, netuid: NetUid(subnet.local), players }
+}
+
+/// Every subnet of the development chain.
 pub const SUBNETS: &[Subnet] = &[
-    Subnet { name: "loosh", netuid: NetUid(78), players: LOOSH },
-    Subnet { name: "cgp", netuid: NetUid(33), players: OTHERS },
-    Subnet { name: "twitter", netuid: NetUid(22), players: OTHERS },
-    Subnet { name: "conversion", netuid: NetUid(113), players: OTHERS },
-    Subnet { name: "bettertherapy", netuid: NetUid(102), players: OTHERS },
+    cast(&subnets::LOOSH, LOOSH),
+    cast(&subnets::CGP, OTHERS),
+    cast(&subnets::TWITTER, OTHERS),
+    cast(&subnets::CONVERSION, OTHERS),
+    cast(&subnets::BETTERTHERAPY, OTHERS),
 ];
 
 /// The subnets that a word of the command line names.

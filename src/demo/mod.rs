@@ -133,8 +133,7 @@ async fn play(args: &DemoArgs, seasons: &[Season], stage: &mut Stage, stop: &Shu
 }
 
 async fn reader(stage: &Stage, subnet: &Subnet) -> Result<LedgerReader> {
-    let chain = chain::development::Client::connect(&stage.state.chain).await?;
-    let genesis = chain::Chain::genesis_hash(&chain).await?;
+    let genesis = crate::chain_connection::open(&stage.state.chain).await?.genesis_hash().await?;
     let hotkey = cast::keypair(&stage.folder.join("keys"), "validator")?.hotkey();
     let origin = LedgerOpened::origin_of(&genesis, subnet.netuid, &hotkey, 0);
     LedgerReader::open(&stage.state.database, &origin).await.context("the validator's ledger")

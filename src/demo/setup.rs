@@ -3,11 +3,11 @@
 use super::cast::{self, SUBNETS, Seat, Subnet};
 use super::processes::{Process, free_port};
 use super::state::{self, DemoState, cluster_directory};
+use crate::chain_connection;
 use crate::cli::DemoArgs;
 use crate::output;
 use anyhow::{Context, Result};
-use chain::Chain;
-use chain::development::{Client, GenesisNeuron, GenesisSubnet, Specification};
+use chain::development::{GenesisNeuron, GenesisSubnet, Specification};
 use cluster::{Options, SharedCluster};
 use domain::types::Rao;
 use std::fs::File;
@@ -147,7 +147,7 @@ async fn chain(folder: &Path, logs: &Path, keys: &Path, seats: &[Seat]) -> Resul
     ];
     let mut process = Process::start("chain", &arguments, logs, &[])?;
     let url = format!("http://{address}");
-    process.await_ready(PATIENCE, || async { Client::connect(&url).await.is_ok() }).await?;
+    process.await_ready(PATIENCE, || chain_connection::answers(&url)).await?;
     announce(&url, keys, seats).await?;
     Ok((process, url))
 }
@@ -177,7 +177,7 @@ fn genesis(keys: &Path, subnet: &Subnet) -> Result<GenesisSubnet> {
 
 /// Announces the axons whose ports differ from those that the chain knows.
 async fn announce(url: &str, keys: &Path, seats: &[Seat]) -> Result<()> {
-    let client = Client::connect(url).await?;
+    let client = chain_connection::open(url).await?;
     let head = client.head().await?;
     for Seat { subnet, player, axon } in seats {
         let metagraph = client.metagraph(subnet.netuid, head.number).await?;

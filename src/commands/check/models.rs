@@ -92,8 +92,8 @@ fn request(kind: Kind) -> Result<JudgementRequest> {
     Ok(JudgementRequest { purpose: purpose.to_owned(), hotkey: None, request })
 }
 
-/// The vectors of a sentence, and which of the shipped rules take them.
-pub(super) async fn embeddings(configured: Option<Embedding>) -> Result<String> {
+/// The vectors of a sentence, and which of the shipped rules take them; those of the subnets to be served must.
+pub(super) async fn embeddings(configured: Option<Embedding>, served: &[RuleSet]) -> Result<String> {
     let limits = ServiceLimits { answer_wait: EMBEDDING_PATIENCE, ..ServiceLimits::default() };
     let open = move || models::embeddings(configured.as_ref(), &limits);
     let service = tokio::task::spawn_blocking(open).await??;
@@ -110,6 +110,9 @@ pub(super) async fn embeddings(configured: Option<Embedding>) -> Result<String> 
         identity.name,
         identity.weights_sha256
     );
+    for rule_set in served {
+        models::check_accepted(&identity, mechanism::open(rule_set)?.as_ref())?;
+    }
     let rules = rules.join(", ");
     Ok(format!("{}, {numbers} numbers, on {} {}; for {rules}", identity.name, identity.runtime, identity.provider))
 }

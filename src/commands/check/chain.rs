@@ -1,0 +1,156 @@
+//! What the chain says of a validator: that it answers, that the hotkey holds a slot with a permit and enough stake, and that
+//! the announced axon is the one that will listen.
+
+use super::Finding;
+use crate::chain_connection;
+use crate::operator::{Network, Served};
+use anyhow::{Context, Result};
+use chain::{BlockHeader, Chain, Hyperparameters, Metagraph, Neuron};
+use domain::types::Rao;
+use network::keys::Keypair;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the chain may take to answer one question.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Rao in a TAO.
+const TAO: f64 = 1e9;
+
+/// Asks about each subnet.
+pub(super) async fn look(
+    network: &Result<Network>,
+    served: &[Served],
+    hotkey: Option<&Result<Keypair>>,
+    listen: Option<&SocketAddr>,
+) -> Vec<Finding> {
+    let network = match network {
+        Ok(network) => network,
+        Err(error) => return vec![Finding::of("chain", Err(anyhow::anyhow!("{error:#}")))],
+    };
+    let url = &network.endpoint;
+    let (chain, head) = match in_time(connect(url)).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            let next =
+                "name a node that answers with --chain, or another --network; for a local one start `assay localnet`";
+            return vec![Finding::of("chain", Err(error.context(format!("{url} does not answer")))).or(next)];
+        }
+    };
+    let mut findings = vec![Finding::of("chain", Ok(format!("{} at {url} is at block {}", network.name, head.number)))];
+    if served.is_empty() {
+        findings.push(Finding::not_asked("subnet", "--subnet NAME or --netuid N"));
+    }
+    for (at, served) in served.iter().enumerate() {
+        let listen = listen.and_then(|first| {
+            let port = first.port().checked_add(u16::try_from(at).ok()?)?;
+            Some(SocketAddr::new(first.ip(), port))
+        });
+        findings.extend(subnet(chain.as_ref(), head, network, served, hotkey, listen).await);
+    }
+    findings
+}
+
+async fn connect(url: &str) -> Result<(Arc<dyn Chain>, BlockHeader)> {
+    let chain = chain_connection::open(url).await?;
+    let head = chain.head().await?;
+    Ok((chain, head))
+}
+
+async fn subnet(
+    chain: &dyn Chain,
+    head: BlockHeader,
+    network: &Network,
+    served: &Served,
+    hotkey: Option<&Result<Keypair>>,
+    listen: Option<SocketAddr>,
+) -> Vec<Finding> {
+    let netuid = served.netuid;
+    let piece = format!("subnet {netuid}");
+    let read = in_time(async {
+        let metagraph = chain.metagraph(netuid, head.number).await?;
+        Ok((metagraph, chain.hyperparameters(netuid, head.number).await?))
+    });
+    let (metagraph, parameters) = match read.await {
+        Ok(read) => read,
+        Err(error) => {
+            return vec![
+                Finding::of(piece, Err(error)).or("`assay subnets` lists the numbers; --netuid names another one"),
+            ];
+        }
+    };
+    let slots = metagraph.neurons.len();
+    let permits = metagraph.neurons.iter().filter(|neuron| neuron.validator_permit).count();
+    let mut findings = vec![Finding::of(piece, Ok(format!("{slots} neurons, {permits} with a permit")))];
+    let Some(Ok(keypair)) = hotkey else {
+        let option = "a hotkey that can be read";
+        findings.push(Finding::not_asked(&format!("registration {netuid}"), option));
+        return findings;
+    };
+    let Some(own) = metagraph.neuron_of(&keypair.hotkey()) else {
+        let said = format!("the hotkey {} is not registered: its weights would not count", keypair.ss58());
+        let next = format!(
+            "btcli subnet register --netuid {netuid} --subtensor.network {}, signed by its coldkey",
+            network.name
+        );
+        findings.push(Finding::wrong(format!("registration {netuid}"), said, next));
+        return findings;
+    };
+    findings.push(Finding::of(format!("registration {netuid}"), Ok(format!("the hotkey holds uid {}", own.uid))));
+    findings.extend(standing(&metagraph, own, &parameters, network));
+    findings.push(axon(own, netuid.0, listen));
+    findings
+}
+
+fn tao(stake: Rao) -> String {
+    format!("{:.3} TAO", stake.0 as f64 / TAO)
+}
+
+/// The permit and the stake behind it.
+fn standing(metagraph: &Metagraph, own: &Neuron, parameters: &Hyperparameters, network: &Network) -> [Finding; 2] {
+    let netuid = metagraph.netuid;
+    let stake =
+        format!("btcli stake add --netuid {netuid} --subtensor.network {}, signed by its coldkey", network.name);
+    let (piece, places) = (format!("permit {netuid}"), parameters.max_allowed_validators);
+    let permit = if own.validator_permit {
+        Finding::of(piece, Ok(format!("uid {} may set weights", own.uid)))
+    } else {
+        let holders = metagraph.neurons.iter().filter(|neuron| neuron.validator_permit);
+        let least = holders.map(|neuron| neuron.stake).min().unwrap_or(Rao(0));
+        let said = format!(
+            "uid {} may not set weights on others: the {places} with the most stake may, from {}",
+            own.uid,
+            tao(least)
+        );
+        Finding::wrong(piece, said, format!("{stake}; permits are given anew at each epoch of the chain"))
+    };
+    let (piece, threshold) = (format!("stake {netuid}"), parameters.stake_threshold);
+    let stake = if own.stake.0 >= threshold.0 {
+        Finding::of(piece, Ok(format!("{}, {} are required", tao(own.stake), tao(threshold))))
+    } else {
+        Finding::wrong(piece, format!("{}, and {} are required to set weights", tao(own.stake), tao(threshold)), stake)
+    };
+    [permit, stake]
+}
+
+/// Nobody has to find a validator; who announces an axon announces the one that listens.
+fn axon(own: &Neuron, netuid: u16, listen: Option<SocketAddr>) -> Finding {
+    let piece = format!("axon {netuid}");
+    match (own.axon(), listen) {
+        (None, _) => Finding::of(
+            piece,
+            Ok("none is announced: clients that look for one on chain will not find this validator".to_owned()),
+        ),
+        (Some(axon), Some(listen)) if axon.port() != listen.port() => Finding::wrong(
+            piece,
+            format!("{axon} is announced, and {listen} is what will listen"),
+            format!("listen there with --axon.port {}, or announce the other one", axon.port()),
+        ),
+        (Some(axon), _) => Finding::of(piece, Ok(format!("{axon} is announced"))),
+    }
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = || format!("no answer in {} s", PATIENCE.as_secs());
+    tokio::time::timeout(PATIENCE, work).await.with_context(late)?
+}

@@ -1,0 +1,68 @@
+//! How a miner joins its subnet: it takes a slot where that costs nothing, and announces where its axon listens.
+//!
+//! On a public network a slot costs TAO and needs the coldkey, which has no place on a miner's machine: there nothing is
+//! bought, and a miner without a slot is told what to do.
+
+use crate::chain_connection;
+use crate::operator::Network;
+use crate::subnets::NetworkName;
+use anyhow::{Context, Result, bail};
+use chain::{Chain, Neuron};
+use domain::types::{NetUid, Uid};
+use network::keys::Keypair;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long an extrinsic may take into a block: five blocks of the main chain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Gives the slot that the miner holds, once it is registered and the chain knows its axon.
+///
+/// # Errors
+/// A chain that does not answer, a hotkey without a slot on a public network, and extrinsics that fail.
+pub async fn join(network: &Network, netuid: NetUid, keypair: &Keypair, axon: SocketAddr) -> Result<Uid> {
+    if axon.ip().is_unspecified() {
+        bail!("{axon} is no address at which others could reach this miner; name it with --announce ADDRESS");
+    }
+    let chain = chain_connection::open(&network.endpoint).await?;
+    let neuron = match neuron(chain.as_ref(), netuid, keypair).await? {
+        Some(neuron) => neuron,
+        None => register(chain.as_ref(), network, netuid, keypair).await?,
+    };
+    let uid = neuron.uid;
+    if neuron.axon() == Some(axon) {
+        tracing::info!(%netuid, %uid, %axon, "the chain knows this axon");
+        return Ok(uid);
+    }
+    let announced = chain.serve_axon(netuid, axon, keypair, PATIENCE).await;
+    let block = announced.with_context(|| format!("the axon {axon} cannot be announced"))?.block;
+    tracing::info!(%netuid, %uid, %axon, %block, "axon announced");
+    Ok(uid)
+}
+
+async fn neuron(chain: &dyn Chain, netuid: NetUid, keypair: &Keypair) -> Result<Option<Neuron>> {
+    let head = chain.head().await?;
+    let metagraph = chain.metagraph(netuid, head.number).await.with_context(|| format!("subnet {netuid}"))?;
+    Ok(metagraph.neuron_of(&keypair.hotkey()).cloned())
+}
+
+/// On a local network the hotkey pays and owns itself.
+async fn register(chain: &dyn Chain, network: &Network, netuid: NetUid, keypair: &Keypair) -> Result<Neuron> {
+    let hotkey = keypair.hotkey();
+    if network.name != NetworkName::Local {
+        bail!(
+            "the hotkey {hotkey} holds no slot of subnet {netuid} on {}; register it with its coldkey, for example \
+             `btcli subnet register --netuid {netuid} --subtensor.network {}`",
+            network.name,
+            network.name
+        );
+    }
+    let registered = chain.register(netuid, &hotkey, keypair, PATIENCE).await;
+    let block = registered.with_context(|| format!("the hotkey {hotkey} cannot be registered"))?.block;
+    tracing::info!(%netuid, %hotkey, %block, "registered");
+    let metagraph = chain.metagraph(netuid, block).await?;
+    metagraph
+        .neuron_of(&hotkey)
+        .cloned()
+        .with_context(|| format!("block {block} registered {hotkey} and has no slot for it"))
+}
