@@ -118,6 +118,43 @@ async fn epochs_end_at_their_block_and_are_skipped_without_scores() {
     world.assert_sound().await;
 }
 
+/// Everything but sending: the hotkey's row on chain and its nonce stay those of the validator beside which it runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shadow_derives_weights_and_sends_nothing() {
+    let world = World::new(honest()).await;
+    let running = world.start(ValidatorConfig { shadow: true, ..world.config() }).await;
+    for epoch in 0..2_u64 {
+        let id = format!("r{epoch}");
+        running.handle.accept(challenge(&id)).await.unwrap();
+        ended(&running.handle, &id).await;
+        let closed = close_epoch(&running.handle, epoch).await;
+        assert_eq!((closed.outcome, closed.reason.as_str()), (EpochOutcome::Skipped, "shadow"));
+    }
+    running.stop().await;
+    let log = world.log().await;
+    let derived = positions(&log, "WeightsDerived");
+    assert_eq!(derived.len(), 2);
+    for (derived_at, closed_at) in derived.iter().zip(positions(&log, "EpochClosed")) {
+        let covered = log.iter().any(|(position, event)| {
+            let Event::CheckpointPublished(published) = event else { return false };
+            (*derived_at..closed_at).contains(&position.0) && published.size > *derived_at
+        });
+        assert!(covered, "a checkpoint covers the derivation at {derived_at} before the epoch closes");
+    }
+    let weights = log.iter().find_map(|(_, event)| match event {
+        Event::WeightsDerived(derived) => Some((derived.skip, derived.weights.len())),
+        _ => None,
+    });
+    assert!(matches!(weights, Some((None, 1..))), "{weights:?}");
+    for kind in ["CheckpointAnchored", "WeightsSubmitted"] {
+        assert!(positions(&log, kind).is_empty(), "{kind}");
+    }
+    let head = world.chain.head().await.unwrap().number;
+    assert_eq!(world.chain.weights(NETUID, Uid(0), head).await.unwrap(), []);
+    assert_eq!(world.chain.anchor_of(NETUID, &world.validator_key.hotkey(), head).await.unwrap(), None);
+    world.assert_sound().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_uid_that_changed_hands_is_left_out_and_never_pays_another() {
     let world = World::new(honest()).await;
