@@ -2,35 +2,16 @@
 
 use chain::Call;
 use domain::types::{NetUid, Uid};
-use subxt::config::substrate::H256;
 use subxt::dynamic::Value;
-use subxt::ext::scale_decode::{DecodeAsFields, DecodeAsType, Field};
+use subxt::ext::scale_decode::{DecodeAsFields, Field};
 use subxt::ext::scale_value::Composite;
-use subxt::utils::AccountId32;
 
+use super::arguments::{
+    BurnedRegister, CommitTimelocked, CommitWeights, OfMechanism, OfSubnet, RevealWeights, ServeAxon, SetWeights,
+};
 use super::calls::CallStyle;
 use super::{Runtime, SUBTENSOR, address_of, commitment, digest, hotkey};
 use crate::error::Error;
-
-macro_rules! arguments {
-    ($($name:ident { $($field:ident: $type:ty),* })*) => {$(
-        #[derive(DecodeAsType)]
-        #[decode_as_type(crate_path = "subxt::ext::scale_decode")]
-        struct $name { $($field: $type),* }
-    )*};
-}
-
-// Argument names are subtensor's.
-arguments! {
-    OfSubnet { netuid: u16 }
-    OfMechanism { mecid: u8 }
-    SetWeights { netuid: u16, dests: Vec<u16>, weights: Vec<u16>, version_key: u64 }
-    CommitWeights { netuid: u16, commit_hash: H256 }
-    RevealWeights { netuid: u16, uids: Vec<u16>, values: Vec<u16>, salt: Vec<u16>, version_key: u64 }
-    CommitTimelocked { netuid: u16, commit: Vec<u8>, reveal_round: u64, commit_reveal_version: u16 }
-    BurnedRegister { netuid: u16, hotkey: AccountId32 }
-    ServeAxon { netuid: u16, version: u32, ip: u128, port: u16, ip_type: u8, protocol: u8, placeholder1: u8, placeholder2: u8 }
-}
 
 /// A call's bytes behind its two indexes.
 struct Arguments<'a> {

@@ -4,6 +4,7 @@
 //! from the metadata, so that a new runtime that adds, moves or drops something is met by asking ([`Runtime::has_storage`] and
 //! the like), never by a table of ours.
 
+mod arguments;
 mod call_bytes;
 mod calls;
 mod commitment;
@@ -26,6 +27,7 @@ use subxt::{ArcMetadata, Metadata};
 
 pub use calls::CallStyle;
 pub use extrinsic::Signing;
+pub(crate) use extrinsic::{LONGEST_ERA, SHORTEST_ERA, blake2_256, hash_of};
 pub(crate) use refusals::{ALREADY_IMPORTED, refusal};
 pub(crate) use values::{AxonInfo, account, address_of, digest, hotkey};
 

@@ -3,14 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use domain::types::{Digest, HexBytes, Hotkey};
-use subxt::ext::scale_decode::DecodeAsType;
+use subxt::ext::scale_decode::{self, DecodeAsType};
 use subxt::utils::AccountId32;
 
 use crate::error::Error;
 
 /// An announced axon, as far as it is of interest.
 #[derive(Debug, Clone, DecodeAsType)]
-#[decode_as_type(crate_path = "subxt::ext::scale_decode")]
+#[decode_as_type(crate_path = "scale_decode")]
 pub(crate) struct AxonInfo {
     ip: u128,
     port: u16,

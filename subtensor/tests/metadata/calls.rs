@@ -138,11 +138,14 @@ fn hostile_bytes_do_no_harm() {
                 bytes[at] = value;
             }
         }
-        // Whatever is read must be written as the same bytes again.
-        if let Ok(Some((call, style))) = runtime.decode_call(&bytes) {
-            if !matches!(call, Call::CommitWeights { .. } | Call::RevealWeights { .. } | Call::SetCommitment { .. }) {
-                prop_assert_eq!(runtime.call_bytes(&call, style).unwrap(), bytes);
-            }
+        // Whatever is read must be written as the same bytes again, but for calls that have two forms.
+        let two_forms = |call: &Call| {
+            matches!(call, Call::CommitWeights { .. } | Call::RevealWeights { .. } | Call::SetCommitment { .. })
+        };
+        if let Ok(Some((call, style))) = runtime.decode_call(&bytes)
+            && !two_forms(&call)
+        {
+            prop_assert_eq!(runtime.call_bytes(&call, style).unwrap(), bytes);
         }
         let _ = runtime.outcome(&raw, 0);
         let _ = runtime.weight_events(&raw, NetUid(1));

@@ -1,0 +1,163 @@
+//! A subnet's hyperparameters and its schedule of epochs.
+//!
+//! Both are read from storage in one request: no answer of a runtime API has all of them, and storage has the same names in
+//! every runtime. Entries that a runtime dropped or does not have yet are met as stated at each.
+
+use chain::{Epoch, Hyperparameters};
+use domain::types::{BlockNumber, NetUid, Rao};
+use yuma::schedule::{legacy, stateful};
+
+use super::At;
+use crate::error::Error;
+
+/// The entry whose presence tells of the newer schedule of epochs.
+const LAST_EPOCH_BLOCK: &str = "LastEpochBlock";
+
+impl At {
+    /// A subnet's hyperparameters.
+    ///
+    /// # Errors
+    /// [`chain::Error::UnknownSubnet`].
+    pub(crate) async fn hyperparameters(&self, netuid: NetUid) -> Result<Hyperparameters, Error> {
+        const OF_SUBNET: [&str; 15] = [
+            "NetworksAdded",
+            "Tempo",
+            "WeightsSetRateLimit",
+            "MinAllowedWeights",
+            "MaxWeightsLimit",
+            "WeightsVersionKey",
+            "CommitRevealWeightsEnabled",
+            "RevealPeriodEpochs",
+            "ImmunityPeriod",
+            "MaxAllowedUids",
+            "MaxAllowedValidators",
+            "ServingRateLimit",
+            "ActivityCutoff",
+            "ActivityCutoffFactorMilli",
+            "MechanismCountCurrent",
+        ];
+        let mut batch = self.batch();
+        for entry in OF_SUBNET {
+            batch.ask(entry, (netuid.0,))?;
+        }
+        batch.ask("StakeThreshold", ())?;
+        batch.ask("CommitRevealWeightsVersion", ())?;
+        let mut answers = batch.send().await?;
+        if !answers.need::<bool>("NetworksAdded")? {
+            return Err(self.unknown_subnet(netuid));
+        }
+        let tempo = answers.need("Tempo")?;
+        let mut found = Hyperparameters {
+            tempo,
+            weights_rate_limit: answers.need("WeightsSetRateLimit")?,
+            min_allowed_weights: answers.need("MinAllowedWeights")?,
+            // A runtime without the entry sets no limit.
+            max_weight_limit: answers.take("MaxWeightsLimit")?.unwrap_or(u16::MAX),
+            weights_version_key: answers.need("WeightsVersionKey")?,
+            commit_reveal_enabled: answers.need("CommitRevealWeightsEnabled")?,
+            reveal_period_epochs: answers.take("RevealPeriodEpochs")?.unwrap_or(1),
+            immunity_period: answers.need("ImmunityPeriod")?,
+            max_allowed_uids: answers.need("MaxAllowedUids")?,
+            max_allowed_validators: answers.need("MaxAllowedValidators")?,
+            serving_rate_limit: answers.need("ServingRateLimit")?,
+            ..Hyperparameters::default()
+        };
+        let blocks: Option<u16> = answers.take("ActivityCutoff")?;
+        let factor: Option<u32> = answers.take("ActivityCutoffFactorMilli")?;
+        found.activity_cutoff = activity_cutoff(blocks, factor, tempo);
+        found.mechanism_count = answers.take("MechanismCountCurrent")?.unwrap_or(1);
+        found.stake_threshold = Rao(answers.need("StakeThreshold")?);
+        found.commit_reveal_version = answers.take("CommitRevealWeightsVersion")?.unwrap_or(0);
+        Ok(found)
+    }
+
+    /// Where a subnet stands in its schedule.
+    pub(crate) async fn epoch(&self, netuid: NetUid) -> Result<Epoch, Error> {
+        let stateful = self.has(LAST_EPOCH_BLOCK);
+        let mut batch = self.batch();
+        batch.ask("Tempo", (netuid.0,))?;
+        if !stateful {
+            let tempo = batch.send().await?.need("Tempo")?;
+            return Ok(legacy_epoch(netuid, tempo, self.number));
+        }
+        for entry in [LAST_EPOCH_BLOCK, "PendingEpochAt", "BlocksSinceLastStep", "SubnetEpochIndex"] {
+            batch.ask(entry, (netuid.0,))?;
+        }
+        let mut answers = batch.send().await?;
+        let state = stateful::State {
+            tempo: answers.need("Tempo")?,
+            last_epoch_block: answers.need(LAST_EPOCH_BLOCK)?,
+            pending_epoch_at: answers.take("PendingEpochAt")?.unwrap_or(0),
+            blocks_since_last_step: answers.take("BlocksSinceLastStep")?.unwrap_or(0),
+            epoch_index: answers.take("SubnetEpochIndex")?.unwrap_or(0),
+        };
+        Ok(Epoch {
+            index: state.epoch_index,
+            last_block: BlockNumber(state.last_epoch_block),
+            next_block: BlockNumber(state.next_epoch(self.number.0).unwrap_or(u64::MAX)),
+        })
+    }
+}
+
+/// Blocks until a neuron counts as inactive: a share of the tempo where the runtime has one, at least 1.
+fn activity_cutoff(blocks: Option<u16>, factor_milli: Option<u32>, tempo: u16) -> u16 {
+    match (blocks, factor_milli) {
+        (_, Some(factor)) => {
+            let cutoff = (u64::from(factor) * u64::from(tempo) / 1000).max(1);
+            u16::try_from(cutoff).unwrap_or(u16::MAX)
+        }
+        (Some(blocks), None) => blocks,
+        (None, None) => u16::MAX,
+    }
+}
+
+/// The schedule by block number: epochs are counted from block 0 on.
+fn legacy_epoch(netuid: NetUid, tempo: u16, at: BlockNumber) -> Epoch {
+    let next = at.0.saturating_add(1);
+    let Some(left) = legacy::blocks_until(netuid.0, tempo, next) else {
+        return Epoch { index: 0, last_block: BlockNumber(0), next_block: BlockNumber(u64::MAX) };
+    };
+    let period = u64::from(tempo) + 1;
+    let next_block = next.saturating_add(left);
+    Epoch {
+        // Epochs are at every block where (block + netuid + 2) is a multiple of the period.
+        index: at.0.saturating_add(u64::from(netuid.0) + 2) / period,
+        last_block: BlockNumber(next_block.saturating_sub(period)),
+        next_block: BlockNumber(next_block),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_legacy_schedule_counts_epochs() {
+        for (netuid, tempo, at, index, last, next) in [
+            (1, 360, 357, 0, 0, 358),
+            (1, 360, 358, 1, 358, 719),
+            (1, 360, 718, 1, 358, 719),
+            (1, 360, 719, 2, 719, 1080),
+            (0, 100, 98, 0, 0, 99),
+            (0, 100, 99, 1, 99, 200),
+        ] {
+            let found = legacy_epoch(NetUid(netuid), tempo, BlockNumber(at));
+            let expected = Epoch { index, last_block: BlockNumber(last), next_block: BlockNumber(next) };
+            assert_eq!(found, expected, "{netuid} {tempo} {at}");
+        }
+        assert_eq!(legacy_epoch(NetUid(1), 0, BlockNumber(9)).next_block, BlockNumber(u64::MAX));
+    }
+
+    #[test]
+    fn activity_is_cut_off_by_blocks_or_by_tempos() {
+        for (blocks, factor, tempo, expected) in [
+            (Some(5000), None, 360, 5000),
+            (Some(5000), Some(13_889), 360, 5000),
+            (None, Some(13_889), 360, 5000),
+            (None, Some(0), 360, 1),
+            (None, Some(u32::MAX), u16::MAX, u16::MAX),
+        ] {
+            assert_eq!(activity_cutoff(blocks, factor, tempo), expected, "{blocks:?} {factor:?} {tempo}");
+        }
+    }
+}
