@@ -1,32 +1,33 @@
 //! "What if": the same facts under another rule set. Rounds are evaluated and epochs folded a second time beside the audit,
 //! and what becomes of each miner is set against what was decided.
 //!
-//! The draws stay as they were: who was asked is a fact. Evidence that the other rule set does not accept, or parts of texts
-//! that it would cut elsewhere, leave a round without scores; such rounds are counted.
+//! The draws stay as they were: who was asked is a fact. Verdicts made without a model are made once more, as the other rules
+//! make them; those of a model stay as recorded. Scores are compared where they are final: where labels are awaited, when the
+//! label is there.
+//!
+//! **Architecture invariant:** nothing is said of what was not compared. A round that the other rules cannot evaluate leaves its
+//! epoch, and those that go on from it, without figures of how far rankings and weights moved.
+
+mod alternative;
+mod verdicts;
+
+pub(crate) use alternative::Alternative;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use domain::events::{Challenge, Event, Statistic, WeightsDerived};
-use domain::mechanism::Mechanism;
-use domain::round::Round;
-use domain::types::{Hotkey, Micros, Position};
+use domain::events::WeightsDerived;
+use domain::types::Hotkey;
 use serde::Serialize;
-
-use crate::replay::FoldChain;
-
-/// The most reasons quoted.
-const MAX_REASONS: usize = 16;
 
 /// A miner's standing in one epoch under both rule sets. Ranks begin at 1; equal weights are ranked by hotkey.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MinerChange {
     /// The miner.
     pub hotkey: Hotkey,
-    /// Rank by weight and average as decided.
-    pub rank: u32,
-    /// Rank under the other rule set.
-    pub rank_after: u32,
+    /// Rank by weight and average as decided; none where it was neither scored nor paid.
+    pub rank: Option<u32>,
+    /// Rank under the other rule set; none where it is neither scored nor paid.
+    pub rank_after: Option<u32>,
     /// Moving average as decided.
     pub average: Option<f64>,
     /// Moving average under the other rule set.
@@ -42,23 +43,35 @@ pub struct MinerChange {
 pub struct EpochChange {
     /// The epoch.
     pub epoch: u64,
-    /// Kendall's tau-a of the two rankings: 1 when they are the same, -1 when one is the other turned round. None for fewer
-    /// than two miners.
+    /// Rounds up to its end that the other rule set cannot evaluate. Averages go on from epoch to epoch, so that one of them is
+    /// missing in all later epochs.
+    pub rounds_not_evaluated: u64,
+    /// Kendall's tau-a of the two rankings of the miners that stand in both: 1 when they are the same, -1 when one is the other
+    /// turned round. None for fewer than two such miners, and where [`Self::weight_moved`] is none.
     pub kendall_tau: Option<f64>,
-    /// The share of all weight that goes to somebody else: half the sum of the differences of shares, 0 to 1.
-    pub weight_moved: f64,
+    /// The share of all weight that goes to somebody else: half the sum of the differences of shares, 0 to 1. None when one side
+    /// pays nobody, or rounds are not evaluated.
+    pub weight_moved: Option<f64>,
     /// Every miner known in it, by its rank under the other rule set.
     pub miners: Vec<MinerChange>,
 }
 
 impl EpochChange {
-    fn of(epoch: u64, miners: Vec<MinerChange>) -> Self {
-        Self { epoch, kendall_tau: kendall_tau(&miners), weight_moved: weight_moved(&miners), miners }
+    fn of(epoch: u64, rounds_not_evaluated: u64, miners: Vec<MinerChange>) -> Self {
+        let pays = |weight: fn(&MinerChange) -> u16| miners.iter().any(|miner| weight(miner) > 0);
+        let comparable = rounds_not_evaluated == 0 && pays(|miner| miner.weight) && pays(|miner| miner.weight_after);
+        Self {
+            epoch,
+            rounds_not_evaluated,
+            kendall_tau: if comparable { kendall_tau(&miners) } else { None },
+            weight_moved: comparable.then(|| weight_moved(&miners)),
+            miners,
+        }
     }
 }
 
 impl MinerChange {
-    /// Shares of all weight, as decided and under the other rule set.
+    /// Shares of all weight, as decided and under the other rule set; 0 where nobody is paid.
     #[must_use]
     pub fn shares(&self, miners: &[Self]) -> [f64; 2] {
         let share = |weight: u16, total: u64| if total == 0 { 0.0 } else { f64::from(weight) / total as f64 };
@@ -69,11 +82,12 @@ impl MinerChange {
 
 /// `(concordant - discordant) / pairs`. Ranks have no ties: equal standings are ranked by hotkey.
 fn kendall_tau(miners: &[MinerChange]) -> Option<f64> {
-    let pairs = miners.len() * miners.len().saturating_sub(1) / 2;
+    let ranks: Vec<(u32, u32)> = miners.iter().filter_map(|miner| miner.rank.zip(miner.rank_after)).collect();
+    let pairs = ranks.len() * ranks.len().saturating_sub(1) / 2;
     let mut balance = 0i64;
-    for (at, left) in miners.iter().enumerate() {
-        for right in &miners[at + 1..] {
-            let same = (left.rank < right.rank) == (left.rank_after < right.rank_after);
+    for (at, left) in ranks.iter().enumerate() {
+        for right in &ranks[at + 1..] {
+            let same = (left.0 < right.0) == (left.1 < right.1);
             balance += if same { 1 } else { -1 };
         }
     }
@@ -93,95 +107,35 @@ fn weight_moved(miners: &[MinerChange]) -> f64 {
 pub struct WhatIf {
     /// The other rule set, `algorithm/version`.
     pub rule_set: String,
-    /// Rounds evaluated under both.
+    /// Rounds whose scores are compared.
     pub rounds: u64,
     /// Scores that are another number.
     pub scores_changed: u64,
     /// Scores that are the same bits.
     pub scores_same: u64,
+    /// Rounds that wait for a label under both; nothing of them is compared yet.
+    pub rounds_waiting: u64,
     /// Rounds that the other rule set cannot evaluate.
     pub rounds_not_evaluated: u64,
     /// Why, for the first of them.
     pub reasons: Vec<String>,
+    /// Of the compared rounds, those in which nobody's score counts under the other rule set, though it does as decided.
+    pub rounds_given_up: u64,
+    /// Why, for the first of them.
+    pub given_up: Vec<String>,
+    /// Verdicts that no model made and that are others under the other rule set. They were made once more.
+    pub verdicts_recomputed: u64,
+    /// Verdicts of a model that the other rule set would have asked something else. They were taken as recorded.
+    pub verdicts_of_other_requests: u64,
     /// Epochs in order.
     pub epochs: Vec<EpochChange>,
 }
 
-/// The second evaluation that runs beside a replay.
-#[derive(Debug, Clone)]
-pub(crate) struct Alternative {
-    mechanism: Arc<dyn Mechanism>,
-    fold: Option<FoldChain>,
-    statistics: Vec<Statistic>,
-    what_if: WhatIf,
-}
-
-impl Alternative {
-    pub(crate) fn new(mechanism: Arc<dyn Mechanism>) -> Self {
-        let what_if = WhatIf { rule_set: mechanism.rule_set().name(), ..WhatIf::default() };
-        Self { mechanism, fold: None, statistics: Vec::new(), what_if }
-    }
-
-    pub(crate) fn genesis(&mut self, own: Hotkey) {
-        self.fold = Some(FoldChain::genesis(Arc::clone(&self.mechanism), own));
-    }
-
-    pub(crate) fn resume(&mut self, own: Hotkey, previous: &WeightsDerived, antecedents: &[(Position, Event)]) {
-        self.fold = FoldChain::resume(Arc::clone(&self.mechanism), own, previous, antecedents).ok();
-        self.statistics.clone_from(&previous.statistics);
-    }
-
-    pub(crate) fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
-        if let Some(fold) = &mut self.fold {
-            fold.apply(position, recorded_at, event);
-        }
-    }
-
-    /// Evaluates a round that ended, and takes its scores in at the place where it ended.
-    pub(crate) fn round(&mut self, place: (Position, Micros), round: &Round, challenge: &Challenge, decided: &[Event]) {
-        let other = match round.evaluate_as(challenge, self.mechanism.as_ref(), &self.statistics) {
-            Ok(other) => other,
-            Err(error) => {
-                self.what_if.rounds_not_evaluated += 1;
-                if self.what_if.reasons.len() < MAX_REASONS {
-                    self.what_if.reasons.push(format!("round {}: {error}", challenge.id));
-                }
-                return;
-            }
-        };
-        self.what_if.rounds += 1;
-        let score = |event: &Event| match event {
-            Event::ResponseScored(scored) => Some((scored.hotkey, scored.score.to_bits())),
-            _ => None,
-        };
-        let decided: BTreeMap<Hotkey, u64> = decided.iter().filter_map(score).collect();
-        for (hotkey, bits) in other.iter().filter_map(score) {
-            if decided.get(&hotkey) == Some(&bits) {
-                self.what_if.scores_same += 1;
-            } else {
-                self.what_if.scores_changed += 1;
-            }
-        }
-        for event in &other {
-            self.apply(place.0, place.1, event);
-            if let Event::RoundEvaluated(evaluated) = event {
-                self.statistics.clone_from(&evaluated.statistics);
-            }
-        }
-    }
-
-    /// Derives at the end of a range, compares with what was decided, and begins the next.
-    pub(crate) fn derived(&mut self, decided: &WeightsDerived) {
-        let Some(fold) = &mut self.fold else { return };
-        let (other, _) = fold.derive();
-        self.what_if.epochs.push(EpochChange::of(decided.epoch, changes(decided, &other)));
-        if fold.advance(&other).is_err() {
-            self.fold = None;
-        }
-    }
-
-    pub(crate) fn finish(self) -> WhatIf {
-        self.what_if
+impl WhatIf {
+    /// Whether the scores of any round were compared. Otherwise nothing is known of the other rule set.
+    #[must_use]
+    pub fn compared(&self) -> bool {
+        self.rounds > 0
     }
 }
 
@@ -217,12 +171,12 @@ fn changes(decided: &WeightsDerived, other: &WeightsDerived) -> Vec<MinerChange>
         .map(|hotkey| {
             let (weight, average) = before.get(&hotkey).copied().unwrap_or((0, None));
             let (weight_after, average_after) = after.get(&hotkey).copied().unwrap_or((0, None));
-            let rank = |ranks: &BTreeMap<Hotkey, u32>| ranks.get(&hotkey).copied().unwrap_or(u32::MAX);
-            let (rank, rank_after) = (rank(&ranks_before), rank(&ranks_after));
+            let (rank, rank_after) = (ranks_before.get(&hotkey).copied(), ranks_after.get(&hotkey).copied());
             MinerChange { hotkey, rank, rank_after, average, average_after, weight, weight_after }
         })
         .collect();
-    miners.sort_by_key(|miner| (miner.rank_after, miner.rank));
+    let last = |rank: Option<u32>| (rank.is_none(), rank);
+    miners.sort_by_key(|miner| (last(miner.rank_after), last(miner.rank)));
     miners
 }
 
@@ -230,31 +184,55 @@ fn changes(decided: &WeightsDerived, other: &WeightsDerived) -> Vec<MinerChange>
 mod tests {
     use super::*;
 
+    fn miner(number: u8, ranks: [Option<u32>; 2], weights: [u16; 2]) -> MinerChange {
+        let [rank, rank_after] = ranks;
+        let [weight, weight_after] = weights;
+        let hotkey = Hotkey::from_public(&[number; 32]);
+        MinerChange { hotkey, rank, rank_after, average: None, average_after: None, weight, weight_after }
+    }
+
     /// Miners by rank as decided, with their ranks and weights under the other rules.
     fn change(after: &[(u32, u16)], weights: &[u16]) -> EpochChange {
-        let miners =
-            after.iter().zip(weights).zip(1..).map(|(((rank_after, weight_after), weight), rank)| MinerChange {
-                hotkey: Hotkey::from_public(&[u8::try_from(rank).unwrap_or_default(); 32]),
-                rank,
-                rank_after: *rank_after,
-                average: None,
-                average_after: None,
-                weight: *weight,
-                weight_after: *weight_after,
-            });
-        EpochChange::of(0, miners.collect())
+        let miners = after.iter().zip(weights).zip(1..).map(|(((rank_after, weight_after), weight), rank)| {
+            miner(u8::try_from(rank).unwrap_or_default(), [Some(rank), Some(*rank_after)], [*weight, *weight_after])
+        });
+        EpochChange::of(0, 0, miners.collect())
     }
 
     #[test]
     fn rankings_and_shares_are_compared() {
         let same = change(&[(1, 65535), (2, 100), (3, 0)], &[65535, 100, 0]);
-        assert_eq!((same.kendall_tau, same.weight_moved), (Some(1.0), 0.0));
+        assert_eq!((same.kendall_tau, same.weight_moved), (Some(1.0), Some(0.0)));
         let turned = change(&[(3, 0), (2, 100), (1, 100)], &[100, 100, 0]);
-        assert_eq!((turned.kendall_tau, turned.weight_moved), (Some(-1.0), 0.5));
+        assert_eq!((turned.kendall_tau, turned.weight_moved), (Some(-1.0), Some(0.5)));
         let one_pair = change(&[(2, 1), (1, 1), (3, 1)], &[1, 1, 1]);
         assert_eq!(one_pair.kendall_tau, Some(1.0 / 3.0));
-        let nobody = change(&[], &[]);
-        assert_eq!((nobody.kendall_tau, nobody.weight_moved), (None, 0.0));
-        assert_eq!(change(&[(1, 0)], &[0]).weight_moved, 0.0);
+        assert_eq!(change(&[(1, 5)], &[7]).kendall_tau, None);
+    }
+
+    #[test]
+    fn what_cannot_be_compared_has_no_figures() {
+        let nothing = |change: EpochChange| assert_eq!((change.kendall_tau, change.weight_moved), (None, None));
+        nothing(change(&[], &[]));
+        nothing(change(&[(1, 0), (2, 0)], &[0, 0]));
+        // One side pays nobody.
+        nothing(change(&[(1, 0), (2, 0)], &[65535, 1]));
+        nothing(change(&[(1, 65535), (2, 1)], &[0, 0]));
+        // A round is missing.
+        let miners = change(&[(1, 65535), (2, 1)], &[65535, 1]).miners;
+        nothing(EpochChange::of(0, 1, miners));
+    }
+
+    /// Who stands on one side only is paid there, and has no rank on the other.
+    #[test]
+    fn a_miner_that_stands_on_one_side_only_has_no_rank_on_the_other() {
+        let miners = vec![
+            miner(1, [Some(1), Some(2)], [100, 50]),
+            miner(2, [Some(2), None], [100, 0]),
+            miner(3, [Some(3), Some(1)], [0, 150]),
+        ];
+        let change = EpochChange::of(0, 0, miners);
+        assert_eq!(change.kendall_tau, Some(-1.0));
+        assert_eq!(change.weight_moved, Some(0.75));
     }
 }

@@ -4,12 +4,8 @@
 mod support;
 
 use audit::{ChainView, Recorded, Replay, Report, Settings, Verdict};
-use domain::events::FailureReason;
-use domain::loosh::constants::Constants;
-use domain::mechanism;
-use domain::ruleset::{Body, RuleSet};
+use support::history;
 use support::seal::{Sealed, seal};
-use support::{Answer, World, history, rule_set};
 
 fn from_genesis(log: &Sealed, chain: Option<ChainView>) -> Report {
     let mut replay = Replay::new(Settings { epoch: None, chain });
@@ -41,50 +37,6 @@ fn every_kind_occurs() {
     for kind in domain::events::Event::KINDS {
         assert!(kinds.contains(kind), "{kind} does not occur");
     }
-}
-
-/// The same facts under the rule set in force give the same; under another one scores move.
-#[test]
-fn what_if_is_the_decision_under_the_same_rules() {
-    let mut world = World::new(6, rule_set("1.2.8", 4, 8), 8);
-    world.open();
-    world.sweep(&[]);
-    for (round, prompt) in ["Why is the sky blue? What bends light?", "What melts ice?"].iter().enumerate() {
-        let id = format!("w{round}");
-        world.accept(&id, history::question(prompt));
-        let text = |n: usize| Answer::Text(format!("Answer {n} says why. Light bends in the air. Ice melts in salt."));
-        world.round(&id, 1, &[text(1), text(2), Answer::Fails(FailureReason::Refused), text(3)]);
-    }
-    world.finish_epoch();
-    let log = seal(&world);
-    let what_if = |rules: &RuleSet| {
-        let mut replay = Replay::new(Settings::default()).under(mechanism::open(rules).unwrap());
-        for recorded in &log.records {
-            replay.push(recorded.clone());
-        }
-        let (report, what_if) = replay.finish_what_if();
-        assert_eq!(report.verdict, Verdict::Equal, "{report}");
-        what_if
-    };
-    let same = what_if(&world.rules);
-    assert_eq!((same.rounds, same.scores_changed, same.scores_same, same.epochs.len()), (2, 0, 8, 1));
-    for miner in &same.epochs[0].miners {
-        assert_eq!(
-            (miner.rank, miner.weight, miner.average),
-            (miner.rank_after, miner.weight_after, miner.average_after)
-        );
-    }
-    let mut constants = Constants::v1_2_8();
-    constants.emissions.member_factor = 3.0;
-    constants.models.iter_mut().for_each(|model| model.dimensions = 8);
-    let body = Body { algorithm: "loosh".to_owned(), version: "other".to_owned(), constants };
-    let other = what_if(&RuleSet::from_body(&body).unwrap());
-    assert_eq!((other.rule_set.as_str(), other.rounds), ("loosh/other", 2));
-    assert!(other.scores_changed > 0 && other.scores_changed + other.scores_same == 8);
-    // A rule set that does not take the model of the evidence.
-    let refused = what_if(&rule_set("1.2.8", 4, 16));
-    assert_eq!((refused.rounds, refused.rounds_not_evaluated), (0, 2));
-    assert!(refused.reasons[0].contains("is not accepted"), "{:?}", refused.reasons);
 }
 
 /// What the audit cannot know it says, and never "equal".

@@ -148,6 +148,12 @@ impl Round {
         &self.responses
     }
 
+    /// Verdicts, and calls that led to none, in order.
+    #[must_use]
+    pub fn judgements(&self) -> &[JudgementRecorded] {
+        &self.judgements
+    }
+
     /// Drawn miners that have neither answered nor failed.
     pub fn outstanding(&self) -> impl Iterator<Item = &DrawnMiner> {
         let drawn = self.selected.iter().flat_map(|selected| &selected.drawn);

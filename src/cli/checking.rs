@@ -37,7 +37,9 @@ pub struct AuditArgs {
   assay replay --epoch 0 --rules loosh/1.2.8
   assay replay --rules loosh/1.2.8 --json        every epoch
   assay rules --show loosh/readme > mine.json    then change a constant
-  assay replay --epoch 0 --rules mine.json")]
+  assay replay --epoch 0 --rules mine.json
+
+Exit codes: 0 compared, 2 nothing could be compared")]
 pub struct ReplayArgs {
     /// Which ledger.
     #[command(flatten)]

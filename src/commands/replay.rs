@@ -1,16 +1,21 @@
 //! `assay replay`: the same facts under other rules, and who moves. One epoch, or all from the first one on.
+//!
+//! Exit code 0 where scores were compared, 2 where nothing could be.
 
 use super::rules::{KnownWeakness, known, notice};
 use crate::cli::ReplayArgs;
 use crate::ledgers;
 use crate::output::{self, Align};
 use anyhow::{Context, Result, bail};
-use audit::what_if::{MinerChange, WhatIf};
+use audit::what_if::{EpochChange, MinerChange, WhatIf};
 use audit::{Replay, Settings};
 use domain::mechanism;
 use domain::ruleset::RuleSet;
 use serde::Serialize;
 use std::process::ExitCode;
+
+/// Exit code where nothing could be compared, as an audit has it that cannot tell.
+const CANNOT_TELL: u8 = 2;
 
 /// What scripts get.
 #[derive(Serialize)]
@@ -48,7 +53,7 @@ pub async fn run(args: &ReplayArgs) -> Result<ExitCode> {
         print(&what_if);
         output::line(report.last_line());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if what_if.compared() { ExitCode::SUCCESS } else { ExitCode::from(CANNOT_TELL) })
 }
 
 /// The name, and the hash where the bytes are not those that ship under it.
@@ -77,13 +82,13 @@ fn print(what_if: &WhatIf) {
         what_if.rule_set, what_if.rounds, what_if.scores_changed, what_if.scores_same, what_if.rounds_not_evaluated
     ));
     what_if.reasons.iter().for_each(|reason| output::line(format!("  {reason}")));
+    notes(what_if).iter().for_each(|note| output::line(note));
+    what_if.given_up.iter().for_each(|reason| output::line(format!("  {reason}")));
+    if !what_if.compared() {
+        return output::line("nothing was compared");
+    }
     for epoch in &what_if.epochs {
-        let tau = epoch.kendall_tau.map_or_else(|| "-".to_owned(), |tau| format!("{tau:.4}"));
-        let moved = 100.0 * epoch.weight_moved;
-        output::line(format!(
-            "{}  Kendall's tau {tau}, {moved:.2} % of the weight moves",
-            output::bold(&format!("epoch {}", epoch.epoch))
-        ));
+        output::line(format!("{}  {}", output::bold(&format!("epoch {}", epoch.epoch)), moved(epoch)));
         let columns = [
             ("hotkey", Align::Left),
             ("rank", Align::Right),
@@ -99,13 +104,37 @@ fn print(what_if: &WhatIf) {
     }
 }
 
+/// What else is to be known of the comparison; what did not occur is not mentioned.
+fn notes(what_if: &WhatIf) -> Vec<String> {
+    let all = [
+        (what_if.rounds_waiting, "rounds wait for a label under both"),
+        (what_if.verdicts_recomputed, "verdicts that no model made are others, and were made once more"),
+        (what_if.verdicts_of_other_requests, "verdicts of a model answer other requests than these rules make"),
+        (what_if.rounds_given_up, "rounds are given up:"),
+    ];
+    all.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+}
+
+/// How far rankings and weights lie apart, or why that cannot be said.
+fn moved(epoch: &EpochChange) -> String {
+    let tau = epoch.kendall_tau.map_or_else(|| "-".to_owned(), |tau| format!("{tau:.4}"));
+    match epoch.weight_moved {
+        Some(moved) => format!("Kendall's tau {tau}, {:.2} % of the weight moves", 100.0 * moved),
+        None if epoch.rounds_not_evaluated > 0 => {
+            format!("not comparable: {} rounds up to here cannot be evaluated", epoch.rounds_not_evaluated)
+        }
+        None => "not comparable: one side pays nobody".to_owned(),
+    }
+}
+
 fn row(miner: &MinerChange, all: &[MinerChange]) -> Vec<String> {
     let [share, share_after] = miner.shares(all).map(|share| format!("{:.2} %", 100.0 * share));
     let average = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.6}"));
+    let rank = |value: Option<u32>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
     vec![
         miner.hotkey.to_string(),
-        miner.rank.to_string(),
-        miner.rank_after.to_string(),
+        rank(miner.rank),
+        rank(miner.rank_after),
         average(miner.average),
         average(miner.average_after),
         miner.weight.to_string(),

@@ -88,10 +88,10 @@ impl Labels {
         self.expected.get_mut(stream_id)
     }
 
-    /// All scores of a label are there, or none will come.
-    pub(crate) fn end(&mut self, stream_id: &str) {
+    /// All scores of a label are there, or none will come. Gives the recomputed ones.
+    pub(crate) fn end(&mut self, stream_id: &str) -> Option<Expected> {
         self.revealed.remove(stream_id);
-        self.expected.remove(stream_id);
+        self.expected.remove(stream_id)
     }
 
     /// Whether no label's scores are still to come.
@@ -112,6 +112,10 @@ impl Replay {
         let stream = round::stream_id(&revealed.challenge_id, revealed.attempt);
         let message = "a label stands in the stream of its round";
         self.findings.equal(at, "<stream_id>", &recorded.stream_id, &stream, message);
+        let place = (Position(recorded.position), Micros(recorded.recorded_at));
+        if let Some(alternative) = &mut self.alternative {
+            alternative.label_revealed(&recorded.stream_id, place.0, place.1, revealed);
+        }
         let Some(rules) = self.rules.as_ref().filter(|rules| rules.mechanism.awaits_labels()) else { return };
         let Some(waiting) = self.labels.waiting.remove(&recorded.stream_id) else {
             return self.findings.doubt(Some(at.position), "the round of this label is not at hand");
@@ -129,6 +133,9 @@ impl Replay {
         };
         // A label that cannot be used is a fact all the same; no scores may follow from it.
         if rules.mechanism.evaluate_label(&facts).is_err() {
+            if let Some(alternative) = &mut self.alternative {
+                alternative.label(place, &recorded.stream_id, &[]);
+            }
             return;
         }
         if self.labels.revealed.len() >= MAX_WAITING {

@@ -334,6 +334,11 @@ impl Replay {
             return;
         }
         self.rounds.taint(recorded);
+        if recorded.kind == "RoundEvaluated"
+            && let Some(alternative) = &mut self.alternative
+        {
+            alternative.not_evaluated(&recorded.stream_id, "the payload of its evaluation was erased");
+        }
         if recorded.stream_type == epoch::STREAM_TYPE {
             self.epochs.erased(recorded);
         } else {

@@ -126,7 +126,12 @@ impl Replay {
                 self.rounds.accept(recorded, accepted.clone());
             }
             Event::RoundAbandoned(_) => self.rounds.abandoned_before(recorded),
-            Event::ResponseScored(_) | Event::RoundEvaluated(_) => self.labels.antecedent(recorded, &event),
+            Event::ResponseScored(_) | Event::RoundEvaluated(_) => {
+                if let Some(alternative) = &mut self.alternative {
+                    alternative.antecedent(&recorded.stream_id, Micros(recorded.recorded_at), &event);
+                }
+                self.labels.antecedent(recorded, &event);
+            }
             Event::EpochOpened(opened) => self.epochs.opened_before(opened.clone()),
             Event::WeightsDerived(derived) if derived.revision == 0 => {
                 self.previous = Some((position, derived.clone()));

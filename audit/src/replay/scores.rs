@@ -37,6 +37,10 @@ impl Expected {
         Self { events, next: 0 }
     }
 
+    pub(crate) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// Compares one recorded score or evaluation with the recomputed one, and gives the latter.
     fn compare(&mut self, findings: &mut Findings, at: At<'_>, event: &Event) -> Option<Event> {
         let message = "scores follow from the facts of the round and the rule set";
@@ -78,18 +82,25 @@ impl Replay {
                 self.statistics.clone_from(&expected.statistics);
             }
         }
+        let place = (Position(recorded.position), Micros(recorded.recorded_at));
         if recorded.stream_type == round::LABEL_STREAM_TYPE {
-            return self.labels.end(&recorded.stream_id);
+            let decided = self.labels.end(&recorded.stream_id);
+            if let Some(alternative) = &mut self.alternative {
+                alternative.label(place, &recorded.stream_id, decided.as_ref().map_or(&[], Expected::events));
+            }
+            return;
         }
         let Some(round) = self.rounds.end(recorded, true) else { return };
         let events = round.scores.as_ref().map(|scores| scores.events.as_slice()).unwrap_or_default();
         if round.mechanism.awaits_labels() && !self.labels.wait(recorded, events) {
             self.findings.doubt(Some(recorded.position), "too many rounds wait for a label");
         }
-        if let Some(alternative) = &mut self.alternative {
-            let place = (Position(recorded.position), Micros(recorded.recorded_at));
-            alternative.round(place, &round.round, &round.challenge.accepted.challenge, events);
+        let Some(alternative) = &mut self.alternative else { return };
+        if events.is_empty() {
+            return alternative.not_evaluated(&recorded.stream_id, "what was decided cannot be recomputed, either");
         }
+        let of = (recorded.stream_id.as_str(), &round.challenge.accepted.challenge, &round.round);
+        alternative.round(place, of, round.mechanism.as_ref(), events);
     }
 
     fn score(&mut self, recorded: &Recorded, event: &Event) -> Option<Event> {

@@ -99,6 +99,8 @@ pub struct World {
     pub own_sweeps: bool,
     /// Whether rounds sweep twice and draw from the first.
     pub picks_sweeps: bool,
+    /// Who is said to have given verdicts, all of which are the mechanism's own.
+    pub model: String,
 }
 
 impl World {
@@ -153,6 +155,7 @@ impl World {
             nonce: 0,
             own_sweeps: true,
             picks_sweeps: false,
+            model: mechanism::OFFLINE.to_owned(),
         }
     }
 

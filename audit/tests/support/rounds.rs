@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Aggregate;
 use domain::events::*;
 use domain::loosh::constants::Constants;
-use domain::mechanism::{Evaluation, JudgementRequest, LabelFacts, OFFLINE, Stage, Want};
+use domain::mechanism::{Evaluation, JudgementRequest, LabelFacts, Stage, Want};
 use domain::round::{self, Round};
 use domain::selection::{self, SelectionInput};
 use domain::types::*;
@@ -265,7 +265,7 @@ impl World {
             attempt: attempt.selected.attempt,
             hotkey: request.hotkey,
             purpose: request.purpose.clone(),
-            model: OFFLINE.to_owned(),
+            model: self.model.clone(),
             request_hash: request.hash(),
             parameters: "{}".into(),
             prompt_tokens: 0,

@@ -3,14 +3,19 @@
 
 use domain::events::*;
 use domain::ruleset::RuleSet;
+use domain::twitter::constants::WeightRule;
+use domain::twitter::mechanism::Twitter;
 use domain::types::*;
 use serde_json::json;
 
 use super::history::question;
 use super::{Answer, World};
 
-/// The subnets.
+/// The subnets besides Loosh.
 pub const NAMES: &[&str] = &["bettertherapy", "cgp", "conversion", "twitter"];
+
+/// All of them. Loosh's rounds need many vectors, and have a history of their own.
+pub const ALL: &[&str] = &["bettertherapy", "cgp", "conversion", "loosh", "twitter"];
 
 /// What a subnet's rounds ask and how they are answered.
 struct Sample {
@@ -18,6 +23,20 @@ struct Sample {
     answers: fn(u8) -> Vec<Vec<u8>>,
     /// Source and text of a label.
     label: fn(&str) -> (String, String),
+    /// Seconds until a label comes. The last one takes a day and more.
+    patience: u64,
+}
+
+/// Seconds after which some labels do not count any more, and others do for the first time.
+const LATE: u64 = 100_000;
+
+/// How many rounds the first epoch has: where weights follow from runs of rounds, a whole one.
+fn first_rounds(rules: &RuleSet) -> u8 {
+    let run = Twitter::new(rules.clone()).ok().and_then(|twitter| match twitter.constants().weights {
+        WeightRule::RunMean { rounds, .. } => u8::try_from(rounds).ok(),
+        WeightRule::MovingAverage {} => None,
+    });
+    run.unwrap_or(3)
 }
 
 fn sample(name: &str) -> Sample {
@@ -46,6 +65,7 @@ fn sample(name: &str) -> Sample {
                     .collect()
             },
             label: |_| ("batch".into(), r#"{"status":"completed"}"#.into()),
+            patience: LATE,
         },
         "cgp" => Sample {
             task: |round| {
@@ -85,6 +105,7 @@ fn sample(name: &str) -> Sample {
                 tags.iter().map(body).collect()
             },
             label: |_| (String::new(), String::new()),
+            patience: 0,
         },
         "conversion" => Sample {
             task: |round| {
@@ -111,6 +132,7 @@ fn sample(name: &str) -> Sample {
                 let truth = domain::conversion::truth::Truth::of(&features, &rule);
                 (domain::conversion::truth::RULE_SOURCE.into(), truth.unwrap().to_label())
             },
+            patience: 20_000,
         },
         "twitter" => Sample {
             task: |round| {
@@ -133,6 +155,24 @@ fn sample(name: &str) -> Sample {
                     .collect()
             },
             label: |_| (String::new(), String::new()),
+            patience: 0,
+        },
+        "loosh" => Sample {
+            task: |round| json!({"round": round}).to_string(),
+            answers: |round| {
+                let texts = [
+                    "Salt lowers the melting point of ice. That is why roads are salted in winter.",
+                    "Ice melts where salt dissolves in its film of water. Cold nights need more salt.",
+                    "Buy gold now, it never melts.",
+                    "Salted water freezes at a lower temperature. Roads stay free of ice for longer.",
+                ];
+                texts
+                    .iter()
+                    .map(|text| json!({"response_text": format!("{text} {round}")}).to_string().into_bytes())
+                    .collect()
+            },
+            label: |_| (String::new(), String::new()),
+            patience: 0,
         },
         other => panic!("no sample of {other}"),
     }
@@ -149,23 +189,25 @@ pub fn played(mut world: World) -> World {
     world.open();
     world.sweep(&[6]);
     let mut waiting = Vec::new();
-    for number in 0..3 {
+    let first = first_rounds(&world.rules);
+    for number in 0..first {
         waiting.extend(round(&mut world, &sample, number));
     }
     // One label comes at once, the others in the next epoch.
     if let Some((evaluated, task)) = (!waiting.is_empty()).then(|| waiting.remove(0)) {
         let (source, label) = (sample.label)(&task);
-        world.wait(100_000);
+        world.wait(sample.patience);
         world.reveal(evaluated, (&source, &label), |_| {});
     }
     end_epoch(&mut world);
     world.start();
     world.sweep(&[]);
     // Another round is scored between a label and its scores.
-    let mut next = 3;
-    for (evaluated, task) in waiting {
+    let mut next = first;
+    let labels = waiting.len();
+    for (number, (evaluated, task)) in (1..).zip(waiting) {
         let (source, label) = (sample.label)(&task);
-        world.wait(100_000);
+        world.wait(if number == labels { LATE } else { sample.patience });
         world.reveal(evaluated, (&source, &label), |world| {
             round(world, &sample, next);
             next += 1;
@@ -190,6 +232,8 @@ fn round(world: &mut World, sample: &Sample, round: u8) -> Option<(Position, Str
 }
 
 fn end_epoch(world: &mut World) {
+    // Labels took their time; who is paid was seen since.
+    world.sweep(&[]);
     world.wait(24);
     world.observe(true);
     let derived = world.derive();
