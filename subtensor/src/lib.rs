@@ -22,5 +22,5 @@ mod status;
 
 pub use client::Subtensor;
 pub use error::Error;
-pub use runtime::{CallStyle, Runtime, Signing};
+pub use runtime::{CallStyle, ReadExtrinsic, Runtime, Signing, bytes_to_sign};
 pub use settings::{Follow, Settings};

@@ -8,7 +8,6 @@ use chain::{Call, Era, SignedExtrinsic};
 use domain::types::{Digest, HexBytes};
 use network::keys::Keypair;
 use subxt::config::substrate::{H256, SpecVersionForRange, SubstrateExtrinsicParamsBuilder};
-use subxt::tx::Signer;
 use subxt::utils::{AccountId32, MultiSignature};
 use subxt::{OfflineClient, SubstrateConfig};
 
@@ -36,21 +35,14 @@ pub struct Signing {
     pub tip: u128,
 }
 
-struct KeypairSigner<'a>(&'a Keypair);
-
-impl Signer<SubstrateConfig> for KeypairSigner<'_> {
-    fn account_id(&self) -> AccountId32 {
-        AccountId32(self.0.public())
-    }
-
-    fn sign(&self, payload: &[u8]) -> MultiSignature {
-        MultiSignature::Sr25519(self.0.sign(payload))
-    }
-}
-
 /// An extrinsic's hash.
 pub(crate) fn hash_of(bytes: &[u8]) -> Digest {
     HexBytes(blake2_256(bytes))
+}
+
+/// What is signed of a payload: itself, or its hash when it is longer than 256 bytes.
+pub fn bytes_to_sign(payload: &[u8]) -> Vec<u8> {
+    if payload.len() > 256 { blake2_256(payload).to_vec() } else { payload.to_vec() }
 }
 
 pub(crate) fn blake2_256(bytes: &[u8]) -> [u8; 32] {
@@ -68,18 +60,16 @@ impl Runtime {
         client.tx().call_data(&payload).map_err(|error| Error::encode(payload.call_name(), error))
     }
 
-    /// The bytes that a key signs (before they are hashed when they are more than 256).
+    /// The bytes that a key signs: the call, the extensions and what they imply, as [`bytes_to_sign`].
     ///
     /// # Errors
     /// As of [`Runtime::sign`].
     pub fn signer_payload(&self, call: &Call, style: CallStyle, signing: &Signing) -> Result<Vec<u8>, Error> {
         let payload = self.payload(call, style)?;
         let client = self.offline(signing.genesis_hash)?;
-        let signable = client
-            .tx()
-            .create_v4_signable_offline(&payload, parameters(signing)?)
-            .map_err(|error| Error::encode(payload.call_name(), error))?;
-        signable.signer_payload().map_err(|error| Error::encode(payload.call_name(), error))
+        let failed = |error| Error::encode(payload.call_name(), error);
+        let signable = client.tx().create_v4_signable_offline(&payload, parameters(signing)?).map_err(failed)?;
+        signable.signer_payload().map_err(failed)
     }
 
     /// Signs a call.
@@ -93,13 +83,32 @@ impl Runtime {
         signing: &Signing,
         keypair: &Keypair,
     ) -> Result<SignedExtrinsic, Error> {
+        let payload = self.signer_payload(call, style, signing)?;
+        self.assemble(call, style, signing, keypair.public(), keypair.sign(&payload))
+    }
+
+    /// Joins a call and the signature that a key made of [`Runtime::signer_payload`].
+    ///
+    /// # Errors
+    /// [`Error::Missing`] and [`Error::Encode`].
+    pub fn assemble(
+        &self,
+        call: &Call,
+        style: CallStyle,
+        signing: &Signing,
+        signer: [u8; 32],
+        signature: [u8; 64],
+    ) -> Result<SignedExtrinsic, Error> {
         let payload = self.payload(call, style)?;
         let client = self.offline(signing.genesis_hash)?;
         let failed = |error| Error::encode(payload.call_name(), error);
         let mut signable = client.tx().create_v4_signable_offline(&payload, parameters(signing)?).map_err(failed)?;
-        let bytes = signable.sign(&KeypairSigner(keypair)).map_err(failed)?.into_encoded();
+        let signature = MultiSignature::Sr25519(signature);
+        let bytes =
+            signable.sign_with_account_and_signature(&AccountId32(signer), &signature).map_err(failed)?.into_encoded();
         let era = signing.era.unwrap_or(Era { period: u64::MAX, birth: domain::types::BlockNumber(0) });
-        Ok(SignedExtrinsic { hash: hash_of(&bytes), bytes, signer: keypair.hotkey(), nonce: signing.nonce, era })
+        let signer = domain::types::Hotkey::from_public(&signer);
+        Ok(SignedExtrinsic { hash: hash_of(&bytes), bytes, signer, nonce: signing.nonce, era })
     }
 
     fn offline(&self, genesis_hash: Digest) -> Result<subxt::OfflineClientAtBlock<SubstrateConfig>, Error> {

@@ -10,6 +10,7 @@ mod calls;
 mod commitment;
 mod events;
 mod extrinsic;
+mod extrinsic_bytes;
 mod refusals;
 mod values;
 
@@ -26,8 +27,9 @@ use subxt::ext::scale_decode::DecodeAsType;
 use subxt::{ArcMetadata, Metadata};
 
 pub use calls::CallStyle;
-pub use extrinsic::Signing;
 pub(crate) use extrinsic::{LONGEST_ERA, SHORTEST_ERA, blake2_256, hash_of};
+pub use extrinsic::{Signing, bytes_to_sign};
+pub use extrinsic_bytes::ReadExtrinsic;
 pub(crate) use refusals::{ALREADY_IMPORTED, refusal};
 pub(crate) use values::{AxonInfo, account, address_of, digest, hotkey};
 

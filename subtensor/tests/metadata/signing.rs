@@ -3,7 +3,7 @@
 use chain::{Call, Era};
 use domain::types::{BlockNumber, HexBytes, NetUid, Uid};
 use network::keys::{Keypair, verify};
-use subtensor::{CallStyle, Signing};
+use subtensor::{CallStyle, Signing, bytes_to_sign};
 
 use crate::runtimes;
 
@@ -46,6 +46,43 @@ fn an_extrinsic_is_what_subtensor_expects() {
             let signature: [u8; 64] = hex::decode(signature).unwrap().try_into().unwrap();
             assert!(verify(&keypair.public(), &hex::decode(&payload).unwrap(), &signature), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_long_call_is_signed_by_its_hash_and_read_back() {
+    let keypair = Keypair::from_uri("//Alice").unwrap();
+    let uids: Vec<Uid> = (0..256).map(Uid).collect();
+    let call = Call::SetMechanismWeights {
+        netuid: NetUid(1),
+        mechanism: 0,
+        weights: vec![65535; uids.len()],
+        uids,
+        version_key: 0,
+    };
+    for (name, runtime) in runtimes() {
+        let era = Some(Era { period: 128, birth: BlockNumber(1_000_003) });
+        let (birth_hash, genesis_hash) = (HexBytes([2; 32]), HexBytes([1; 32]));
+        let signing = Signing { nonce: 70_000, era, birth_hash, genesis_hash, tip: 5 };
+        let payload = runtime.signer_payload(&call, CallStyle::default(), &signing).unwrap();
+        assert_eq!(payload.len(), 32, "{name}");
+        assert_eq!(bytes_to_sign(&payload), payload, "{name}");
+        let signed = runtime.sign(&call, CallStyle::default(), &signing, &keypair).unwrap();
+        let read = runtime.read_extrinsic(&signed.bytes).unwrap();
+        assert!(verify(&keypair.public(), &payload, &read.signature), "{name}");
+        assert_eq!(
+            (read.hash, read.signer, read.nonce, read.tip),
+            (signed.hash, keypair.public(), 70_000, 5),
+            "{name}"
+        );
+        assert_eq!((read.version_byte, read.address_kind, read.signature_kind), (0x84, 0, 1), "{name}");
+        assert_eq!((read.period_and_phase, read.metadata_hash_mode), (Some((128, 1_000_003 % 128)), 0), "{name}");
+        assert_eq!(runtime.decode_call(&read.call).unwrap().unwrap().0, call, "{name}");
+        for cut in [0, 1, 2, 10, 100, 500] {
+            assert!(runtime.read_extrinsic(&signed.bytes[..cut]).is_err(), "{name} {cut}");
+        }
+        // An unsigned one: Timestamp.set of 1.
+        assert!(runtime.read_extrinsic(&[0x10, 4, 2, 0, 4]).is_err(), "{name}");
     }
 }
 
