@@ -11,6 +11,7 @@ use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::types::NetUid;
 use network::keys::Keypair;
+use network::wallet::{self, DEFAULT_NAME, DEFAULT_ROOT, WalletPath};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -203,7 +204,7 @@ impl HotkeyFile {
     /// The named file, else the wallet's hotkey.
     ///
     /// # Errors
-    /// A file and a wallet at once, a name that leads out of the folder, and no home to look for wallets in.
+    /// A file and a wallet at once, a name that leads elsewhere, and no home to look for wallets in.
     pub fn of(args: &WalletArgs) -> Result<Self> {
         let wallet = [("--wallet.name", &args.wallet_name), ("--wallet.hotkey", &args.wallet_hotkey)];
         let mut wallet = wallet.map(|(option, value)| (option, value.clone())).to_vec();
@@ -216,20 +217,18 @@ impl HotkeyFile {
                 None => Ok(Self { path: file.clone(), made: true }),
             };
         }
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let root = args.wallet_path.as_deref().unwrap_or(Path::new(DEFAULT_ROOT));
+        ensure!(
+            home.is_some() || !root.starts_with("~"),
+            "HOME is not set, so {} is nowhere; name the folder of wallets with --wallet.path",
+            root.display()
+        );
         let [name, hotkey] =
-            [(&args.wallet_name, "--wallet.name"), (&args.wallet_hotkey, "--wallet.hotkey")].map(|(given, option)| {
-                match given.as_deref().unwrap_or("default") {
-                    name if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) => {
-                        bail!("{option} {name:?} is no name of a file")
-                    }
-                    name => Ok(name.to_owned()),
-                }
-            });
-        let path = match args.wallet_path.as_deref() {
-            Some(path) => beneath_home(path)?,
-            None => beneath_home(Path::new("~/.bittensor/wallets"))?,
-        };
-        Ok(Self { path: path.join(name?).join("hotkeys").join(hotkey?), made: false })
+            [&args.wallet_name, &args.wallet_hotkey].map(|given| given.as_deref().unwrap_or(DEFAULT_NAME));
+        let wallet = WalletPath::new(&wallet::expand_home(root, home.as_deref()), name, hotkey);
+        let wallet = wallet.with_context(|| format!("--wallet.name {name:?}, --wallet.hotkey {hotkey:?}"))?;
+        Ok(Self { path: wallet.hotkey(), made: false })
     }
 
     /// Reads the key, and makes one where that is what the operator asked for.
@@ -254,13 +253,6 @@ impl HotkeyFile {
         ensure!(self.path.exists(), "{path} does not exist; `assay validator` would make a new key there");
         Keypair::load(&self.path).with_context(|| format!("the hotkey in {path}"))
     }
-}
-
-/// A leading `~` is the home folder, also where no shell has seen the word.
-fn beneath_home(path: &Path) -> Result<PathBuf> {
-    let Ok(rest) = path.strip_prefix("~") else { return Ok(path.to_path_buf()) };
-    let home = std::env::var_os("HOME").context("HOME is not set; name the folder of wallets with --wallet.path")?;
-    Ok(PathBuf::from(home).join(rest))
 }
 
 /// Where the push routes of the first subnet listen.

@@ -122,8 +122,12 @@ fn a_wallet_is_a_path_and_never_made() {
     let both = file("--hotkey mine.json --wallet.name v").unwrap_err();
     assert!(both.contains("--hotkey mine.json") && both.contains("--wallet.name v"), "{both}");
     for name in ["../x", "a/b", ".hidden", ".."] {
-        let refused = file(&format!("--wallet.name {name}")).unwrap_err();
-        assert!(refused.contains("--wallet.name") && refused.contains("no name of a file"), "{refused}");
+        for (option, words) in
+            [("--wallet.name", format!("--wallet.name {name}")), ("--wallet.hotkey", format!("--wallet.hotkey {name}"))]
+        {
+            let refused = HotkeyFile::of(&line(&words).wallet).map_err(|error| format!("{error:#}")).unwrap_err();
+            assert!(refused.contains(&format!("{option} {name:?}")) && refused.contains("cannot be used"), "{refused}");
+        }
     }
 }
 

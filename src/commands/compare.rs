@@ -101,7 +101,7 @@ pub async fn run(args: &CompareArgs) -> Result<ExitCode> {
             None => chain.head().await?.number,
         },
     };
-    let compared = compared(args, chain.as_ref(), &opened, &derived, block).await?;
+    let compared = compared(usize::from(args.differences), chain.as_ref(), &opened, &derived, block).await?;
     if args.json {
         output::json(&compared)?;
     } else {
@@ -130,7 +130,7 @@ fn endpoint(args: &CompareArgs, open: &OpenLedger) -> Result<String> {
 }
 
 async fn compared(
-    args: &CompareArgs,
+    most: usize,
     chain: &dyn Chain,
     opened: &LedgerOpened,
     derived: &WeightsDerived,
@@ -142,7 +142,6 @@ async fn compared(
         metagraph.with_context(|| format!("subnet {netuid} at block {block}; --block N names another one"))?;
     let weights: Vec<(Uid, u16)> = derived.weights.iter().map(|weight| (weight.uid, weight.weight)).collect();
     let ours = Shares::of(&weights);
-    let most = usize::from(args.differences);
     let rows = rows(chain, &metagraph, &opened.hotkey).await?;
     let staked = rows.iter().filter(|(neuron, _)| neuron.validator_permit);
     let staked: Vec<StakedRow> =
@@ -278,3 +277,7 @@ fn differences(name: &str, largest: &[Gap]) {
         [("uid", Align::Right), ("derived", Align::Right), (name, Align::Right), ("difference", Align::Right)];
     output::table(&columns, &rows);
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;
