@@ -6,6 +6,10 @@
 //! to 1e-12 absolute and relative, or to the bound that the vector's own note states.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
 
+#[path = "vectors/axon_peers.rs"]
+mod axon_peers;
+#[path = "vectors/axon.rs"]
+mod axon_wire;
 #[path = "vectors/bettertherapy.rs"]
 mod bettertherapy;
 #[path = "vectors/cgp.rs"]
@@ -58,7 +62,12 @@ const SUBNETS: [(&str, Check, &[table::Row]); 5] = [
 type Form = fn(&Json, &mut Tally);
 
 /// Such files, by the beginning of their names.
-const FORMS: [(&str, Form); 3] = [("timelock", run_timelock), ("weights", run_weights), ("yuma", run_yuma)];
+const FORMS: [(&str, Form); 4] = [
+    ("axon", axon_wire::run),
+    ("timelock", run_timelock),
+    ("weights", run_weights),
+    ("yuma", run_yuma),
+];
 
 /// What became of the vectors of a file.
 #[derive(Default)]

@@ -237,22 +237,6 @@ pub struct Elsewhere {
 }
 
 pub const ELSEWHERE: &[Elsewhere] = &[
-    Elsewhere {
-        file: "axon",
-        reason: "axon and dendrite are not built yet",
-        known: &[
-            "version_as_int",
-            "keypair_checks",
-            "requests",
-            "server_cases_9_12_2",
-            "server_case_differences_10_5_0",
-            "forward_saw_9_12_2",
-            "client_outcomes_9_12_2",
-            "client_outcomes_10_5_0",
-            "btauth_1_sdk_11_3_0",
-        ],
-        about: &["_about", "sdk", "note", "keys"],
-    },
     Elsewhere { file: "extrinsic", reason: "extrinsics are not built yet", known: &["extrinsic"], about: &[] },
     Elsewhere {
         file: "fiber_epistula",
