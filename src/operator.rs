@@ -100,7 +100,8 @@ fn host(url: &str) -> &str {
     }
 }
 
-fn is_loopback(url: &str) -> bool {
+/// Whether a URL leads to this machine.
+pub fn is_loopback(url: &str) -> bool {
     let host = host(url);
     host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
