@@ -1,0 +1,106 @@
+//! What the runtime APIs answer: `state_call` with a method's name and its arguments in SCALE.
+
+mod dynamic;
+mod metagraph;
+mod neurons;
+mod subnets;
+
+use codec::{DecodeAll as _, Encode as _};
+
+use crate::runtime::frame_system;
+use crate::runtime::sp_core::OpaqueMetadata;
+use crate::runtime::sp_core::crypto::AccountId32;
+use crate::runtime::{constants, metadata, pallet_subtensor};
+use crate::store::{Read, View};
+
+type StakeInfo = pallet_subtensor::rpc_info::stake_info::StakeInfo<AccountId32>;
+
+/// Why a method has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// This chain does not offer it.
+    UnknownMethod,
+    /// The arguments cannot be decoded.
+    Arguments,
+}
+
+/// The arguments as the method's own types, with nothing left over.
+fn arguments<T: codec::Decode>(bytes: &[u8]) -> Result<T, Failure> {
+    T::decode_all(&mut &*bytes).map_err(|_| Failure::Arguments)
+}
+
+/// Answers a call after the block of `state`.
+pub(crate) fn call(state: &View<'_>, method: &str, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    Ok(match method {
+        "Core_version" => constants::version().encode(),
+        "Metadata_metadata" => OpaqueMetadata(metadata::of_version(14).unwrap_or_default().to_vec()).encode(),
+        "Metadata_metadata_versions" => metadata::VERSIONS.to_vec().encode(),
+        "Metadata_metadata_at_version" => {
+            metadata::of_version(arguments(bytes)?).map(|metadata| OpaqueMetadata(metadata.to_vec())).encode()
+        }
+        "AccountNonceApi_account_nonce" => frame_system::ACCOUNT.get(state, &arguments(bytes)?).nonce.encode(),
+        "NeuronInfoRuntimeApi_get_neurons" => neurons::all(state, arguments(bytes)?).encode(),
+        "NeuronInfoRuntimeApi_get_neurons_lite" => neurons::all_lite(state, arguments(bytes)?).encode(),
+        "NeuronInfoRuntimeApi_get_neuron" => {
+            let (netuid, uid) = arguments(bytes)?;
+            neurons::one(state, netuid, uid).encode()
+        }
+        "NeuronInfoRuntimeApi_get_neuron_lite" => {
+            let (netuid, uid) = arguments(bytes)?;
+            neurons::one_lite(state, netuid, uid).encode()
+        }
+        "SubnetInfoRuntimeApi_get_subnet_hyperparams" => subnets::hyperparameters(state, arguments(bytes)?).encode(),
+        "SubnetInfoRuntimeApi_get_subnet_hyperparams_v2" => {
+            subnets::hyperparameters_v2(state, arguments(bytes)?).encode()
+        }
+        "SubnetInfoRuntimeApi_get_subnet_state" => subnets::state(state, arguments(bytes)?).encode(),
+        "SubnetInfoRuntimeApi_get_dynamic_info" => dynamic::one(state, arguments(bytes)?).encode(),
+        "SubnetInfoRuntimeApi_get_all_dynamic_info" => dynamic::all(state).encode(),
+        "SubnetInfoRuntimeApi_get_metagraph" => metagraph::full(state, arguments(bytes)?, 0).encode(),
+        "SubnetInfoRuntimeApi_get_mechagraph" => {
+            let (netuid, mechanism) = arguments(bytes)?;
+            metagraph::full(state, netuid, mechanism).encode()
+        }
+        "SubnetInfoRuntimeApi_get_all_metagraphs" => metagraph::all(state).encode(),
+        "SubnetInfoRuntimeApi_get_selective_metagraph" => {
+            let (netuid, indexes): (u16, Vec<u16>) = arguments(bytes)?;
+            metagraph::selective(state, netuid, 0, &indexes).encode()
+        }
+        "SubnetInfoRuntimeApi_get_selective_mechagraph" => {
+            let (netuid, mechanism, indexes): (u16, u8, Vec<u16>) = arguments(bytes)?;
+            metagraph::selective(state, netuid, mechanism, &indexes).encode()
+        }
+        "StakeInfoRuntimeApi_get_stake_info_for_coldkey" => stakes(state, arguments(bytes)?).encode(),
+        "StakeInfoRuntimeApi_get_stake_info_for_hotkey_coldkey_netuid" => {
+            let (hotkey, coldkey, netuid) = arguments(bytes)?;
+            Some(stake(state, hotkey, coldkey, netuid)).encode()
+        }
+        _ => return Err(Failure::UnknownMethod),
+    })
+}
+
+/// Stake of a coldkey's hotkeys wherever there is any. All stake of a hotkey is its owner's here.
+fn stakes(state: &impl Read, coldkey: AccountId32) -> Vec<StakeInfo> {
+    let netuids = crate::neurons::netuids(state);
+    let hotkeys = pallet_subtensor::storage::OWNED_HOTKEYS.get(state, &coldkey);
+    let all = hotkeys.iter().flat_map(|hotkey| netuids.iter().map(|netuid| stake(state, *hotkey, coldkey, *netuid)));
+    all.filter(|stake| stake.stake.0 > 0).collect()
+}
+
+fn stake(state: &impl Read, hotkey: AccountId32, coldkey: AccountId32, netuid: u16) -> StakeInfo {
+    use pallet_subtensor::storage as s;
+    let is_owner = s::OWNER.find(state, &hotkey) == Some(coldkey);
+    let uid = s::UIDS.find(state, &(netuid, hotkey));
+    let emission = uid.map_or(0, |uid| crate::neurons::at(&s::EMISSION.get(state, &netuid), uid));
+    StakeInfo {
+        hotkey,
+        coldkey,
+        netuid: netuid.into(),
+        stake: if is_owner { crate::neurons::stake(state, netuid, hotkey) } else { 0 }.into(),
+        locked: 0.into(),
+        emission: emission.into(),
+        tao_emission: 0.into(),
+        drain: 0.into(),
+        is_registered: uid.is_some(),
+    }
+}
