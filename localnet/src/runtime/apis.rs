@@ -4,6 +4,7 @@ use blake2::digest::consts::U8;
 use blake2::{Blake2b, Digest as _};
 use scale_info::{MetaType, meta_type};
 
+use super::metadata::Extrinsic;
 use super::pallet_subtensor::rpc_info::{
     dynamic_info::DynamicInfo,
     metagraph::{Metagraph, SelectiveMetagraph},
@@ -12,8 +13,10 @@ use super::pallet_subtensor::rpc_info::{
     stake_info::StakeInfo,
     subnet_info::{SubnetHyperparams, SubnetHyperparamsV2},
 };
+use super::pallet_transaction_payment::types::RuntimeDispatchInfo;
 use super::sp_core::{OpaqueMetadata, crypto::AccountId32};
 use super::sp_version::RuntimeVersion;
+use super::sp_weights::weight_v2::Weight;
 
 /// A method: its name, its arguments and what it answers.
 pub(crate) struct Method {
@@ -62,6 +65,9 @@ apis! {
     }
     "AccountNonceApi" 1 {
         account_nonce(account: AccountId32) -> u32;
+    }
+    "TransactionPaymentApi" 4 {
+        query_info(uxt: Extrinsic, len: u32) -> RuntimeDispatchInfo<u64, Weight>;
     }
     "NeuronInfoRuntimeApi" 1 {
         get_neurons(netuid: u16) -> Vec<NeuronInfo<AccountId32>>;

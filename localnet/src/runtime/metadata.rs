@@ -11,18 +11,18 @@ use frame_metadata::{RuntimeMetadataPrefixed, v14, v15, v16};
 use scale_info::form::PortableForm;
 use scale_info::{MetaType, PortableRegistry, TypeInfo, meta_type};
 
+use super::fp_self_contained::unchecked_extrinsic::UncheckedExtrinsic;
 use super::node_subtensor_runtime::{RuntimeCall, RuntimeError, RuntimeEvent};
 use super::sp_core::crypto::AccountId32;
 use super::sp_runtime::MultiSignature;
-use super::sp_runtime::generic::unchecked_extrinsic::UncheckedExtrinsic;
 use super::sp_runtime::multiaddress::MultiAddress;
 use super::{
     apis, constants, extensions, frame_system, pallet_admin_utils, pallet_balances, pallet_commitments,
     pallet_development, pallet_drand, pallet_subtensor, pallet_subtensor_utility, pallet_sudo, pallet_timestamp,
 };
 
-type Address = MultiAddress<AccountId32, ()>;
-type Extrinsic = UncheckedExtrinsic<Address, RuntimeCall, MultiSignature, extensions::Extensions>;
+pub(super) type Address = MultiAddress<AccountId32, ()>;
+pub(super) type Extrinsic = UncheckedExtrinsic<Address, RuntimeCall, MultiSignature, extensions::Extensions>;
 
 /// The versions that [`of_version`] gives.
 pub(crate) const VERSIONS: [u32; 3] = [14, 15, 16];

@@ -8,6 +8,7 @@
 
 pub mod bounded_collections;
 pub mod extensions;
+pub mod fp_self_contained;
 pub mod frame_support;
 pub mod frame_system;
 pub mod node_subtensor_runtime;
@@ -20,6 +21,7 @@ pub mod pallet_subtensor;
 pub mod pallet_subtensor_utility;
 pub mod pallet_sudo;
 pub mod pallet_timestamp;
+pub mod pallet_transaction_payment;
 pub mod primitive_types;
 pub mod sp_arithmetic;
 pub mod sp_core;
