@@ -9,10 +9,11 @@ export ASSAY_HOME
 # Arguments for the demo: ONCE=1 ends by itself, ARGS="…" is passed on.
 DEMO_ARGS := $(if $(ONCE),--once) $(ARGS)
 CYCLES ?= 25
+MINUTES ?= 10
 BENCH_ARGS := $(if $(QUICK),--quick) $(ARGS)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup demo test lint bench-ledger bench-domain bench chaos
+.PHONY: help setup demo test lint bench-ledger bench-domain bench-axon bench chaos interop fuzz
 
 help:
 	@echo "make demo          the main job: chain, miners, validator, API, one audited epoch after another (ONCE=1 ends by itself)"
@@ -21,6 +22,9 @@ help:
 	@echo "make chaos         kill -9 and crash tests (CYCLES=$(CYCLES))"
 	@echo "make bench-ledger  appending and reading beside postgres-es, time of an audit (QUICK=1: shorter)"
 	@echo "make bench-domain  scoring and folding, beside numpy where it has a peer (QUICK=1: shorter)"
+	@echo "make interop       axon and dendrite of the Python SDK against ours, both ways"
+	@echo "make bench-axon    our axon beside that of the Python SDK, and a dendrite that asks 256 miners (QUICK=1: shorter)"
+	@echo "make fuzz          readers of network input on changed bytes (MINUTES=10 for each)"
 	@echo "make bench         memory of an audit, bytes of a round, embedding (QUICK=1: shorter)"
 	@echo "make setup         only the set-up: PostgreSQL's binaries, embedding model, ONNX Runtime"
 
@@ -66,6 +70,21 @@ bench-domain:
 	@echo "bench-domain: building in release mode (a first build takes about a minute on two cores)"
 	@sh scripts/setup-numpy.sh
 	@PYTHONPATH=$(ASSAY_HOME)/python $(CARGO) bench --locked --quiet -p domain --bench domain -- $(BENCH_ARGS)
+
+# The SDK asks PyPI once; afterwards nothing leaves the machine.
+interop:
+	@echo "interop: installs bittensor 10.5.0 from PyPI where it is missing, then builds (a first build takes about 2 minutes on two cores)"
+	@sh scripts/interop/run.sh
+
+bench-axon:
+	@echo "bench-axon: building in release mode (a first build takes about 3 minutes on two cores)"
+	@sh scripts/setup-interop.sh
+	@$(CARGO) bench --locked --quiet -p axon --bench axon -- $(BENCH_ARGS)
+
+# One thread a core; what breaks a reader is kept beside the seeds.
+fuzz:
+	@echo "fuzz: building in release mode, then $(MINUTES) minutes for each of five readers"
+	@$(CARGO) run --release --locked --quiet -p axon --example fuzz -- --minutes $(MINUTES) $(ARGS)
 
 bench: setup
 	@echo "bench: building in release mode (a first build takes about 5 minutes on two cores)"
