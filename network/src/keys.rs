@@ -127,8 +127,12 @@ impl std::fmt::Debug for Keypair {
     }
 }
 
-/// Whether `signature` is the signature of `message` by `public`. A key or signature that is no curve point is a `false`.
+/// Whether `signature` is the signature of `message` by `public`. A key or signature that is no curve point is a `false`, and so is
+/// the key of zeros: its secret is zero, so anybody can sign as that account.
 pub fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    if *public == [0; 32] {
+        return false;
+    }
     let (Ok(public), Ok(signature)) = (PublicKey::from_bytes(public), Signature::from_bytes(signature)) else {
         return false;
     };
@@ -271,6 +275,13 @@ mod tests {
         }
         assert!(!verify(&[0xff; 32], b"message", &signature));
         assert_ne!(signature, key.sign(b"message"), "signatures are randomised");
+    }
+
+    #[test]
+    fn nobody_signs_for_the_account_of_zeros() {
+        let nobody = Keypair::from_secret(&[0; 64]).unwrap();
+        assert_eq!(nobody.public(), [0; 32]);
+        assert!(!verify(&nobody.public(), b"message", &nobody.sign(b"message")));
     }
 
     #[test]
