@@ -10,6 +10,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use domain::ss58::Ss58Error;
 use domain::types::Hotkey;
 
 use super::head::Head;
@@ -51,7 +52,7 @@ pub enum VerifyError {
     MissingHotkey,
     /// The hotkey is no address.
     #[error("Invalid SS58 address: {0}")]
-    InvalidHotkey(String),
+    InvalidHotkey(&'static str),
     /// No nonce.
     #[error("Missing Nonce")]
     MissingNonce,
@@ -131,7 +132,7 @@ impl Verifier {
     pub fn verify(&self, head: &Head, now: u64) -> Result<Verified, VerifyError> {
         let address = head.dendrite.hotkey.as_deref().filter(|address| !address.is_empty());
         let address = address.ok_or(VerifyError::MissingHotkey)?;
-        let public = domain::ss58::decode(address).map_err(|error| VerifyError::InvalidHotkey(error.to_string()))?;
+        let public = domain::ss58::decode(address).map_err(|error| invalid_hotkey(&error))?;
         let nonce = head.dendrite.nonce.ok_or(VerifyError::MissingNonce)?;
         let uuid = head.dendrite.uuid.as_deref().unwrap_or("None");
         let rule = rule(head, nonce, now)?;
@@ -167,6 +168,16 @@ impl Verifier {
             Rule::Uptime => nonces.uptime.use_up(public, uuid, nonce).map_err(uptime_error),
         }
     }
+}
+
+/// In the words of the SDK's key library.
+fn invalid_hotkey(error: &Ss58Error) -> VerifyError {
+    VerifyError::InvalidHotkey(match error {
+        Ss58Error::NotBase58(_) => "Base 58 requirement is violated",
+        Ss58Error::Length { .. } => "Length is bad",
+        Ss58Error::Prefix { .. } => "Invalid SS58 prefix byte.",
+        Ss58Error::Checksum(_) => "Invalid checksum",
+    })
 }
 
 fn uptime_error(refusal: UptimeRefusal) -> VerifyError {

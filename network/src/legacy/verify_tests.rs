@@ -69,7 +69,7 @@ fn what_does_not_in_the_sdks_words() {
     type Change = fn(&mut Head);
     let cases: [(u64, Change, &str); 15] = [
         (NOW, |head| head.dendrite.hotkey = None, "No SS58 formatted address or public key provided."),
-        (NOW, |head| head.dendrite.hotkey = Some("abc".to_owned()), "Invalid SS58 address: "),
+        (NOW, |head| head.dendrite.hotkey = Some("abc".to_owned()), "Invalid SS58 address: Length is bad"),
         (NOW, |head| head.dendrite.nonce = None, "Missing Nonce"),
         (NOW, |head| head.dendrite.signature = None, "Missing Signature"),
         (NOW, |head| head.dendrite.signature = Some(String::new()), "Missing Signature"),
