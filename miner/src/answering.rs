@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, StatusCode, header as http_header};
+use axum::http::{HeaderMap, StatusCode};
 use domain::text::word_count;
-use domain::wire::header;
 use inference::EmbeddingService;
 
 use crate::behaviour::{Behaviour, Malformation, SPAM};
@@ -14,14 +13,12 @@ use crate::config::{EmbeddingSource, MinerConfig};
 use crate::request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, Usage};
 use crate::retrieval::Index;
 use crate::subnets::{Subnet, SynapseRequest};
-use crate::{Corpus, Error, Writer, drafts, malformed};
+use crate::{Corpus, Error, Writer, copying, drafts, malformed};
 
 /// Longest wait of a slow miner.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// A slow miner answers this long after the deadline.
 const AFTER_DEADLINE: Duration = Duration::from_millis(1_500);
-/// Largest answer a copycat copies.
-const MAXIMUM_COPY_BYTES: usize = 1 << 20;
 
 /// What an honest miner answers with: ready once the corpus is embedded.
 struct Retriever {
@@ -59,18 +56,16 @@ pub(crate) struct Answering {
     pub(crate) config: MinerConfig,
     retriever: OnceLock<Retriever>,
     turn: AtomicUsize,
-    client: reqwest::Client,
+    copier: Option<copying::Copier>,
 }
 
 impl Answering {
     pub(crate) fn new(config: MinerConfig) -> Result<Arc<Self>, Error> {
-        let client = reqwest::Client::builder()
-            .timeout(config.limits.answer_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|error| Error::Client(error.to_string()))?;
-        Ok(Arc::new(Self { config, retriever: OnceLock::new(), turn: AtomicUsize::new(0), client }))
+        let copier = match &config.behaviour {
+            Behaviour::Copycat { .. } => Some(copying::Copier::new(&config)?),
+            _ => None,
+        };
+        Ok(Arc::new(Self { config, retriever: OnceLock::new(), turn: AtomicUsize::new(0), copier }))
     }
 
     /// Whether it answers from the corpus.
@@ -112,6 +107,14 @@ impl Answering {
         Ok(())
     }
 
+    /// The way of being malformed whose turn it is, or the one that is asked for.
+    pub(crate) fn next_malformation(&self) -> Malformation {
+        if let Behaviour::Malformed { way: Some(way) } = &self.config.behaviour {
+            return *way;
+        }
+        Malformation::ALL[self.turn.fetch_add(1, Ordering::Relaxed) % Malformation::ALL.len()]
+    }
+
     /// The subnet whose answers leave piece by piece. Whoever misbehaves sends one body, so that it does so in one way only.
     pub(crate) fn in_pieces(&self) -> Option<&dyn Subnet> {
         self.config.subnet.as_deref().filter(|_| self.config.behaviour == Behaviour::Honest)
@@ -131,10 +134,12 @@ impl Answering {
                 tokio::time::sleep(wait).await;
                 self.honest(asked).await?
             }
-            Behaviour::Copycat { peer } => self.copy(peer, headers, body).await?,
+            Behaviour::Copycat { .. } => match &self.copier {
+                Some(copier) => copier.copy(headers, body, asked).await?,
+                None => Vec::new(),
+            },
             Behaviour::Malformed { way } => {
-                let turn = self.turn.fetch_add(1, Ordering::Relaxed) % Malformation::ALL.len();
-                let way = way.unwrap_or(Malformation::ALL[turn]);
+                let way = way.unwrap_or_else(|| self.next_malformation());
                 tracing::info!(way = way.name(), "this miner answers malformed on purpose");
                 let (headers, body) = malformed::answer(way, &self.config.keypair, body);
                 return Ok(Said::Malformed(headers, body));
@@ -199,34 +204,6 @@ impl Answering {
         let answer = retriever.index.answer(vectors.first().map_or(&[], Vec::as_slice));
         tracing::debug!(relevance = answer.relevance, passages = ?answer.passages, "answered");
         Ok(response(request, answer.text, start))
-    }
-
-    /// The peer's answer, byte for byte.
-    async fn copy(&self, peer: &str, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        tracing::info!(peer, "this miner copies on purpose");
-        let failed = |error: String| Refusal::new(StatusCode::BAD_GATEWAY, format!("nothing to copy: {error}"));
-        let mut request = self
-            .client
-            .post(format!("{}/inference", peer.trim_end_matches('/')))
-            .header(http_header::CONTENT_TYPE, "application/json")
-            .body(body.to_vec());
-        for name in [header::VALIDATOR_HOTKEY, header::SIGNATURE] {
-            if let Some(value) = headers.get(name) {
-                request = request.header(name, value.clone());
-            }
-        }
-        let mut response = request.send().await.map_err(|error| failed(error.to_string()))?;
-        if !response.status().is_success() {
-            return Err(failed(format!("the peer answers {}", response.status())));
-        }
-        let mut copied = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| failed(error.to_string()))? {
-            if copied.len() + chunk.len() > MAXIMUM_COPY_BYTES {
-                return Err(failed(format!("the peer answers more than {MAXIMUM_COPY_BYTES} bytes")));
-            }
-            copied.extend_from_slice(&chunk);
-        }
-        Ok(copied)
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use domain::types::Hotkey;
+
 /// How long a slow miner waits when nobody says how long, in a request without a deadline.
 const SLOW: Duration = Duration::from_secs(30);
 
@@ -19,8 +21,8 @@ pub enum Behaviour {
     Honest,
     /// Asks another miner the same and returns its answer word for word under its own signature.
     Copycat {
-        /// The other miner, `http://127.0.0.1:9001`.
-        peer: String,
+        /// The other miner.
+        peer: Peer,
     },
     /// Returns one text off the subject at once, whatever was asked.
     Spammer,
@@ -36,6 +38,31 @@ pub enum Behaviour {
         /// In which way; `None` takes each in turn.
         way: Option<Malformation>,
     },
+}
+
+/// Whom a copycat copies: the plain route of an address, or the axon of a hotkey there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// `http://127.0.0.1:9001`.
+    pub url: String,
+    /// Its hotkey. What a validator signs for one axon is worth nothing at another, so that a copycat has to sign for itself.
+    pub hotkey: Option<Hotkey>,
+}
+
+/// What to do about a copycat without a peer.
+const NO_PEER: &str = "a copycat needs the address of its peer: copycat=http://127.0.0.1:9001, or copycat=HOTKEY@http://… to ask its axon";
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (hotkey, url) = text.split_once('@').map_or((None, text), |(hotkey, url)| (Some(hotkey), url));
+        if !url.starts_with("http://") {
+            return Err(NO_PEER.to_owned());
+        }
+        let hotkey = hotkey.map(str::parse).transpose().map_err(|error| format!("{text}: {error}"))?;
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), hotkey })
+    }
 }
 
 impl Behaviour {
@@ -67,8 +94,8 @@ impl FromStr for Behaviour {
         let (kind, detail) = text.split_once('=').map_or((text, None), |(kind, detail)| (kind, Some(detail)));
         match (kind, detail) {
             ("honest", None) => Ok(Self::Honest),
-            ("copycat", Some(peer)) if peer.starts_with("http://") => Ok(Self::Copycat { peer: peer.to_owned() }),
-            ("copycat", _) => Err("a copycat needs the address of its peer: copycat=http://127.0.0.1:9001".to_owned()),
+            ("copycat", Some(peer)) => Ok(Self::Copycat { peer: peer.parse()? }),
+            ("copycat", None) => Err(NO_PEER.to_owned()),
             ("spammer", None) => Ok(Self::Spammer),
             ("slow", None) => Ok(Self::Slow { wait: SLOW }),
             ("slow", Some(seconds)) => match seconds.parse() {
@@ -149,14 +176,17 @@ impl Malformation {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, Malformation};
+    use super::{Behaviour, Malformation, Peer};
     use std::time::Duration;
 
     #[test]
     fn reads_behaviours() {
         let check = |text: &str, expected: Behaviour| assert_eq!(text.parse(), Ok(expected));
         check("honest", Behaviour::Honest);
-        check("copycat=http://127.0.0.1:9001", Behaviour::Copycat { peer: "http://127.0.0.1:9001".to_owned() });
+        check(
+            "copycat=http://127.0.0.1:9001",
+            Behaviour::Copycat { peer: Peer { url: "http://127.0.0.1:9001".to_owned(), hotkey: None } },
+        );
         check("spammer", Behaviour::Spammer);
         check("slow=3", Behaviour::Slow { wait: Duration::from_secs(3) });
         check("dead", Behaviour::Dead);

@@ -9,6 +9,7 @@ use inference::{EmbeddingConfig, EmbeddingService};
 use network::keys::Keypair;
 
 use crate::subnets::Subnet;
+use crate::wire::Gate;
 use crate::{Behaviour, Error, Writer};
 
 /// Where embeddings come from.
@@ -42,6 +43,8 @@ pub struct MinerConfig {
     pub cache: Option<PathBuf>,
     /// Answer only requests that carry a valid receipt.
     pub require_signed: bool,
+    /// Who may ask its axon, and who comes first; everybody, in turn, when none.
+    pub gate: Option<Arc<dyn Gate>>,
     /// Sizes and times.
     pub limits: Limits,
 }
@@ -61,6 +64,7 @@ impl MinerConfig {
             corpus: None,
             cache: None,
             require_signed: false,
+            gate: None,
             limits: Limits::default(),
         }
     }

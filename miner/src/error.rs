@@ -15,9 +15,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The server broke off.
-    #[error("the miner's server stopped")]
-    Serve(#[source] std::io::Error),
+    /// The axon cannot be put together.
+    #[error("the axon cannot be served: {0}")]
+    Wire(String),
     /// The corpus file cannot be read.
     #[error("cannot read the corpus {}", path.display())]
     ReadCorpus {

@@ -1,6 +1,7 @@
 //! The miner process: an HTTP server that answers questions from a corpus and signs what it says.
 //!
-//! `GET /availability` and `POST /inference` follow the plain routes of the Loosh inference miner. An honest miner embeds the
+//! It is an axon: the route of its subnet's synapse speaks the dialects of Bittensor's SDKs. `GET /availability` and
+//! `POST /inference` follow the plain routes of the Loosh inference miner besides. An honest miner embeds the
 //! question, finds the passages of its corpus nearest in meaning and answers with their most relevant sentences: an
 //! extractive answer, nothing is made up. Its [`Profile`] decides how much of the corpus it has and how it chooses, so
 //! that miners differ honestly. With a [`Writer`] a language model writes the answers, and what is above is what a miner falls
@@ -14,10 +15,10 @@ mod answering;
 mod behaviour;
 mod cache;
 mod config;
+mod copying;
 mod corpus;
 pub mod drafts;
 mod error;
-mod listener;
 mod malformed;
 mod receipt;
 mod request;
@@ -26,9 +27,10 @@ mod sending;
 mod server;
 mod signing;
 pub mod subnets;
+mod wire;
 mod writer;
 
-pub use behaviour::{Behaviour, Malformation};
+pub use behaviour::{Behaviour, Malformation, Peer};
 pub use config::{EmbeddingSource, Limits, MinerConfig, Profile};
 pub use corpus::{Corpus, Passage, split_sentences};
 pub use error::Error;
@@ -36,6 +38,7 @@ pub use request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, U
 pub use retrieval::{Answer, Index};
 pub use server::Server;
 pub use signing::verify_response;
+pub use wire::Gate;
 pub use writer::Writer;
 
 /// Serves one miner until `shutdown` completes: [`Server::bind`], then [`Server::serve`].

@@ -50,6 +50,17 @@ pub(crate) fn check(headers: &HeaderMap, body: &[u8], required: bool) -> Result<
 }
 
 impl Receipt {
+    /// That the signer of the receipt is who signed the request.
+    ///
+    /// # Errors
+    /// 401 when it is somebody else.
+    pub(crate) fn is_of(&self, hotkey: &domain::types::Hotkey) -> Result<(), Refusal> {
+        if self.hotkey == hotkey.as_str() {
+            return Ok(());
+        }
+        Err(refuse(header::VALIDATOR_HOTKEY, "the receipt is not of whoever signed the request"))
+    }
+
     /// Compares the receipt with what the body says and logs it.
     ///
     /// # Errors

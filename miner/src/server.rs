@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -12,14 +13,16 @@ use axum::{Json, Router};
 use domain::types::sha256;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::answering::{Answering, Asked, Said};
-use crate::config::MinerConfig;
-use crate::listener::LimitedListener;
+use crate::config::{Limits, MinerConfig};
 use crate::request::{InferenceRequest, Refusal, invalid};
 use crate::subnets::SynapseRequest;
-use crate::{Behaviour, Error, receipt, sending, signing};
+use crate::{Behaviour, Error, receipt, sending, signing, wire};
+
+/// How long a connection may live.
+const LIFETIME: Duration = Duration::from_secs(3600);
 
 #[derive(Clone)]
 struct Miner {
@@ -77,15 +80,12 @@ impl Server {
             shutdown.await;
             return Ok(());
         };
-        let limits = config.limits.clone();
-        let listener = LimitedListener::new(listener, limits.connections, limits.idle_timeout);
-        let (stop, stopped) = watch::channel(false);
-        let wait = |mut stopped: watch::Receiver<bool>| async move {
-            // An error means that the sender is gone, which is a stop as well.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        };
-        let server = axum::serve(listener, router(self.miner.clone())).with_graceful_shutdown(wait(stopped.clone()));
-        let mut server = tokio::spawn(server.into_future());
+        let axon = wire::router(&self.miner.answering)?;
+        let limits = serving(&config.limits);
+        let (stop, stopped) = oneshot::channel::<()>();
+        // An error means that the sender is gone, which is a stop as well.
+        let stopped = async move { drop(stopped.await) };
+        let mut server = tokio::spawn(serving::serve(listener, router(self.miner.clone(), axon), limits, stopped));
         let prepared = self.miner.answering.prepare();
         tokio::pin!(shutdown);
         let outcome = tokio::select! {
@@ -94,29 +94,29 @@ impl Server {
                 Err(error) => Err(error),
                 Ok(()) => tokio::select! {
                     () = &mut shutdown => Ok(()),
-                    ended = &mut server => return finished(ended),
+                    ended = &mut server => return ended.map_err(|error| Error::Task(error.to_string())),
                 },
             },
         };
-        // Nobody may be listening any more; then the server has ended already.
-        let _ = stop.send(true);
-        match tokio::time::timeout(limits.drain_timeout, &mut server).await {
-            Ok(ended) => outcome.and(finished(ended)),
-            Err(_) => {
-                tracing::info!("open requests are cut off");
-                server.abort();
-                outcome
-            }
-        }
+        drop(stop);
+        server.await.map_err(|error| Error::Task(error.to_string()))?;
+        outcome
     }
 }
 
-fn finished(ended: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), Error> {
-    ended.map_err(|error| Error::Task(error.to_string()))?.map_err(Error::Serve)
+fn serving(limits: &Limits) -> serving::Limits {
+    serving::Limits {
+        connections: limits.connections,
+        head_timeout: limits.idle_timeout,
+        request_timeout: limits.body_timeout + limits.answer_timeout,
+        lifetime: LIFETIME,
+        drain: limits.drain_timeout,
+    }
 }
 
-fn router(miner: Miner) -> Router {
-    Router::new().route("/availability", get(availability)).route("/inference", post(inference)).with_state(miner)
+fn router(miner: Miner, axon: Router) -> Router {
+    let plain = Router::new().route("/availability", get(availability)).route("/inference", post(inference));
+    plain.with_state(miner).fallback_service(axon)
 }
 
 async fn availability(State(miner): State<Miner>) -> Response {

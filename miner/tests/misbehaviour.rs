@@ -18,7 +18,7 @@ fn behaving(uri: &str, behaviour: Behaviour) -> MinerConfig {
 #[tokio::test]
 async fn a_copycat_says_what_its_peer_says_under_its_own_name() {
     let honest = Running::ready(config("//miner//1")).await;
-    let copycat = Running::ready(behaving("//copycat", Behaviour::Copycat { peer: honest.url.clone() })).await;
+    let copycat = Running::ready(behaving("//copycat", Behaviour::Copycat { peer: honest.url.parse().unwrap() })).await;
     let question = "How do honeybees tell each other where flowers are?";
     let (_, original) = honest.ask(question).await;
     let (request, copy) = copycat.ask(question).await;

@@ -119,7 +119,7 @@ fn behaviour(args: &MinerArgs) -> Result<Behaviour> {
         "honest" => Behaviour::Honest,
         "copycat" => {
             let peer = args.peer.clone().context("--profile copycat needs --peer URL, the miner it copies from")?;
-            Behaviour::Copycat { peer }
+            Behaviour::Copycat { peer: peer.parse().map_err(anyhow::Error::msg)? }
         }
         "spammer" => Behaviour::Spammer,
         "slow" => Behaviour::Slow { wait: SLOW },

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::faults::Faults;
+use crate::sources::Labels;
 
 /// The settings of one validator on one subnet.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub struct ValidatorConfig {
     pub response_deadline: Option<Duration>,
     /// Time between two tasks that the validator makes itself, in place of the rule set's. Zero: as soon as a round has ended.
     pub task_interval: Option<Duration>,
+    /// Who tells labels that the world outside knows. BetterTherapy's batches end by their age whatever stands here.
+    pub labels: Labels,
     /// How long a derivation waits for open rounds before it lets others pass and tries again.
     pub gate_wait: Duration,
     /// A checkpoint is written at least so often while the log grows.
@@ -94,6 +97,7 @@ impl ValidatorConfig {
             candidates_wait: Duration::from_secs(120),
             response_deadline: None,
             task_interval: None,
+            labels: Labels::default(),
             gate_wait: Duration::from_secs(180),
             checkpoint_interval: Duration::from_secs(60),
             submission_patience: Duration::from_secs(600),
@@ -160,6 +164,8 @@ impl ValidatorConfig {
             candidates_wait_ms: millis(self.candidates_wait),
             response_deadline_ms: self.response_deadline.map(millis),
             task_interval_ms: self.task_interval.map(millis),
+            labels: self.labels.name(),
+            labels_after_ms: self.labels.after.map(millis),
             checkpoint_interval_ms: millis(self.checkpoint_interval),
             submission_patience_ms: millis(self.submission_patience),
             submission_attempts: self.submission_attempts,
@@ -189,6 +195,8 @@ struct Described<'a> {
     candidates_wait_ms: u64,
     response_deadline_ms: Option<u64>,
     task_interval_ms: Option<u64>,
+    labels: &'static str,
+    labels_after_ms: Option<u64>,
     checkpoint_interval_ms: u64,
     submission_patience_ms: u64,
     submission_attempts: u32,

@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) look_now: Notify,
     /// Sweep now.
     pub(crate) sweep_now: Notify,
+    /// Places for labels that clients tell.
+    pub(crate) telling: Arc<Semaphore>,
     /// Places for probes of sweeps.
     pub(crate) probes: Semaphore,
     /// End the open epoch now.
@@ -129,6 +131,7 @@ impl Shared {
             observing: Mutex::new(()),
             look_now: Notify::new(),
             sweep_now: Notify::new(),
+            telling: Arc::new(Semaphore::new(crate::service::labels::MOST_AT_ONCE)),
             probes: Semaphore::new(crate::sweep::MOST_AT_ONCE),
             close_epoch: Notify::new(),
             watch: Watch::default(),

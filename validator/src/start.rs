@@ -230,7 +230,7 @@ pub(crate) async fn adopt_configured(shared: &Shared, cause: Option<Position>) -
 }
 
 async fn record_start(shared: &Shared, genesis_hash: Digest) -> Result<(), Error> {
-    let described = shared.config.describe(shared.transport.dialect(), &shared.embeddings.identity().name);
+    let described = shared.config.describe(shared.transport.dialect().name(), &shared.embeddings.identity().name);
     let configuration = described.map_err(|error| Error::Refused(error.to_string()))?;
     let started = ValidatorStarted {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -85,7 +85,9 @@ async fn probe(shared: &Shared, neuron: Neuron, timeout: Duration) -> Probe {
     let _place = shared.probes.acquire().await;
     let begun = Instant::now();
     let address = address(&neuron.ip, neuron.port);
-    let asked = tokio::time::timeout(timeout + TRANSPORT_GRACE, shared.transport.available(&address, timeout)).await;
+    let asked =
+        tokio::time::timeout(timeout + TRANSPORT_GRACE, shared.transport.available(&neuron.hotkey, &address, timeout))
+            .await;
     let answer = asked.unwrap_or_else(|_| Err("timed out".to_owned()));
     let latency = answer.as_ref().map_or_else(|_| begun.elapsed(), |latency| *latency);
     Probe {

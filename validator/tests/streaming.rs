@@ -27,6 +27,10 @@ impl Subnet for Paced {
         self.0.synapse()
     }
 
+    fn shape(&self) -> network::legacy::Shape {
+        self.0.shape()
+    }
+
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {
         self.0.answer(request).await
     }
@@ -80,6 +84,7 @@ fn request(miner: &Running) -> TransportRequest {
         hotkey: miner.keypair.hotkey(),
         address: miner.address.clone(),
         body,
+        kind: &domain::twitter::task::KIND,
         request_hash,
         validator: validator.hotkey(),
         receipt: HexBytes(validator.sign(&wire::request_message(&request_hash.0))),
@@ -137,7 +142,7 @@ async fn one_body_and_pieces_say_the_same() {
     let peer = honest.address.clone();
     let copycat = miner(Duration::ZERO, |config| {
         config.keypair = Keypair::from_uri("//streaming//copycat").unwrap();
-        config.behaviour = Behaviour::Copycat { peer };
+        config.behaviour = Behaviour::Copycat { peer: peer.parse().unwrap() };
     });
     let copycat = copycat.await;
     let asked = TransportRequest {

@@ -114,16 +114,21 @@ pub fn synapse(task: &Task, rule: &Collection) -> Result<String, String> {
     serde_json::to_string(&body).map_err(|error| error.to_string())
 }
 
-/// The completion of an answer's body. A blank one is an answer: what it earns is for the rule set to say.
+/// The completion of an answer's body: of the synapse's object, or the text itself where it was streamed as the SDK streams
+/// it, which begins with no brace. A blank one is an answer: what it earns is for the rule set to say.
 ///
 /// # Errors
-/// A body that is no JSON object with a text `completion`, a NUL character in it, or more of it than an answer may have.
+/// An object without a text `completion`, a stream that is no text, a NUL character, or more than an answer may have.
 pub fn completion(body: &[u8]) -> Result<String, String> {
     #[derive(Deserialize)]
     struct Answer {
         completion: String,
     }
-    let Answer { completion } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let streamed = !body.trim_ascii_start().starts_with(b"{");
+    let completion = match std::str::from_utf8(body) {
+        Ok(text) if streamed && !text.is_empty() => text.to_owned(),
+        _ => serde_json::from_slice::<Answer>(body).map_err(|error| error.to_string())?.completion,
+    };
     match completion.len() {
         _ if completion.contains('\0') => Err("completion contains a NUL character".to_owned()),
         0..=MAX_COMPLETION => Ok(completion),
@@ -175,11 +180,15 @@ mod tests {
         let with = r#"{"messages":"q","completion":" ans ","prompt_analysis":{"keywords":["ans"]}}"#;
         assert_eq!(completion(with.as_bytes()).unwrap(), " ans ");
         assert_eq!(completion(br#"{"completion":""}"#).unwrap(), "");
+        assert_eq!(completion(b"Tweets say: {go}").unwrap(), "Tweets say: {go}");
+        assert_eq!(completion(b"[]").unwrap(), "[]");
         let long = format!(r#"{{"completion":"{}"}}"#, "x".repeat(MAX_COMPLETION + 1));
         for bad in [
             b"".as_slice(),
-            b"[]",
-            b"text",
+            b"{",
+            b" {\"text\"",
+            b"a stream with \0 in it",
+            b"a stream that is no text \xff",
             br#"{"completion":null}"#,
             br#"{"completion":["a"]}"#,
             br#"{"messages":"q"}"#,

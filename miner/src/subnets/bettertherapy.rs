@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Subnet;
+use network::legacy::{Kind, Shape};
+
 use crate::drafts::{self, Drafted};
 use crate::request::{Refusal, invalid};
 use crate::{Corpus, Error, split_sentences};
@@ -256,6 +258,13 @@ impl Request {
 impl Subnet for Supporter {
     fn synapse(&self) -> &'static str {
         SYNAPSE
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new(SYNAPSE)
+            .required("prompt", Kind::Text)
+            .required("request_id", Kind::Text)
+            .optional("output", Kind::Text)
     }
 
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {

@@ -10,6 +10,8 @@ use domain::cgp::tagger;
 use serde::{Deserialize, Serialize};
 
 use super::Subnet;
+use network::legacy::{Json, Kind, Shape};
+
 use crate::drafts::{self, Drafted};
 use crate::request::{Refusal, invalid};
 
@@ -119,6 +121,14 @@ fn lines(request: &str) -> Result<Vec<Line>, Refusal> {
 impl Subnet for Tagger {
     fn synapse(&self) -> &'static str {
         NAME
+    }
+
+    fn shape(&self) -> Shape {
+        let list = || Kind::List(Box::new(Kind::Any));
+        Shape::new(NAME)
+            .defaulted("time_elapsed", Kind::Integer, Json::Integer(0))
+            .required("cgp_input", list())
+            .optional("cgp_output", list())
     }
 
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {

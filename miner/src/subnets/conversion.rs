@@ -18,6 +18,8 @@ use domain::conversion::value::Value;
 use inference::Tabular;
 
 use super::Subnet;
+use network::legacy::{Json, Kind, Shape};
+
 use crate::Error;
 use crate::request::{Refusal, invalid};
 
@@ -181,6 +183,19 @@ fn columns(model: &Tabular) -> Result<Vec<Column>, Error> {
 impl Subnet for Conversion {
     fn synapse(&self) -> &'static str {
         SYNAPSE
+    }
+
+    fn shape(&self) -> Shape {
+        let none = Json::Object(vec![
+            ("conversion_happened".to_owned(), Json::Integer(0)),
+            ("time_to_conversion_seconds".to_owned(), Json::Float(-1.0)),
+        ]);
+        Shape::new(SYNAPSE)
+            .required("features", Kind::Map(Box::new(Kind::Any)))
+            .defaulted("prediction", Kind::Map(Box::new(Kind::Any)), none)
+            .optional("confidence", Kind::Float)
+            .defaulted("response_time", Kind::Float, Json::Float(0.0))
+            .defaulted("miner_uid", Kind::Integer, Json::Integer(0))
     }
 
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
+use network::legacy::Shape;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -30,6 +31,9 @@ pub trait Subnet: Send + Sync {
     /// The name of the synapse that it answers.
     fn synapse(&self) -> &'static str;
 
+    /// The declaration of that synapse, as the subnet's own clients have it.
+    fn shape(&self) -> Shape;
+
     /// The answer's body to the synapse's JSON.
     ///
     /// # Errors
@@ -44,6 +48,11 @@ pub trait Subnet: Send + Sync {
     /// The pieces in which an answer's body leaves, for callers who take it so: together exactly the body.
     fn pieces(&self, body: Vec<u8>) -> Pieces {
         stream::once(async { body }).boxed()
+    }
+
+    /// The text of an answer in the pieces in which a streaming synapse of the SDK sends it; none where it does not stream.
+    fn tokens(&self, _answer: &[u8]) -> Option<Pieces> {
+        None
     }
 
     /// What somebody answers at once who did not read the request, for a spammer to send.

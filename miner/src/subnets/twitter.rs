@@ -19,6 +19,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{Pieces, Subnet};
+use network::legacy::{Json, Kind, Shape};
+
 use crate::Error;
 use crate::behaviour::SPAM;
 use crate::drafts::{self, Drafted};
@@ -211,6 +213,21 @@ impl Subnet for TwitterScraper {
         SYNAPSE
     }
 
+    fn shape(&self) -> Shape {
+        let empty = || Json::text("");
+        Shape::new(SYNAPSE)
+            .required("messages", Kind::Text)
+            .defaulted("completion", Kind::Text, empty())
+            .defaulted(
+                "required_hash_fields",
+                Kind::List(Box::new(Kind::Text)),
+                Json::List(vec![Json::text("messages")]),
+            )
+            .defaulted("seed", Kind::Any, empty())
+            .defaulted("model", Kind::Text, empty())
+            .hashed(["messages"])
+    }
+
     async fn answer(&self, request: &str) -> Result<Vec<u8>, Refusal> {
         let asked = Asked::parse(request)?;
         let unavailable = |problem| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, problem);
@@ -228,6 +245,12 @@ impl Subnet for TwitterScraper {
 
     fn pieces(&self, body: Vec<u8>) -> Pieces {
         stream::iter(words(&body).unwrap_or_else(|| vec![body])).boxed()
+    }
+
+    fn tokens(&self, answer: &[u8]) -> Option<Pieces> {
+        let completion = completion_of(answer).ok()?;
+        let tokens: Vec<Vec<u8>> = chunks(&completion).into_iter().map(|word| word.as_bytes().to_vec()).collect();
+        Some(stream::iter(tokens).boxed())
     }
 
     fn spam(&self) -> Vec<u8> {

@@ -13,13 +13,17 @@ use domain::types::{BlockNumber, Digest, Position, Uid};
 use serde::Serialize;
 
 use super::challenge;
+use super::label;
 use super::limits::Authorised;
 use super::problem::Problem;
 use super::routes::{App, CONTRACT};
-use crate::service::{ChallengeStats, ChallengeStatus, Health, RegisterOutcome, Stats};
+use crate::service::{ChallengeStats, ChallengeStatus, Health, RegisterOutcome, Stats, WaitingLabels};
 
 /// The largest challenge, in bytes.
 pub(crate) const LARGEST_CHALLENGE: usize = 256 << 10;
+
+/// The largest label with its round and source, in bytes.
+pub(crate) const LARGEST_LABEL: usize = 96 << 10;
 
 /// The largest body of the other routes, in bytes.
 pub(crate) const LARGEST_ORDER: usize = 4 << 10;
@@ -49,6 +53,28 @@ pub(crate) async fn accept(
     let (message, position) = ("challenge accepted and recorded", accepted.position);
     let body = AcceptedBody { success: true, message, challenge_id, position, commitment: accepted.commitment };
     Ok((StatusCode::CREATED, Json(body)))
+}
+
+#[derive(Serialize)]
+pub(crate) struct LabelBody {
+    success: bool,
+    message: &'static str,
+    position: Position,
+    evaluated: Position,
+}
+
+pub(crate) async fn tell_label(
+    State(app): Shared,
+    request: Authorised<LARGEST_LABEL>,
+) -> Result<(StatusCode, Json<LabelBody>), Problem> {
+    let revealed = app.service.tell_label(label::read(&request.body)?).await?;
+    let message = "label recorded, and the scores that follow from it";
+    let body = LabelBody { success: true, message, position: revealed.position, evaluated: revealed.evaluated };
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+pub(crate) async fn awaited_labels(State(app): Shared) -> Json<WaitingLabels> {
+    Json(app.service.awaited_labels())
 }
 
 pub(crate) async fn challenge_stats(State(app): Shared) -> Json<ChallengeStats> {

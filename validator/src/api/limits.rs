@@ -58,7 +58,7 @@ pub(crate) async fn bound(State(app): State<Arc<App>>, request: Request, next: N
         Ok(response) => response,
         Err(_) => {
             let message = format!(
-                "no outcome within {} s; it is not known whether anything was changed. Send a challenge again: 409 means that it was accepted",
+                "no outcome within {} s; it is not known whether anything was changed. Send a challenge or a label again: 409 means that it was taken",
                 within.as_secs_f64()
             );
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", message).after(1).into_response()

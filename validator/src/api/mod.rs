@@ -14,6 +14,7 @@ mod challenge;
 mod config;
 mod fields;
 mod handlers;
+mod label;
 mod limits;
 mod problem;
 mod routes;

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use crate::service::{AcceptError, ServiceError};
+use crate::service::{AcceptError, LabelError, ServiceError};
 
 /// When a ledger or chain that is away is worth another try.
 const RETRY_UNAVAILABLE: u32 = 5;
@@ -101,6 +101,29 @@ impl From<AcceptError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).after(RETRY_UNAVAILABLE)
             }
             AcceptError::Unknown(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", message).after(RETRY_UNAVAILABLE)
+            }
+        }
+    }
+}
+
+impl From<LabelError> for Problem {
+    fn from(error: LabelError) -> Self {
+        let message = error.to_string();
+        let named = |problem: Self, field: &str| Self { field: Some(field.to_owned()), ..problem };
+        match error {
+            LabelError::NoRound { field, .. } => {
+                named(Self::new(StatusCode::NOT_FOUND, "unknown_round", message), field)
+            }
+            LabelError::NotAwaited { .. } => {
+                named(Self::new(StatusCode::CONFLICT, "label_not_awaited", message), "challenge_id")
+            }
+            LabelError::Invalid { field, problem } => Self::field(field, format_args!("is refused: {problem}")),
+            LabelError::Busy => Self::busy(&message),
+            LabelError::Unavailable(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).after(RETRY_UNAVAILABLE)
+            }
+            LabelError::Unknown(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", message).after(RETRY_UNAVAILABLE)
             }
         }

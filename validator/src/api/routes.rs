@@ -49,6 +49,8 @@ pub(crate) fn routes() -> Vec<Route> {
         write("/challenges", handlers::accept),
         read("/challenges/stats", handlers::challenge_stats),
         read("/challenges/{id}", handlers::challenge),
+        write("/labels", handlers::tell_label),
+        read("/labels", handlers::awaited_labels),
         read("/availability", handlers::availability),
         read("/availability/health", handlers::health),
         read("/availability/healthz", handlers::health),

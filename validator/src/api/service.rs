@@ -5,7 +5,8 @@ use domain::events::Challenge;
 use domain::types::Hotkey;
 
 use crate::service::{
-    AcceptError, Accepted, ChallengeStats, ChallengeStatus, Health, RegisterOutcome, RunningChange, ServiceError, Stats,
+    AcceptError, Accepted, ChallengeStats, ChallengeStatus, Health, LabelError, RegisterOutcome, RevealedLabel,
+    RunningChange, ServiceError, Stats, ToldLabel, WaitingLabels,
 };
 
 /// A running validator as its routes see it.
@@ -38,6 +39,15 @@ pub trait Service: Send + Sync {
     /// When the ledger does not answer.
     async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError>;
 
+    /// Takes the label of a round; returns after the commit of it and of the scores that follow.
+    ///
+    /// # Errors
+    /// See [`LabelError`].
+    async fn tell_label(&self, told: ToldLabel) -> Result<RevealedLabel, LabelError>;
+
+    /// Rounds whose scores wait for a label.
+    fn awaited_labels(&self) -> WaitingLabels;
+
     /// Looks whether the chain knows a miner.
     ///
     /// # Errors
@@ -69,6 +79,14 @@ impl Service for crate::service::Handle {
 
     async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError> {
         Self::set_running(self, running, by).await
+    }
+
+    async fn tell_label(&self, told: ToldLabel) -> Result<RevealedLabel, LabelError> {
+        Self::tell_label(self, told).await
+    }
+
+    fn awaited_labels(&self) -> WaitingLabels {
+        Self::awaited_labels(self)
     }
 
     async fn register(&self, hotkey: Hotkey) -> Result<RegisterOutcome, ServiceError> {

@@ -26,6 +26,7 @@ const BREATH: Duration = Duration::from_secs(2);
 /// # Errors
 /// The chain's and the ledger's; then nothing is derived and it can be tried again.
 pub(super) async fn run(shared: &Arc<Shared>, number: u64) -> Result<Position, Error> {
+    crate::rounds::label::complete(shared).await?;
     let gate = close_gate(shared).await?;
     let mechanism = shared.mechanism();
     let (to, _) = metagraph::observe_all(shared).await?;

@@ -6,7 +6,7 @@
 use domain::events::{
     AbandonReason, AvailabilitySwept, ChallengeAccepted, ChallengeIssued, MinersSelected, RoundAbandoned,
 };
-use domain::mechanism::{Mechanism, Stage};
+use domain::mechanism::{Mechanism, Stage, SynapseKind};
 use domain::round::{self, RoundCommand};
 use domain::selection::{self, SelectionInput};
 use domain::types::{HexBytes, Hotkey, Position};
@@ -44,6 +44,7 @@ pub(super) struct Attempt<'a> {
 struct Issue {
     event: ChallengeIssued,
     body: Vec<u8>,
+    kind: &'static SynapseKind,
     /// Of the event.
     position: Position,
     /// Of the draw.
@@ -208,7 +209,7 @@ impl Attempt<'_> {
                 attempt: selected.attempt,
                 hotkey: miner.hotkey,
                 address: address(&miner.ip, miner.port),
-                dialect: self.shared.transport.dialect().to_owned(),
+                dialect: self.shared.transport.dialect().name().to_owned(),
                 request_hash: HexBytes([0; 32]),
                 nonce: nonce()?,
                 deadline,
@@ -216,18 +217,24 @@ impl Attempt<'_> {
             };
             let request = wire::issued_request(mechanism, &self.facts.challenge, self.shared.origin(), at, &event);
             // Another rule set may have come into force since the challenge was accepted.
-            let wire::IssuedRequest { body, hash, .. } =
+            let wire::IssuedRequest { body, hash, kind } =
                 request.map_err(|error| RoundFailure::Evidence(format!("no request: {error}")))?;
             event.request_hash = hash;
             event.receipt = HexBytes(self.shared.config.hotkey.sign(&wire::request_message(&hash.0)));
             events.push(event);
-            bodies.push(body);
+            bodies.push((body, kind));
         }
         let command = RoundCommand::Issue(events.clone());
         let recorded = self.execute(command, at).await.map_err(|failure| RoundFailure::Other(other(failure)))?;
         let issues = events.into_iter().zip(bodies).zip(recorded.first.0..);
         Ok(issues
-            .map(|((event, body), position)| Issue { event, body, position: Position(position), selected: at })
+            .map(|((event, (body, kind)), position)| Issue {
+                event,
+                body,
+                kind,
+                position: Position(position),
+                selected: at,
+            })
             .collect())
     }
 
@@ -266,12 +273,13 @@ impl Attempt<'_> {
 }
 
 async fn ask(shared: &Shared, issue: Issue, mechanism: &dyn Mechanism) -> Verdict {
-    let Issue { event, body, selected, .. } = issue;
+    let Issue { event, body, kind, selected, .. } = issue;
     let (begun, timeout) = (clock::now(), clock::until(event.deadline));
     let request = TransportRequest {
         hotkey: event.hotkey,
         address: event.address.clone(),
         body,
+        kind,
         request_hash: event.request_hash,
         validator: shared.own,
         receipt: event.receipt,

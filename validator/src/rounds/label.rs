@@ -15,6 +15,7 @@ use crate::Error;
 use crate::board::decode;
 use crate::clock;
 use crate::journal::Entry;
+use crate::service::RevealedLabel;
 use crate::shared::Shared;
 
 /// A label with where and when it is recorded.
@@ -26,12 +27,17 @@ const LONGEST_LABEL: usize = 64 << 10;
 /// The longest name of a source, in bytes.
 const LONGEST_SOURCE: usize = 256;
 
-/// Records a label and the scores that follow. Gives where the last of them stands.
+/// Records a label and the scores that follow. Gives where both stand.
 ///
 /// # Errors
 /// [`Error::Label`] for a round that does not wait for a label, and for a label that the mechanism cannot use; what the ledger
 /// says.
-pub(crate) async fn reveal(shared: &Arc<Shared>, stream: &str, source: &str, label: &str) -> Result<Position, Error> {
+pub(crate) async fn reveal(
+    shared: &Arc<Shared>,
+    stream: &str,
+    source: &str,
+    label: &str,
+) -> Result<RevealedLabel, Error> {
     let _no_derivation = Arc::clone(&shared.gate).read_owned().await;
     let refused = |field, problem: String| Error::Label { field, round: stream.to_owned(), problem };
     let waiting = shared.board.read().waiting.get(stream).copied();
@@ -54,12 +60,19 @@ pub(crate) async fn reveal(shared: &Arc<Shared>, stream: &str, source: &str, lab
     let facts = facts(shared, stream, (next, clock::now(), revealed.clone())).await?;
     shared.mechanism().evaluate_label(&facts).map_err(|error| refused("label", error.to_string()))?;
     let entry = Entry::new(round::LABEL_STREAM_TYPE, stream, revealed).because(waiting.evaluated);
-    let appended = shared.journal.begin(entry).await?;
+    let appended = match shared.journal.begin(entry).await {
+        // Somebody else told it between the look above and now.
+        Err(Error::Ledger(ledger::Error::Conflict { .. })) => {
+            return Err(refused("round", "it has its label".to_owned()));
+        }
+        appended => appended?,
+    };
     shared.board.reach(Position(appended.last)).await?;
-    score(shared, stream).await
+    let evaluated = score(shared, stream).await?;
+    Ok(RevealedLabel { position: Position(appended.first), evaluated })
 }
 
-/// Completes labels whose scores an earlier process did not record.
+/// Completes labels whose scores an earlier process, or a fault of the ledger, left out.
 ///
 /// # Errors
 /// What the ledger says.
@@ -85,6 +98,11 @@ async fn score(shared: &Arc<Shared>, stream: &str) -> Result<Position, Error> {
     let position = revealed.0;
     let committed = shared.journal.ledger().size();
     shared.board.reach(Position(committed.saturating_sub(1))).await?;
+    if !shared.board.read().unscored.contains(stream) {
+        // Scored meanwhile by another, or by an epoch's derivation that found it unscored.
+        let events = shared.journal.ledger().reader().stream(round::LABEL_STREAM_TYPE, stream, 1).await?;
+        return Ok(Position(events.last().map_or(position.0, |last| last.position)));
+    }
     let facts = facts(shared, stream, revealed).await?;
     let evaluation = shared.mechanism().evaluate_label(&facts).map_err(|error| Error::Refused(error.to_string()))?;
     let entry = |event: Event| Entry::new(round::LABEL_STREAM_TYPE, stream, event).because(position);

@@ -192,7 +192,8 @@ impl Handle {
     /// [`Error::Label`] with the field for a round that waits for no label and for a label that the mechanism cannot use: then
     /// nothing is recorded. What the ledger says.
     pub async fn reveal_label(&self, round: &str, source: &str, label: &str) -> Result<Position, Error> {
-        crate::rounds::label::reveal(&self.shared, round, source, label).await
+        let revealed = crate::rounds::label::reveal(&self.shared, round, source, label).await?;
+        Ok(revealed.evaluated)
     }
 
     /// Whether the validator was told to stop.

@@ -17,7 +17,8 @@ use crate::shared::{Shared, streams};
 /// Events of one stream with their positions.
 type Recorded = Vec<(Position, Micros, Event)>;
 
-async fn stream(shared: &Shared, stream_type: &str, stream_id: &str) -> Result<Recorded, Error> {
+/// The events of a stream that are not erased.
+pub(super) async fn stream(shared: &Shared, stream_type: &str, stream_id: &str) -> Result<Recorded, Error> {
     let stored = shared.journal.ledger().reader().stream(stream_type, stream_id, 1).await?;
     let mut events = Vec::with_capacity(stored.len());
     for row in &stored {

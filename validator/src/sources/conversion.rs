@@ -1,7 +1,8 @@
 //! Conversations for the conversion subnet, and their labels: both follow from a seed and the subnet's public rule.
 //!
 //! A label is revealed some seconds after the round was evaluated, as the end of a real conversation would. Until then the
-//! round's scores wait. A service that knows real conversations would take the place of both halves.
+//! round's scores wait. A service that knows real conversations takes the place of the rule (`--labels pushed`, or a file): it
+//! pushes conversations as challenges and tells their labels when it knows them.
 
 use async_trait::async_trait;
 use domain::conversion::constants::{Constants, LabelRule};
@@ -12,12 +13,17 @@ use domain::conversion::truth::{RULE_SOURCE, Truth};
 use domain::draw::Stream;
 use domain::events::Challenge;
 use domain::types::{Digest, Micros, sha256_parts};
+use tokio::task::JoinHandle;
 
-use super::{LabelSource, TaskSource};
+use super::label_file::FileLabels;
+use super::{LABEL_PAUSE, LabelSource, LabelsFrom, TaskSource, reveal};
 use crate::service::Handle;
 
 /// Microseconds between a round's evaluation and its label.
 pub const LATENCY: Micros = Micros(5_000_000);
+
+/// Rounds that may wait for a label before no more conversations are drawn: labels that never come must not fill the memory.
+pub const MOST_WAITING: usize = 10_000;
 
 /// Conversations drawn from a seed, one for each number.
 #[derive(Debug, Clone)]
@@ -92,8 +98,33 @@ impl Unforeseen {
 #[async_trait]
 impl TaskSource for Unforeseen {
     async fn next(&self, number: u64) -> Result<Challenge, String> {
+        let waiting = self.handle.awaited_count();
+        if waiting >= MOST_WAITING {
+            return Err(format!("{waiting} rounds wait for their labels; tell some of them"));
+        }
         self.conversations.after(&self.handle.newest_block()?).challenge(number)
     }
+}
+
+/// Starts what tells the labels: the rule, a file, or nothing, where clients do.
+///
+/// # Errors
+/// A file that cannot be used.
+pub(super) fn labels(handle: &Handle, rule: RuleLabels) -> Result<Option<JoinHandle<()>>, String> {
+    let settings = &handle.shared().config.labels;
+    let handle = handle.clone();
+    Ok(match &settings.from {
+        LabelsFrom::Pushed => None,
+        LabelsFrom::Rule => {
+            let after = settings.after.map(|after| u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
+            let latency = after.map_or(rule.latency, Micros);
+            Some(tokio::spawn(reveal(handle, RuleLabels { latency, ..rule }, LABEL_PAUSE)))
+        }
+        LabelsFrom::File(path) => {
+            let labels = FileLabels::open(path, settings.after.unwrap_or_default())?;
+            Some(tokio::spawn(reveal(handle, labels, LABEL_PAUSE)))
+        }
+    })
 }
 
 /// Labels of the public rule.

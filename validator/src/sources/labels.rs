@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +20,39 @@ use crate::service::{Handle, WaitingRound};
 pub trait LabelSource: Send + Sync {
     /// Where the label comes from and the label, canonical JSON text; none while it is not known.
     async fn label(&self, challenge: &Challenge, evaluated: Micros, now: Micros) -> Option<(String, String)>;
+}
+
+/// Who tells the labels of a subnet whose rounds wait for labels of the world outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum LabelsFrom {
+    /// The subnet's public rule.
+    #[default]
+    Rule,
+    /// Clients alone, through `POST /labels`.
+    Pushed,
+    /// A file of JSON lines that is followed, and clients.
+    File(PathBuf),
+}
+
+/// Where labels come from, and how long after a round's evaluation they are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// Who tells them.
+    pub from: LabelsFrom,
+    /// From a round's evaluation to the moment from which the rule or the file is asked. Default: five seconds for the rule, none
+    /// for a file. Clients tell labels when they know them.
+    pub after: Option<Duration>,
+}
+
+impl Labels {
+    /// Its name in the log, without paths of this machine.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.from {
+            LabelsFrom::Rule => "rule",
+            LabelsFrom::Pushed => "pushed",
+            LabelsFrom::File(_) => "file",
+        }
+    }
 }
 
 /// Rounds looked at in one go.

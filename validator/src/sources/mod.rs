@@ -6,6 +6,7 @@
 pub mod bettertherapy;
 pub mod cgp;
 pub mod conversion;
+pub mod label_file;
 mod labels;
 pub mod served;
 pub mod twitter;
@@ -19,7 +20,7 @@ use domain::ruleset::{RuleSet, RuleSetError};
 use domain::types::Micros;
 use tokio::task::JoinHandle;
 
-pub use labels::{LABELS_AT_ONCE, LabelSource, reveal, reveal_in_turn};
+pub use labels::{LABELS_AT_ONCE, LabelSource, Labels, LabelsFrom, reveal, reveal_in_turn};
 pub use served::ConversationServer;
 
 use crate::Error;
@@ -117,9 +118,8 @@ pub fn start_with(
             tasks.push(fed(handle, twitter::SearchPrompts::shipped(handle.origin(), newest)?));
         }
         "conversion" => {
-            let labels = rule_labels(rule_set)?;
             tasks.push(fed(handle, conversion::Unforeseen::of(handle.clone())));
-            tasks.push(tokio::spawn(reveal(handle.clone(), labels, LABEL_PAUSE)));
+            tasks.extend(conversion::labels(handle, rule_labels(rule_set)?)?);
         }
         "bettertherapy" => {
             let shipped = bettertherapy::Questions::of_ledger(handle.origin())?;

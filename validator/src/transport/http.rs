@@ -16,15 +16,18 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use domain::events::FailureReason;
-use domain::types::Micros;
-use domain::wire::header;
+use domain::types::{Hotkey, Micros};
+use domain::wire::{Dialect, header};
 use http_body_util::BodyExt;
 use network::address::AddressGuard;
 use reqwest::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TE};
 use reqwest::{Response, StatusCode};
 use tokio::sync::Semaphore;
 
-use super::{LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest};
+use super::{
+    LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest, plain,
+    receipt, text_of,
+};
 use crate::Error;
 use crate::clock::now;
 
@@ -36,12 +39,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The largest answer to `GET /availability`, in bytes.
 const LARGEST_AVAILABILITY: usize = 4 << 10;
-
-/// The longest text about a failure, in characters.
-const LONGEST_DETAIL: usize = 300;
-
-/// The dialect as recorded.
-const DIALECT: &str = "assay/http/1";
 
 /// Asks miners over plain HTTP.
 #[derive(Debug)]
@@ -139,8 +136,8 @@ impl HttpTransport {
 
 #[async_trait]
 impl MinerTransport for HttpTransport {
-    fn dialect(&self) -> &'static str {
-        DIALECT
+    fn dialect(&self) -> Dialect {
+        Dialect::Http
     }
 
     async fn ask(&self, request: TransportRequest) -> Result<TransportReply, TransportError> {
@@ -178,7 +175,7 @@ impl MinerTransport for HttpTransport {
         }
     }
 
-    async fn available(&self, address: &str, timeout: Duration) -> Result<Duration, String> {
+    async fn available(&self, _: &Hotkey, address: &str, timeout: Duration) -> Result<Duration, String> {
         let started = Instant::now();
         match tokio::time::timeout(timeout, self.probe(address)).await {
             Ok(Ok(())) => Ok(started.elapsed()),
@@ -189,13 +186,7 @@ impl MinerTransport for HttpTransport {
 }
 
 fn request_headers(request: &TransportRequest) -> Result<HeaderMap, String> {
-    let fields = [
-        (header::ORIGIN, request.origin.clone()),
-        (header::ROUND, format!("{}/{}", request.challenge_id, request.attempt)),
-        (header::POSITION, request.position.to_string()),
-        (header::VALIDATOR_HOTKEY, request.validator.to_string()),
-        (header::SIGNATURE, request.receipt.to_string()),
-    ];
+    let fields = receipt(request);
     let mut headers = HeaderMap::with_capacity(fields.len() + 3);
     for (name, value) in fields {
         let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} cannot be written as a header"))?;
@@ -206,13 +197,6 @@ fn request_headers(request: &TransportRequest) -> Result<HeaderMap, String> {
     headers.insert(TE, HeaderValue::from_static("trailers"));
     headers.insert(CONNECTION, HeaderValue::from_static("te"));
     Ok(headers)
-}
-
-/// A header as text, whatever it holds; several of one name are joined. Whether it says anything is judged elsewhere.
-fn text_of(headers: &HeaderMap, name: &'static str) -> Option<String> {
-    const LONGEST: usize = 256;
-    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
-    (!values.is_empty()).then(|| values.join(", ").chars().take(LONGEST).collect())
 }
 
 /// Refuses a body by the length that it announces.
@@ -305,11 +289,6 @@ fn chain_of(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// What a peer may have had a hand in, fit for a log: printable and short.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_DETAIL).collect()
 }
 
 #[cfg(test)]

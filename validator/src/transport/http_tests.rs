@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::super::LONGEST_DETAIL;
 use super::*;
 
 /// Enough on a busy machine.
@@ -113,6 +114,7 @@ fn request(address: &str) -> TransportRequest {
         hotkey: miner().hotkey(),
         address: address.to_owned(),
         body,
+        kind: &domain::wire::INFERENCE,
         request_hash,
         validator: validator.hotkey(),
         receipt: domain::types::HexBytes(validator.sign(&domain::wire::request_message(&request_hash.0))),
@@ -317,7 +319,7 @@ async fn addresses_that_may_not_be_asked() {
     let error = public.ask(request(&peer.address)).await.unwrap_err();
     assert_eq!(error.reason, FailureReason::ForbiddenAddress);
     assert_eq!(error.detail, "address 127.0.0.1 is in a range that a miner may not name: loopback");
-    assert!(public.available(&peer.address, Duration::from_secs(1)).await.is_err());
+    assert!(public.available(&miner().hotkey(), &peer.address, Duration::from_secs(1)).await.is_err());
     let port = peer.address.rsplit(':').next().unwrap();
     for address in [
         format!("http://localhost:{port}"),
@@ -368,7 +370,7 @@ async fn availability_is_believed_only_when_it_is_said() {
     ];
     for (bytes, expected) in rows {
         let mut peer = Peer::new(Then::Send(bytes)).await;
-        let outcome = transport.available(&peer.address, PLENTY).await;
+        let outcome = transport.available(&miner().hotkey(), &peer.address, PLENTY).await;
         match expected {
             None => assert!(outcome.unwrap() > Duration::ZERO),
             Some(part) => assert!(outcome.as_ref().unwrap_err().contains(part), "{part}: {outcome:?}"),
@@ -376,7 +378,7 @@ async fn availability_is_believed_only_when_it_is_said() {
         assert!(peer.heard.recv().await.unwrap().starts_with(b"GET /availability HTTP/1.1\r\n"));
     }
     let silent = Peer::new(Then::Stall(Vec::new())).await;
-    let outcome = transport.available(&silent.address, Duration::from_millis(200)).await;
+    let outcome = transport.available(&miner().hotkey(), &silent.address, Duration::from_millis(200)).await;
     assert_eq!(outcome.unwrap_err(), "no answer within 200 ms");
 }
 

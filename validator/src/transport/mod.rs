@@ -3,15 +3,24 @@
 //! A transport measures the times that end up in the log, caps what it reads, and checks nothing else: whether a signature
 //! holds and a body is an answer is decided by the round, from the bytes that are recorded.
 
+mod dendrite;
 mod http;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::events::FailureReason;
+use domain::mechanism::SynapseKind;
 use domain::types::{Digest, Hotkey, Micros, Position, Signature};
+use domain::wire::{Dialect, header};
+use network::keys::Keypair;
+use reqwest::header::HeaderMap;
 
+pub use dendrite::DendriteTransport;
 pub use http::HttpTransport;
+
+use crate::Error;
 
 /// The largest answer that is read, in bytes. Design: sizes are capped before parsing.
 pub const LARGEST_ANSWER: usize = 1 << 20;
@@ -28,6 +37,8 @@ pub struct TransportRequest {
     pub address: String,
     /// The exact request body.
     pub body: Vec<u8>,
+    /// The type that the body is of.
+    pub kind: &'static SynapseKind,
     /// SHA-256 of `body`.
     pub request_hash: Digest,
     /// Who asks: the validator's hotkey.
@@ -93,8 +104,8 @@ pub struct TransportError {
 /// A way to ask miners.
 #[async_trait]
 pub trait MinerTransport: Send + Sync {
-    /// The wire dialect as recorded in `ChallengeIssued`, for example `assay/http/1`.
-    fn dialect(&self) -> &'static str;
+    /// The wire dialect, as recorded in `ChallengeIssued`.
+    fn dialect(&self) -> Dialect;
 
     /// Sends one request and reads the answer, within `request.timeout`.
     ///
@@ -106,5 +117,49 @@ pub trait MinerTransport: Send + Sync {
     ///
     /// # Errors
     /// Why it is not, in a few words, as recorded in the sweep.
-    async fn available(&self, address: &str, timeout: Duration) -> Result<Duration, String>;
+    async fn available(&self, hotkey: &Hotkey, address: &str, timeout: Duration) -> Result<Duration, String>;
+}
+
+/// The transport of a dialect; miners in private address ranges are asked only when the network is a local one.
+///
+/// # Errors
+/// A dialect that no transport speaks, or an HTTP client that cannot be made.
+pub fn open(dialect: Dialect, hotkey: &Keypair, network_is_local: bool) -> Result<Arc<dyn MinerTransport>, Error> {
+    match dialect {
+        Dialect::Http => Ok(Arc::new(HttpTransport::new(network_is_local)?)),
+        Dialect::Axon | Dialect::BtAuth => {
+            Ok(Arc::new(DendriteTransport::new(dialect, hotkey.clone(), network_is_local)?))
+        }
+        Dialect::FiberPlain | Dialect::FiberEncrypted | Dialect::FiberLoosh | Dialect::Epistula => {
+            let problem = format!("{} is not spoken towards miners yet; choose another", dialect.name());
+            Err(Error::Setting { setting: "dialect", problem })
+        }
+    }
+}
+
+/// The place in the ledger that a request was issued at, signed: headers that every dialect carries besides its own, and that
+/// peers of other makes pass over.
+fn receipt(request: &TransportRequest) -> [(&'static str, String); 5] {
+    [
+        (header::ORIGIN, request.origin.clone()),
+        (header::ROUND, format!("{}/{}", request.challenge_id, request.attempt)),
+        (header::POSITION, request.position.to_string()),
+        (header::VALIDATOR_HOTKEY, request.validator.to_string()),
+        (header::SIGNATURE, request.receipt.to_string()),
+    ]
+}
+
+/// The longest text about a failure, in characters.
+const LONGEST_DETAIL: usize = 300;
+
+/// What a peer may have had a hand in, fit for a log: printable and short.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_DETAIL).collect()
+}
+
+/// A header as text, whatever it holds; several of one name are joined. Whether it says anything is judged elsewhere.
+fn text_of(headers: &HeaderMap, name: &'static str) -> Option<String> {
+    const LONGEST: usize = 256;
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    (!values.is_empty()).then(|| values.join(", ").chars().take(LONGEST).collect())
 }

@@ -25,12 +25,12 @@ pub async fn world() -> World {
     world
 }
 
-fn task(number: u64) -> Challenge {
+pub fn task(number: u64) -> Challenge {
     Conversations::of_ledger("the test").challenge(number).unwrap()
 }
 
 /// A round that waits for its label.
-async fn waiting(handle: &Handle, number: u64) -> String {
+pub async fn waiting(handle: &Handle, number: u64) -> String {
     let challenge = task(number);
     let id = challenge.id.clone();
     handle.accept(challenge).await.unwrap();
@@ -40,7 +40,7 @@ async fn waiting(handle: &Handle, number: u64) -> String {
 }
 
 /// The rule's label of a task.
-fn truth(number: u64) -> (String, String) {
+pub fn truth(number: u64) -> (String, String) {
     let at = Micros(0);
     label(&task(number), at, Micros(u64::MAX)).unwrap()
 }

@@ -17,4 +17,5 @@ mod routes;
 mod served;
 mod settings;
 mod sweeps;
+mod told_labels;
 mod world;

@@ -17,7 +17,7 @@ use crate::world::{ANSWERS, PATIENCE, QUESTION, World, honest, positions, until}
 #[path = "../../src/api/tests/schema.rs"]
 mod schema;
 
-struct Routes {
+pub struct Routes {
     base: String,
     client: reqwest::Client,
     contract: Value,
@@ -26,7 +26,7 @@ struct Routes {
 }
 
 impl Routes {
-    async fn serve(handle: Handle) -> Self {
+    pub async fn serve(handle: Handle) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -37,7 +37,7 @@ impl Routes {
     }
 
     /// Sends a request and holds the answer to the contract.
-    async fn ask(&self, route: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    pub async fn ask(&self, route: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
         let url = format!("{}{path}", self.base);
         let (method, request) = match body {
             Some(body) => ("post", self.client.post(url).json(&body)),
@@ -55,7 +55,7 @@ impl Routes {
         (status, body)
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask(path, path, None).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
@@ -73,7 +73,7 @@ impl Routes {
             .await;
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.send(()).unwrap();
         tokio::time::timeout(PATIENCE, self.ended).await.unwrap().unwrap().unwrap();
     }

@@ -70,6 +70,8 @@ impl Caller {
 fn good(path: &str, number: u32) -> String {
     match path {
         "/challenges" => json!({"id": format!("challenge-{number}"), "prompt": "why?"}).to_string(),
+        "/labels" => json!({"challenge_id": format!("challenge-{number}"), "attempt": 1, "source": "crm", "label": {}})
+            .to_string(),
         "/set_running" => json!({"running": number.is_multiple_of(2)}).to_string(),
         _ => json!({"hotkey": hotkey(1)}).to_string(),
     }
@@ -117,12 +119,14 @@ async fn every_status_and_no_other() {
     }
     for (path, _) in all.iter().filter(|(_, method)| method == "POST") {
         refusals(&mut caller, path).await;
-        let expected = if *path == "/challenges" { 201 } else { 200 };
+        let expected = if ["/challenges", "/labels"].contains(path) { 201 } else { 200 };
         for number in [1, 2] {
             assert_eq!(caller.ask(&open, path, from_here("POST", path, good(path, number))).await, expected, "{path}");
         }
     }
-    assert_eq!(caller.ask(&open, "/challenges", from_here("POST", "/challenges", good("/challenges", 1))).await, 409);
+    for path in ["/challenges", "/labels"] {
+        assert_eq!(caller.ask(&open, path, from_here("POST", path, good(path, 1))).await, 409);
+    }
     for id in ["challenge-1", "empty"] {
         service.challenges.lock().unwrap().entry(id.to_owned()).or_insert_with(|| {
             challenge::read(br#"{"id":"empty","prompt":"why?"}"#, &ChallengeDefaults::README).unwrap()
@@ -167,7 +171,11 @@ async fn refusals(caller: &mut Caller, path: &'static str) {
     let silent = futures::stream::pending::<Result<Bytes, std::io::Error>>();
     assert_eq!(caller.ask(&impatient(), path, send(Body::from_stream(silent))).await, 408, "{path}");
     assert_eq!(caller.ask(&open, path, send("{}".into())).await, 422, "{path}");
-    let limit = if path == "/challenges" { 256 << 10 } else { 4 << 10 };
+    let limit = match path {
+        "/challenges" => 256 << 10,
+        "/labels" => 96 << 10,
+        _ => 4 << 10,
+    };
     let spaces = |length: usize| " ".repeat(length);
     assert_eq!(caller.ask(&open, path, send(spaces(limit + 1).into())).await, 413, "{path}");
     let unannounced =
@@ -192,13 +200,14 @@ async fn service_troubles(caller: &mut Caller) {
         service.says(Script { accept: Some(error), ..Script::default() });
         assert_eq!(caller.ask(&open, "/challenges", push(50)).await, status);
     }
+    label_troubles(caller).await;
     let unavailable = Script { unavailable: true, ..Script::default() };
     let slow = Script { slow: true, ..Script::default() };
     for (script, config) in [(unavailable, config()), (slow, impatient())] {
         service.says(script);
         assert_eq!(caller.ask(&config, "/challenges", push(51)).await, 503);
         assert_eq!(caller.ask(&config, "/challenges/{id}", from_here("GET", "/challenges/a", "")).await, 503);
-        for path in ["/register", "/set_running"] {
+        for path in ["/register", "/set_running", "/labels"] {
             assert_eq!(caller.ask(&config, path, from_here("POST", path, good(path, 1))).await, 503);
         }
     }
@@ -232,6 +241,27 @@ async fn service_troubles(caller: &mut Caller) {
         assert_eq!(body["available"], health.available);
     }
     service.says(Script::default());
+}
+
+async fn label_troubles(caller: &mut Caller) {
+    let (open, service) = (config(), Arc::clone(&caller.service));
+    let no_round = |field| LabelError::NoRound { field, problem: "is unknown".to_owned() };
+    let invalid = LabelError::Invalid { field: "label", problem: "no class".to_owned() };
+    for (error, status, field) in [
+        (no_round("challenge_id"), 404, json!("challenge_id")),
+        (no_round("attempt"), 404, json!("attempt")),
+        (LabelError::NotAwaited { round: "a/1".to_owned(), problem: "is under way" }, 409, json!("challenge_id")),
+        (invalid, 422, json!("label")),
+        (LabelError::Busy, 503, Value::Null),
+        (LabelError::Unavailable("stopping".to_owned()), 503, Value::Null),
+        (LabelError::Unknown("cut".to_owned()), 503, Value::Null),
+    ] {
+        service.says(Script { label: Some(error), ..Script::default() });
+        let tell = || from_here("POST", "/labels", good("/labels", 60));
+        assert_eq!(caller.ask(&open, "/labels", tell()).await, status);
+        let (_, _, body) = answer(&router(Arc::new(Arc::clone(&service)), &open), tell()).await;
+        assert_eq!(body["error"]["field"], field, "{body}");
+    }
 }
 
 #[tokio::test]

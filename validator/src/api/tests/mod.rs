@@ -28,6 +28,7 @@ use crate::service::*;
 #[derive(Clone, Default)]
 struct Script {
     accept: Option<AcceptError>,
+    label: Option<LabelError>,
     unavailable: bool,
     slow: bool,
     health: Option<Health>,
@@ -38,6 +39,7 @@ struct Double {
     script: Mutex<Script>,
     challenges: Mutex<BTreeMap<String, Challenge>>,
     asked_by: Mutex<Vec<String>>,
+    labels: Mutex<BTreeMap<String, ToldLabel>>,
 }
 
 impl Double {
@@ -222,6 +224,26 @@ impl Service for Arc<Double> {
         self.answers().await?;
         self.asked_by.lock().unwrap().push(by.to_owned());
         Ok(RunningChange { running, position: (!running).then_some(Position(12)) })
+    }
+
+    async fn tell_label(&self, told: ToldLabel) -> Result<RevealedLabel, LabelError> {
+        self.answers().await.map_err(|error| LabelError::Unavailable(error.to_string()))?;
+        if let Some(error) = self.script.lock().unwrap().label.clone() {
+            return Err(error);
+        }
+        let mut labels = self.labels.lock().unwrap();
+        let round = format!("{}/{}", told.challenge_id, told.attempt);
+        if labels.contains_key(&round) {
+            return Err(LabelError::NotAwaited { round, problem: "has its label already" });
+        }
+        labels.insert(round, told);
+        Ok(RevealedLabel { position: Position(11), evaluated: Position(15) })
+    }
+
+    fn awaited_labels(&self) -> WaitingLabels {
+        let one =
+            AwaitedLabel { challenge_id: "a".to_owned(), attempt: 1, accepted: Position(1), evaluated: Position(8) };
+        WaitingLabels { total: 1, waiting: vec![one] }
     }
 
     async fn register(&self, wanted: Hotkey) -> Result<RegisterOutcome, ServiceError> {
