@@ -5,6 +5,9 @@
 //! exchange, and outcomes are told in the words of the SDK's own client. The bytes and rules are `network::legacy` and
 //! `network::btauth`; this crate adds sockets and clocks.
 //!
+//! [`fiber`], [`loosh`] and [`epistula`] are the servers and clients of three other dialects; [`endpoint`] and [`post`] hold
+//! what they have in common.
+//!
 //! **Invariants:** a handler learns who asks from a verified signature and from nothing else; no body is read beyond its limit and
 //! none is parsed before its sender is known; no redirect is followed and no name resolved.
 
@@ -12,6 +15,11 @@ mod clock;
 mod error;
 
 pub mod client;
+pub mod endpoint;
+pub mod epistula;
+pub mod fiber;
+pub mod loosh;
+pub mod post;
 pub mod server;
 
 pub use client::{Call, Dendrite, Failure, Outcome, Target};

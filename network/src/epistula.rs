@@ -9,10 +9,13 @@
 //! **Where this side is stricter**, which stays compatible: a request may be at most as far ahead as it may be old; it passes
 //! once; and it must be for this receiver.
 
+use std::sync::Mutex;
+
 use domain::types::{Hotkey, sha256};
 
 use crate::Error;
 use crate::fiber::headers::signature;
+use crate::fiber::server::lock;
 use crate::keys::{Keypair, verify as verify_signature};
 use crate::replay::{ReplayStore, Seen};
 
@@ -134,7 +137,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// Verifies a request with the fields that `get` finds by name, and gives its sender. `admitted` says who may ask; `now`
-    /// is in Unix milliseconds.
+    /// is in Unix milliseconds. Nothing is computed while `seen` is locked.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -144,7 +147,7 @@ impl Receiver {
         body: &[u8],
         now: u64,
         admitted: impl FnOnce(&Hotkey) -> bool,
-        seen: &mut ReplayStore,
+        seen: &Mutex<ReplayStore>,
     ) -> Result<Hotkey, Refusal> {
         let field =
             |name| get(name).filter(|text| (1..=MAXIMUM_FIELD).contains(&text.len())).ok_or(Refusal::Header(name));
@@ -175,7 +178,8 @@ impl Receiver {
         if !sender.public().is_ok_and(|public| verify_signature(&public, message.as_bytes(), &signed)) {
             return Err(Refusal::Signature);
         }
-        seen.accept(&sender, uuid, timestamp.saturating_add(WINDOW), now).map_err(|seen| match seen {
+        let remembered = lock(seen).accept(&sender, uuid, timestamp.saturating_add(WINDOW), now);
+        remembered.map_err(|seen| match seen {
             Seen::Before => Refusal::Replayed,
             Seen::Full => Refusal::Full,
         })?;

@@ -40,14 +40,14 @@ impl Eq for Rank {}
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPlace {
+pub(crate) enum NoPlace {
     /// All who wait come first, or somebody came who does.
     Full,
     /// None was free in time.
     TimedOut,
 }
 
-pub(super) struct Admission {
+pub(crate) struct Admission {
     state: Mutex<State>,
     most_waiting: usize,
 }
@@ -59,7 +59,7 @@ struct State {
 }
 
 /// A place among the handlers, until it is dropped.
-pub(super) struct Place(Option<Arc<Admission>>);
+pub(crate) struct Place(Option<Arc<Admission>>);
 
 /// Takes a request that is given up out of the queue.
 struct Waiting<'a>(&'a Admission, Rank);
@@ -73,7 +73,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Admission {
-    pub(super) fn new(places: usize, most_waiting: usize) -> Arc<Self> {
+    pub(crate) fn new(places: usize, most_waiting: usize) -> Arc<Self> {
         let state = State { free: places.max(1), arrivals: 0, waiting: BTreeMap::new() };
         Arc::new(Self { state: Mutex::new(state), most_waiting })
     }
@@ -83,7 +83,7 @@ impl Admission {
     }
 
     /// Waits for a place.
-    pub(super) async fn place(self: &Arc<Self>, priority: f64, deadline: Instant) -> Result<Place, NoPlace> {
+    pub(crate) async fn place(self: &Arc<Self>, priority: f64, deadline: Instant) -> Result<Place, NoPlace> {
         let (rank, given) = match self.enter(priority)? {
             Entered::Place(place) => return Ok(place),
             Entered::Queue(rank, given) => (rank, given),

@@ -13,23 +13,23 @@ use super::AxonLimits;
 /// What the common budget is counted in.
 const UNIT: usize = 1 << 10;
 
-pub(super) struct Bodies {
+pub(crate) struct Bodies {
     limit: usize,
     timeout: Duration,
     budget: Arc<Semaphore>,
 }
 
 /// A body, and its part of the budget until it is dropped.
-pub(super) struct Held {
-    pub(super) bytes: Bytes,
-    pub(super) _share: OwnedSemaphorePermit,
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    pub(crate) _share: OwnedSemaphorePermit,
 }
 
 /// Why a body is not read: a status and a text.
-pub(super) type Unread = (StatusCode, String);
+pub(crate) type Unread = (StatusCode, String);
 
 impl Bodies {
-    pub(super) fn new(limits: &AxonLimits) -> Self {
+    pub(crate) fn new(limits: &AxonLimits) -> Self {
         // One body at least, and at least one unit of it.
         let all = limits.all_bodies_bytes.max(limits.body_bytes).div_ceil(UNIT).clamp(1, Semaphore::MAX_PERMITS);
         Self { limit: limits.body_bytes, timeout: limits.body_timeout, budget: Arc::new(Semaphore::new(all)) }
@@ -40,7 +40,7 @@ impl Bodies {
     }
 
     /// The length that the headers announce, if it is within the limit.
-    pub(super) fn announced(&self, headers: &HeaderMap) -> Result<usize, Unread> {
+    pub(crate) fn announced(&self, headers: &HeaderMap) -> Result<usize, Unread> {
         let Some(announced) = headers.get(header::CONTENT_LENGTH) else { return Ok(self.limit) };
         let length = announced.to_str().ok().and_then(|length| length.parse::<u64>().ok());
         let length = length.and_then(|length| usize::try_from(length).ok());
@@ -48,7 +48,7 @@ impl Bodies {
     }
 
     /// The whole body.
-    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Held, Unread> {
+    pub(crate) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Held, Unread> {
         let units = u32::try_from(self.announced(headers)?.div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
         let busy = |_| (StatusCode::SERVICE_UNAVAILABLE, "Too many bodies at once".to_owned());
         let share = Arc::clone(&self.budget).try_acquire_many_owned(units).map_err(busy)?;

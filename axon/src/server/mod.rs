@@ -7,9 +7,9 @@
 //! The blacklist stands before the signature, as in the SDK, and can only refuse: it is asked about a *claim*, which costs nothing
 //! to deny. What it lets through still has to prove itself.
 
-mod admission;
+pub(crate) mod admission;
 mod answer;
-mod bodies;
+pub(crate) mod bodies;
 mod btauth;
 mod legacy;
 mod route;

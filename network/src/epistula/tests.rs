@@ -13,7 +13,7 @@ fn get<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
-fn verify(fields: &Fields, body: &[u8], now: u64, seen: &mut ReplayStore) -> Result<Hotkey, Refusal> {
+fn verify(fields: &Fields, body: &[u8], now: u64, seen: &Mutex<ReplayStore>) -> Result<Hotkey, Refusal> {
     let receiver = Receiver { own: pair().1, unaddressed: false };
     receiver.verify(|name| get(fields, name), body, now, |_| true, seen)
 }
@@ -27,24 +27,24 @@ fn with(fields: &Fields, name: &'static str, value: &str) -> Fields {
 #[test]
 fn a_request_passes_once_within_its_window() {
     let (alice, bob) = pair();
-    let mut seen = ReplayStore::default();
+    let seen = Mutex::new(ReplayStore::default());
     let fields = sign(&alice, b"{}", Some(&bob), NOW).unwrap();
-    assert_eq!(verify(&fields, b"{}", NOW + WINDOW + 1, &mut seen), Err(Refusal::Stale));
-    assert_eq!(verify(&fields, b"{}", NOW - WINDOW - 1, &mut seen), Err(Refusal::Stale));
-    assert_eq!(verify(&fields, b"[]", NOW, &mut seen), Err(Refusal::Signature));
-    assert_eq!(verify(&fields, b"{}", NOW + WINDOW, &mut seen), Ok(alice.hotkey()));
-    assert_eq!(verify(&fields, b"{}", NOW, &mut seen), Err(Refusal::Replayed));
+    assert_eq!(verify(&fields, b"{}", NOW + WINDOW + 1, &seen), Err(Refusal::Stale));
+    assert_eq!(verify(&fields, b"{}", NOW - WINDOW - 1, &seen), Err(Refusal::Stale));
+    assert_eq!(verify(&fields, b"[]", NOW, &seen), Err(Refusal::Signature));
+    assert_eq!(verify(&fields, b"{}", NOW + WINDOW, &seen), Ok(alice.hotkey()));
+    assert_eq!(verify(&fields, b"{}", NOW, &seen), Err(Refusal::Replayed));
     let again = sign(&alice, b"{}", Some(&bob), NOW).unwrap();
-    assert_eq!(verify(&again, b"{}", NOW, &mut seen), Ok(alice.hotkey()));
-    let mut full = ReplayStore::with_limits(0, 0);
-    assert_eq!(verify(&again, b"{}", NOW, &mut full), Err(Refusal::Full));
+    assert_eq!(verify(&again, b"{}", NOW, &seen), Ok(alice.hotkey()));
+    let full = Mutex::new(ReplayStore::with_limits(0, 0));
+    assert_eq!(verify(&again, b"{}", NOW, &full), Err(Refusal::Full));
 }
 
 #[test]
 fn each_field_is_looked_at() {
     let (alice, bob) = pair();
     let fields = sign(&alice, b"{}", Some(&bob), NOW).unwrap();
-    let refused = |fields: &Fields| verify(fields, b"{}", NOW, &mut ReplayStore::default()).unwrap_err();
+    let refused = |fields: &Fields| verify(fields, b"{}", NOW, &Mutex::default()).unwrap_err();
     for name in [VERSION, TIMESTAMP, UUID, SIGNED_BY, SIGNATURE] {
         let without: Fields = fields.iter().filter(|(known, _)| *known != name).cloned().collect();
         assert_eq!(refused(&without), Refusal::Header(name));
@@ -60,7 +60,7 @@ fn each_field_is_looked_at() {
     assert_eq!(refused(&with(&fields, SIGNED_FOR, "")), Refusal::OtherReceiver);
     let receiver = Receiver { own: bob, unaddressed: true };
     let ask = |fields: &Fields, admitted: bool| {
-        receiver.verify(|name| get(fields, name), b"{}", NOW, |_| admitted, &mut ReplayStore::default())
+        receiver.verify(|name| get(fields, name), b"{}", NOW, |_| admitted, &Mutex::default())
     };
     assert_eq!(ask(&fields, false), Err(Refusal::NotAllowed));
     assert_eq!(ask(&with(&fields, SIGNED_FOR, ""), true), Err(Refusal::Signature), "the receiver is signed");

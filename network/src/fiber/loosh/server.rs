@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use domain::types::Hotkey;
+use domain::types::{Hotkey, sha256};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -151,15 +151,24 @@ impl Receiver {
     /// Opens a payload with the header fields that `get` finds by their lower-case names. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// [`Refusal::Header`], [`Refusal::UnknownKey`], after which the sender brings a new key, [`Refusal::Undecryptable`].
+    /// [`Refusal::Header`], [`Refusal::UnknownKey`], after which the sender brings a new key, [`Refusal::Undecryptable`],
+    /// [`Refusal::Replayed`] for a token that was opened before.
     pub fn open<'a>(&self, get: impl Fn(&str) -> Option<&'a str>, token: &[u8], now: u64) -> Result<Opened, Refusal> {
         let field =
             |name| get(name).filter(|text| (1..=MAXIMUM_NAME).contains(&text.len())).ok_or(Refusal::Header(name));
         let (uuid, sender) = (field(self.dialect.key_header())?, field(self.dialect.sender_header())?);
         let sender: Hotkey = sender.parse().map_err(|_| Refusal::Header(self.dialect.sender_header()))?;
         let key = lock(&self.keys).get(&sender, uuid, now)?;
-        let token = std::str::from_utf8(token).map_err(|_| Refusal::Undecryptable)?;
+        let token = std::str::from_utf8(token).map_err(|_| Refusal::Undecryptable)?.trim_end();
         let payload = key.open(token, Some((now, KEY_LIFETIME))).map_err(|_| Refusal::Undecryptable)?;
+        // Nothing else tells a token that was captured: it opens as long as its key lives.
+        let expires = now.saturating_add(2 * KEY_LIFETIME).saturating_mul(1_000_000);
+        lock(&self.seen).accept(
+            &sender,
+            &format!("token {}", sha256(token.as_bytes())),
+            expires,
+            now.saturating_mul(1_000_000),
+        )?;
         Ok(Opened { sender, payload, uuid: uuid.to_owned(), key })
     }
 

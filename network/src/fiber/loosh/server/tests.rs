@@ -39,6 +39,7 @@ fn payloads_go_both_ways_under_a_key_that_was_brought() {
         let answer = opened.seal(b"{\"response_text\": \"ho\"}", NOW + 1).unwrap();
         assert_eq!(session.open(&answer, NOW + 1).unwrap(), b"{\"response_text\": \"ho\"}");
         assert_eq!(opened.answer_headers(&alice().hotkey())[0].1, session.headers()[0].1);
+        assert_eq!(open(&receiver, &session, &token, NOW).unwrap_err(), Refusal::Replayed);
         assert_eq!(open(&receiver, &session, "gAAAAA", NOW).unwrap_err(), Refusal::Undecryptable);
         assert_eq!(receiver.open(|_| None, b"", NOW).unwrap_err(), Refusal::Header(dialect.key_header()));
         let statistics = Statistics { active_hotkeys: 1, total_symmetric_keys: 1, key_ttl_seconds: 3600 };

@@ -1,0 +1,134 @@
+//! A validator's side: plain requests, and encrypted ones under a key that it brings when it has none.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::Method;
+use network::address::AddressGuard;
+use network::fiber::client::{EXCHANGE_PATH, Outgoing, PLAIN, PUBLIC_KEY_PATH, PublicKeyAnswer, Session, plain};
+use network::fiber::server::KEY_LIFETIME;
+use network::keys::Keypair;
+
+use crate::client::{DendriteLimits, Target};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::post::{Parcel, Post, Problem, Reply, within};
+
+/// Miners of whom a key is remembered; a subnet has 256.
+const MAXIMUM_SESSIONS: usize = 1024;
+
+/// Asks miners in fiber.
+pub struct FiberClient {
+    keypair: Keypair,
+    post: Post,
+    clock: Clock,
+    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+}
+
+impl FiberClient {
+    /// A client of this hotkey.
+    ///
+    /// # Errors
+    /// [`Error::Client`].
+    pub fn new(keypair: Keypair, guard: AddressGuard, limits: &DendriteLimits, clock: Clock) -> Result<Self, Error> {
+        Ok(Self { keypair, post: Post::new(guard, limits)?, clock, sessions: Mutex::default() })
+    }
+
+    /// Asks in plain mode: exactly these bytes are signed and sent. An answer of another status than 200 is an answer, too.
+    ///
+    /// # Errors
+    /// [`Problem`] where there is no whole answer in time.
+    pub async fn ask_plain(
+        &self,
+        target: &Target,
+        path: &str,
+        body: Vec<u8>,
+        timeout: Duration,
+    ) -> Result<Reply, Problem> {
+        let request = plain(&self.keypair, &target.hotkey, body, self.clock.now()).map_err(Problem::protocol)?;
+        within(timeout, self.send(target, path, request)).await
+    }
+
+    /// Asks in encrypted mode, with the fields of a JSON object. A key is brought where the miner has none; where it says that
+    /// it does not know the key (400, 401), once anew. All of it happens within `timeout`.
+    ///
+    /// # Errors
+    /// [`Problem`] where there is no whole answer in time, or no key could be brought.
+    pub async fn ask_encrypted(
+        &self,
+        target: &Target,
+        path: &str,
+        payload: &[u8],
+        timeout: Duration,
+    ) -> Result<Reply, Problem> {
+        within(timeout, async {
+            if let Some(session) = self.known(target) {
+                let reply = self.send(target, path, self.sealed(&session, payload)?).await?;
+                if !matches!(reply.status, 400 | 401) {
+                    return Ok(reply);
+                }
+                self.forget(target);
+            }
+            let session = self.bring(target).await?;
+            self.send(target, path, self.sealed(&session, payload)?).await
+        })
+        .await
+    }
+
+    fn sealed(&self, session: &Session, payload: &[u8]) -> Result<Outgoing, Problem> {
+        session.request(&self.keypair, payload, self.clock.now()).map_err(Problem::protocol)
+    }
+
+    /// Brings the miner a new key.
+    async fn bring(&self, target: &Target) -> Result<Arc<Session>, Problem> {
+        let get = Parcel {
+            method: Method::GET,
+            address: target.address,
+            path: PUBLIC_KEY_PATH,
+            headers: Vec::new(),
+            content_type: PLAIN,
+            body: Vec::new(),
+        };
+        let reply = self.post.send(get).await?;
+        if reply.status != 200 {
+            return Err(Problem::refused(&reply));
+        }
+        let shown: PublicKeyAnswer = serde_json::from_slice(&reply.body).map_err(Problem::protocol)?;
+        let offer = Session::offer(&self.keypair, &target.hotkey, &shown.public_key, self.clock.now());
+        let (session, request) = offer.map_err(Problem::protocol)?;
+        let reply = self.send(target, EXCHANGE_PATH, request).await?;
+        if reply.status != 200 {
+            return Err(Problem::refused(&reply));
+        }
+        let session = Arc::new(session);
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        sessions.retain(|_, session| session.is_alive(now, KEY_LIFETIME));
+        if sessions.len() >= MAXIMUM_SESSIONS {
+            sessions.pop_first();
+        }
+        sessions.insert(name(target), Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn known(&self, target: &Target) -> Option<Arc<Session>> {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(&name(target)).filter(|session| session.is_alive(self.clock.now(), KEY_LIFETIME)).map(Arc::clone)
+    }
+
+    fn forget(&self, target: &Target) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&name(target));
+    }
+
+    async fn send(&self, target: &Target, path: &str, request: Outgoing) -> Result<Reply, Problem> {
+        let Outgoing { headers, content_type, body } = request;
+        let (method, address) = (Method::POST, target.address);
+        self.post.send(Parcel { method, address, path, headers, content_type, body }).await
+    }
+}
+
+/// A miner that moved has another process, which does not know the key.
+fn name(target: &Target) -> String {
+    format!("{} {}", target.hotkey, target.address)
+}
