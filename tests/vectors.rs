@@ -6,6 +6,8 @@
 //! to 1e-12 absolute and relative, or to the bound that the vector's own note states.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
 
+#[path = "vectors/axon_client.rs"]
+mod axon_client;
 #[path = "vectors/axon_peers.rs"]
 mod axon_peers;
 #[path = "vectors/axon.rs"]
