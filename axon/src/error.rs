@@ -14,6 +14,14 @@ pub enum Error {
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made: {0}")]
     Client(#[source] reqwest::Error),
+    /// The challenge service cannot be called.
+    #[error("the challenge service {address:?} cannot be called: {problem}")]
+    Service {
+        /// Its configured address.
+        address: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A call that is no request of its synapse.
     #[error("the body is no {synapse}: {source}")]
     Body {

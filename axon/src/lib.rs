@@ -6,7 +6,7 @@
 //! `network::btauth`; this crate adds sockets and clocks.
 //!
 //! [`fiber`], [`loosh`] and [`epistula`] are the servers and clients of three other dialects; [`endpoint`] and [`post`] hold
-//! what they have in common.
+//! what they have in common. [`challenge_service`] brings results to Loosh's service and reads from it.
 //!
 //! **Invariants:** a handler learns who asks from a verified signature and from nothing else; no body is read beyond its limit and
 //! none is parsed before its sender is known; no redirect is followed and no name resolved.
@@ -14,6 +14,7 @@
 mod clock;
 mod error;
 
+pub mod challenge_service;
 pub mod client;
 pub mod endpoint;
 pub mod epistula;

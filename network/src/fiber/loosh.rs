@@ -17,6 +17,7 @@
 //! signature that covers the key's name is asked for where the dialect has one.
 
 pub mod client;
+pub mod outbox;
 pub mod server;
 mod texts;
 
