@@ -12,6 +12,9 @@ use serde_json::Value;
 /// The longest value quoted in a difference, in characters.
 const LONGEST_QUOTE: usize = 160;
 
+/// How much of what is the same is quoted before a difference, in characters.
+const QUOTED_BEFORE: usize = 32;
+
 /// The most fields named of one event.
 const MAX_FIELDS: usize = 64;
 
@@ -139,11 +142,10 @@ fn walk(path: &str, left: &Value, right: &Value, found: &mut Vec<FieldDifference
             found.push(FieldDifference { field: path.to_owned(), recorded, recomputed });
         }
         _ if same_text(left, right) => {}
-        _ => found.push(FieldDifference {
-            field: path.to_owned(),
-            recorded: shorten(&left.to_string()),
-            recomputed: shorten(&right.to_string()),
-        }),
+        _ => {
+            let (recorded, recomputed) = shorten_both(&left.to_string(), &right.to_string());
+            found.push(FieldDifference { field: path.to_owned(), recorded, recomputed });
+        }
     }
 }
 
@@ -170,6 +172,18 @@ pub fn shorten(text: &str) -> String {
     short
 }
 
+/// Two values short enough to be printed, from a little before the place where they differ if that is not at their beginning.
+#[must_use]
+pub fn shorten_both(left: &str, right: &str) -> (String, String) {
+    let same = left.chars().zip(right.chars()).take_while(|(left, right)| left == right).count();
+    let skipped = if same < LONGEST_QUOTE { 0 } else { same - QUOTED_BEFORE };
+    let from = |text: &str| {
+        let cut: String = text.chars().skip(skipped).collect();
+        if skipped == 0 { shorten(&cut) } else { shorten(&format!("\u{2026}{cut}")) }
+    };
+    (from(left), from(right))
+}
+
 /// The eight bytes at the first difference of each.
 fn quote_blocks(left: &[u8], right: &[u8]) -> (String, String) {
     let at = left.iter().zip(right).take_while(|(left, right)| left == right).count();
@@ -178,4 +192,29 @@ fn quote_blocks(left: &[u8], right: &[u8]) -> (String, String) {
         format!("{} bytes, at {at}: {}", block.len(), hex::encode(bytes))
     };
     (near(left), near(right))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_values_are_never_cut_to_the_same_text() {
+        let long = "\u{e4}".repeat(400);
+        for (left, right) in [
+            ("short".to_owned(), "shorter".to_owned()),
+            (format!("{long}1"), format!("{long}2")),
+            (long.clone(), format!("{long}.")),
+            (format!("1{long}"), format!("2{long}")),
+            (format!("{}a{long}", "x".repeat(159)), format!("{}b{long}", "x".repeat(159))),
+        ] {
+            let (shown_left, shown_right) = shorten_both(&left, &right);
+            assert_ne!(shown_left, shown_right);
+            for shown in [&shown_left, &shown_right] {
+                assert!(shown.chars().count() <= LONGEST_QUOTE + 1, "{shown}");
+                assert_eq!(shorten(shown), *shown);
+            }
+        }
+        assert_eq!(shorten_both("same", "same"), ("same".to_owned(), "same".to_owned()));
+    }
 }

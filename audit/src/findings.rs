@@ -3,7 +3,7 @@
 use domain::events::{Event, Payload};
 use serde::{Deserialize, Serialize};
 
-use crate::difference::{Difference, differing_fields, differing_payloads, shorten};
+use crate::difference::{Difference, differing_fields, differing_payloads, shorten_both};
 use crate::record::Recorded;
 
 /// The most differences kept; further ones are only counted.
@@ -71,13 +71,14 @@ impl Findings {
     ) {
         self.difference_count += 1;
         if self.differences.len() < MAX_DIFFERENCES {
+            let (recorded, recomputed) = shorten_both(&recorded.to_string(), &recomputed.to_string());
             self.differences.push(Difference {
                 position: at.position,
                 kind: at.kind.to_owned(),
                 field: field.to_owned(),
                 involves: involves.iter().map(|field| (*field).to_owned()).collect(),
-                recorded: shorten(&recorded.to_string()),
-                recomputed: shorten(&recomputed.to_string()),
+                recorded,
+                recomputed,
                 message: message.to_owned(),
             });
         }

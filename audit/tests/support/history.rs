@@ -180,7 +180,7 @@ fn third_epoch(world: &mut World) {
 
 fn fourth_epoch(world: &mut World) {
     world.accept("c7", question("What melts ice? Name two things."));
-    world.round("c7", 1, &[text("Salt."), text("Heat."), text("Sun."), text("Salt does.")]);
+    world.round("c7", 1, &[text("Salt."), text("Heat."), text("Sun."), text("[TEST MODE] Salt.")]);
     world.wait(24);
     world.observe(true);
     let derived = world.derive();

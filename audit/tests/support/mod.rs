@@ -2,8 +2,9 @@
 //!
 //! Everything that a real validator does through I/O is decided here by the caller (who answers, how, when); everything that
 //! it computes is computed by `domain`.
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+pub mod bench;
 pub mod epochs;
 pub mod history;
 pub mod load;
@@ -12,9 +13,9 @@ pub mod rounds;
 pub mod seal;
 pub mod subnets;
 
-pub use rounds::Answer;
+pub use rounds::{Answer, Said};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use audit::keys::Ed25519NoteSigner;
@@ -101,6 +102,10 @@ pub struct World {
     pub picks_sweeps: bool,
     /// Who is said to have given verdicts, all of which are the mechanism's own.
     pub model: String,
+    /// What comes of the next calls for verdicts; of further ones, verdicts of [`Self::model`].
+    pub said: VecDeque<Said>,
+    /// Where labels are said to come from, in place of where they do.
+    pub label_source: Option<String>,
 }
 
 impl World {
@@ -156,6 +161,8 @@ impl World {
             own_sweeps: true,
             picks_sweeps: false,
             model: mechanism::OFFLINE.to_owned(),
+            said: VecDeque::new(),
+            label_source: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Aggregate;
 use domain::events::*;
 use domain::loosh::constants::Constants;
-use domain::mechanism::{Evaluation, JudgementRequest, LabelFacts, Stage, Want};
+use domain::mechanism::{Evaluation, JudgementRequest, LabelFacts, NO_VERDICT, OFFLINE, Stage, Want};
 use domain::round::{self, Round};
 use domain::selection::{self, SelectionInput};
 use domain::types::*;
@@ -26,6 +26,19 @@ pub enum Answer {
     SignedMalformed,
     /// Has not been heard of when the round ends.
     Silent,
+}
+
+/// What comes of a call for a verdict.
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// The mechanism's own verdict.
+    Own,
+    /// The same, said to be a model's.
+    OwnByModel,
+    /// A model's reply.
+    Reply(Vec<u8>),
+    /// A model refused this request.
+    Refused,
 }
 
 impl World {
@@ -88,9 +101,12 @@ impl World {
         let mut round = Round::default();
         round.apply(&Event::MinersSelected(selected.clone()));
         let deadline = Micros(0);
-        let mut attempt = Attempt { accepted_at, accepted, selected_at, selected, round, deadline };
+        let mut attempt = Attempt { accepted_at, accepted, selected_at, selected, round, deadline, problem: None };
         if !attempt.selected.drawn.is_empty() {
             self.gather(&mut attempt, Stage::BeforeIssue);
+        }
+        if attempt.problem.is_some() {
+            return attempt;
         }
         let Attempt { accepted, selected, mut round, .. } = attempt;
         let deadline = Micros(self.now + u64::from(self.mechanism.deadline_ms()) * 1000);
@@ -119,7 +135,7 @@ impl World {
             round.apply(&Event::ChallengeIssued(issued.clone()));
             self.push_caused(issued, Some(selected_at));
         }
-        Attempt { accepted_at, accepted, selected_at, selected, round, deadline }
+        Attempt { accepted_at, accepted, selected_at, selected, round, deadline, problem: None }
     }
 
     /// What the drawn miners do, in order of the draw.
@@ -167,7 +183,12 @@ impl World {
             FailureReason::Unreachable | FailureReason::ForbiddenAddress | FailureReason::TimedOut => (0, Vec::new()),
             FailureReason::Refused => (503, b"busy".to_vec()),
             FailureReason::Protocol => (200, b"{\"respo".to_vec()),
-            FailureReason::Malformed => (200, b"<html>no".to_vec()),
+            FailureReason::Malformed => {
+                // Some subnets take bare text for an answer.
+                let none = |body: &&[u8]| self.mechanism.parse_response(body).is_err();
+                let body = [b"<html>no".as_slice(), b"{}", b"\xff\xfe"].into_iter().find(none);
+                (200, body.expect("a body that is no answer").to_vec())
+            }
             FailureReason::TooLarge => (200, vec![b'x'; 4096]),
             // No answer fails so; an audit says so.
             FailureReason::NotJudged | FailureReason::BadSignature => (200, br#"{"response_text":"forged"}"#.to_vec()),
@@ -240,11 +261,18 @@ impl World {
         self.gather(attempt, Stage::AfterAnswers);
     }
 
-    /// Records what the mechanism asks for, until it asks for nothing more. Verdicts are the mechanism's own.
+    /// Records what the mechanism asks for, until it asks for nothing more, or evidence ends the attempt.
     fn gather(&mut self, attempt: &mut Attempt, stage: Stage) {
         let mechanism = std::sync::Arc::clone(&self.mechanism);
         loop {
-            let facts = attempt.round.facts(&attempt.accepted.challenge, mechanism.as_ref(), &self.statistics).unwrap();
+            let facts = attempt.round.facts(&attempt.accepted.challenge, mechanism.as_ref(), &self.statistics);
+            let facts = match facts {
+                Ok(facts) => facts,
+                Err(error) => {
+                    attempt.problem = Some(error.to_string());
+                    return;
+                }
+            };
             let wants = mechanism.wants(stage, &facts);
             if wants.is_empty() {
                 return;
@@ -259,19 +287,26 @@ impl World {
     }
 
     fn judge(&mut self, attempt: &mut Attempt, request: &JudgementRequest) {
-        let reply = self.mechanism.offline(request).unwrap_or_else(|| panic!("no verdict {}", request.purpose));
+        let own = || self.mechanism.offline(request).unwrap_or_else(|| panic!("no verdict {}", request.purpose));
+        let (model, reply) = match self.said.pop_front() {
+            None => (self.model.clone(), own().into_bytes()),
+            Some(Said::Own) => (OFFLINE.to_owned(), own().into_bytes()),
+            Some(Said::OwnByModel) => ("openai/any".to_owned(), own().into_bytes()),
+            Some(Said::Reply(reply)) => ("openai/any".to_owned(), reply),
+            Some(Said::Refused) => (NO_VERDICT.to_owned(), b"content filter".to_vec()),
+        };
         let judgement = JudgementRecorded {
             challenge_id: attempt.selected.challenge_id.clone(),
             attempt: attempt.selected.attempt,
             hotkey: request.hotkey,
             purpose: request.purpose.clone(),
-            model: self.model.clone(),
+            model,
             request_hash: request.hash(),
             parameters: "{}".into(),
             prompt_tokens: 0,
             completion_tokens: 0,
             latency_ms: 0,
-            reply: Block::new(reply.into_bytes()),
+            reply: Block::new(reply),
         };
         attempt.round.apply(&Event::JudgementRecorded(judgement.clone()));
         self.push_caused(judgement, Some(attempt.selected_at));
@@ -281,6 +316,26 @@ impl World {
         let challenge = &attempt.accepted.challenge;
         let events = attempt.round.evaluate(challenge, self.mechanism.as_ref(), &self.statistics).unwrap();
         self.scores(events, attempt.selected_at)
+    }
+
+    /// Ends an attempt as a validator does: with scores, or without where nobody answered or evidence does not suffice.
+    pub fn end(&mut self, attempt: &mut Attempt) -> Option<Position> {
+        let (id, number) = (attempt.selected.challenge_id.clone(), attempt.selected.attempt);
+        if attempt.problem.is_none() {
+            if attempt.round.responses().is_empty() {
+                self.abandon(&id, number, AbandonReason::NoResponses);
+                return None;
+            }
+            self.evidence(attempt);
+        }
+        let evaluated = attempt.round.evaluate(&attempt.accepted.challenge, self.mechanism.as_ref(), &self.statistics);
+        match evaluated.ok().filter(|_| attempt.problem.is_none()) {
+            Some(events) => Some(self.scores(events, attempt.selected_at)),
+            None => {
+                self.abandon(&id, number, AbandonReason::EvidenceFailed);
+                None
+            }
+        }
     }
 
     fn scores(&mut self, events: Vec<Event>, cause: Position) -> Position {
@@ -324,7 +379,8 @@ impl World {
             round: Evaluation { scores, round },
             statistics: self.statistics.clone(),
         };
-        let evaluation = self.mechanism.evaluate_label(&facts).unwrap();
+        // A label that cannot be used is recorded all the same.
+        let Ok(evaluation) = self.mechanism.evaluate_label(&facts) else { return };
         self.labelled = true;
         self.scores(round::events(evaluation), position);
         self.labelled = false;
@@ -352,6 +408,8 @@ pub struct Attempt {
     pub selected: MinersSelected,
     pub round: Round,
     pub deadline: Micros,
+    /// Why evidence ends it.
+    pub problem: Option<String>,
 }
 
 fn inference_response(text: &str) -> Vec<u8> {

@@ -95,82 +95,109 @@ pub fn record(draft: &Draft, position: u64, sequence: u64, payload: Vec<u8>) -> 
     recorded
 }
 
-/// Seals the drafts from `from` on, behind what is sealed already. `fixed` is an event whose payload is taken as it is, even
-/// where a checkpoint's root would follow from the leaves: everything after it is made consistent with it.
-pub fn seal_from(
-    base: &Sealed,
-    drafts: &[Draft],
-    from: usize,
-    fixed: Option<(usize, Vec<u8>)>,
-    signers: &Signers,
-) -> Sealed {
-    let mut sealed = Sealed { records: Vec::new(), leaves: base.leaves[..from].to_vec(), chain: base.chain.clone() };
-    let mut frontiers = Frontiers::new(&sealed.leaves);
-    let mut roots: BTreeMap<u64, HexBytes<32>> = BTreeMap::new();
-    let mut sequences: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
-        let next = sequences.entry((&draft.stream_type, &draft.stream_id)).or_insert(0);
-        *next += 1;
-        if index < from {
-            if let Some(Event::CheckpointPublished(published)) = base.records[index].event().ok().flatten() {
+/// Seals drafts one by one, behind what is sealed already.
+pub struct Sealing<'a> {
+    base: &'a Sealed,
+    drafts: &'a [Draft],
+    next: usize,
+    /// An event whose payload is taken as it is, even where a checkpoint's root would follow from the leaves: everything after it
+    /// is made consistent with it.
+    fixed: Option<(usize, &'a [u8])>,
+    signers: &'a Signers,
+    leaves: Vec<Hash>,
+    frontier: Frontier,
+    roots: BTreeMap<u64, HexBytes<32>>,
+    sequences: BTreeMap<(&'a str, &'a str), u64>,
+    anchors: Vec<(BlockNumber, Vec<u8>)>,
+}
+
+impl<'a> Sealing<'a> {
+    pub fn new(
+        base: &'a Sealed,
+        drafts: &'a [Draft],
+        from: usize,
+        fixed: Option<(usize, &'a [u8])>,
+        signers: &'a Signers,
+    ) -> Self {
+        let leaves = base.leaves[..from].to_vec();
+        let (mut sequences, mut roots) = (BTreeMap::new(), BTreeMap::new());
+        for (index, draft) in drafts[..from].iter().enumerate() {
+            *sequences.entry((draft.stream_type.as_str(), draft.stream_id.as_str())).or_insert(0) += 1;
+            if matches!(draft.event, Event::CheckpointPublished(_))
+                && let Some(Event::CheckpointPublished(published)) = base.records[index].event().ok().flatten()
+            {
                 roots.insert(published.size, published.root);
             }
-            continue;
         }
-        let payload = match (&fixed, &draft.event) {
-            (Some((at, payload)), _) if *at == index => payload.clone(),
+        let (frontier, anchors) = (Frontier::new(), Vec::new());
+        Self { base, drafts, next: from, fixed, signers, leaves, frontier, roots, sequences, anchors }
+    }
+
+    /// Everything that is left.
+    pub fn all(mut self) -> Sealed {
+        let records = self.by_ref().collect();
+        let mut chain = self.base.chain.clone();
+        chain.anchors.extend(self.anchors);
+        Sealed { records, leaves: self.leaves, chain }
+    }
+
+    fn payload(&mut self, index: usize, event: &Event) -> Vec<u8> {
+        match (self.fixed, event) {
+            (Some((at, payload)), _) if at == index => payload.to_vec(),
             (_, Event::CheckpointPublished(published)) => {
-                let root = frontiers.root(&sealed.leaves, published.size);
-                let note = signers.checkpoint(published.size, root);
+                let root = self.root(published.size);
+                let note = self.signers.checkpoint(published.size, root);
                 let root = HexBytes(root.0);
-                roots.insert(published.size, root);
+                self.roots.insert(published.size, root);
                 Event::from(CheckpointPublished { size: published.size, root, note }).encode().unwrap()
             }
             (_, Event::CheckpointAnchored(anchored)) => {
                 let mut anchored = anchored.clone();
-                anchored.root = roots.get(&anchored.size).copied().unwrap_or(anchored.root);
+                anchored.root = self.roots.get(&anchored.size).copied().unwrap_or(anchored.root);
                 if let domain::events::ChainOutcome::Included { block, .. } = anchored.outcome {
                     let data = wire::anchor_data(&anchored.root, anchored.size);
-                    sealed.chain.anchors.insert(BlockNumber(block.0), data);
+                    self.anchors.push((BlockNumber(block.0), data));
                 }
                 Event::from(anchored).encode().unwrap()
             }
-            _ if base.records.len() > index && base.records[index].payload.is_some() => {
-                base.records[index].payload.clone().unwrap()
-            }
-            (_, event) => event.encode().unwrap(),
-        };
-        let recorded = record(draft, index as u64, *next, payload);
-        sealed.leaves.push(recorded.leaf_hash);
-        sealed.records.push(recorded);
+            (_, event) => match self.base.records.get(index).and_then(|recorded| recorded.payload.as_ref()) {
+                Some(payload) => payload.clone(),
+                None => event.encode().unwrap(),
+            },
+        }
     }
-    sealed
+
+    /// Root of a beginning; sizes rise for the most part.
+    fn root(&mut self, size: u64) -> Hash {
+        if size < self.frontier.size() {
+            self.frontier = Frontier::new();
+        }
+        for leaf in &self.leaves[self.frontier.size() as usize..size as usize] {
+            self.frontier.append(*leaf);
+        }
+        self.frontier.root()
+    }
+}
+
+impl Iterator for Sealing<'_> {
+    type Item = Recorded;
+
+    fn next(&mut self) -> Option<Recorded> {
+        let (index, drafts) = (self.next, self.drafts);
+        let draft = drafts.get(index)?;
+        self.next += 1;
+        let sequence = self.sequences.entry((&draft.stream_type, &draft.stream_id)).or_insert(0);
+        *sequence += 1;
+        let sequence = *sequence;
+        let payload = self.payload(index, &draft.event);
+        let recorded = record(draft, index as u64, sequence, payload);
+        self.leaves.push(recorded.leaf_hash);
+        Some(recorded)
+    }
 }
 
 /// The whole log.
 pub fn seal(world: &World) -> Sealed {
     let base = Sealed { records: Vec::new(), leaves: Vec::new(), chain: world.chain.clone() };
-    seal_from(&base, &world.drafts, 0, None, &Signers::of(world))
-}
-
-/// Roots of beginnings, in rising order of size for the most part.
-struct Frontiers {
-    frontier: Frontier,
-}
-
-impl Frontiers {
-    fn new(leaves: &[Hash]) -> Self {
-        let _ = leaves;
-        Self { frontier: Frontier::new() }
-    }
-
-    fn root(&mut self, leaves: &[Hash], size: u64) -> Hash {
-        if size < self.frontier.size() {
-            self.frontier = Frontier::new();
-        }
-        for leaf in &leaves[self.frontier.size() as usize..size as usize] {
-            self.frontier.append(*leaf);
-        }
-        self.frontier.root()
-    }
+    Sealing::new(&base, &world.drafts, 0, None, &Signers::of(world)).all()
 }

@@ -18,13 +18,13 @@ pub const NAMES: &[&str] = &["bettertherapy", "cgp", "conversion", "twitter"];
 pub const ALL: &[&str] = &["bettertherapy", "cgp", "conversion", "loosh", "twitter"];
 
 /// What a subnet's rounds ask and how they are answered.
-struct Sample {
-    task: fn(u8) -> String,
-    answers: fn(u8) -> Vec<Vec<u8>>,
+pub struct Sample {
+    pub task: fn(u8) -> String,
+    pub answers: fn(u8) -> Vec<Vec<u8>>,
     /// Source and text of a label.
-    label: fn(&str) -> (String, String),
+    pub label: fn(&str) -> (String, String),
     /// Seconds until a label comes. The last one takes a day and more.
-    patience: u64,
+    pub patience: u64,
 }
 
 /// Seconds after which some labels do not count any more, and others do for the first time.
@@ -39,7 +39,7 @@ fn first_rounds(rules: &RuleSet) -> u8 {
     run.unwrap_or(3)
 }
 
-fn sample(name: &str) -> Sample {
+pub fn sample(name: &str) -> Sample {
     match name {
         "bettertherapy" => Sample {
             task: |round| {
@@ -195,7 +195,7 @@ pub fn played(mut world: World) -> World {
     }
     // One label comes at once, the others in the next epoch.
     if let Some((evaluated, task)) = (!waiting.is_empty()).then(|| waiting.remove(0)) {
-        let (source, label) = (sample.label)(&task);
+        let (source, label) = label_of(&world, &sample, &task);
         world.wait(sample.patience);
         world.reveal(evaluated, (&source, &label), |_| {});
     }
@@ -206,7 +206,7 @@ pub fn played(mut world: World) -> World {
     let mut next = first;
     let labels = waiting.len();
     for (number, (evaluated, task)) in (1..).zip(waiting) {
-        let (source, label) = (sample.label)(&task);
+        let (source, label) = label_of(&world, &sample, &task);
         world.wait(if number == labels { LATE } else { sample.patience });
         world.reveal(evaluated, (&source, &label), |world| {
             round(world, &sample, next);
@@ -218,10 +218,27 @@ pub fn played(mut world: World) -> World {
     world
 }
 
+/// What a round of a subnet asks.
+pub fn challenge(task: String) -> Challenge {
+    Challenge {
+        prompt: Some("A task.".into()),
+        model: Some("any".into()),
+        tools: Some("[]".into()),
+        tool_choice: Some("\"none\"".into()),
+        task: Some(task),
+        ..question("")
+    }
+}
+
+fn label_of(world: &World, sample: &Sample, task: &str) -> (String, String) {
+    let (source, label) = (sample.label)(task);
+    (world.label_source.clone().unwrap_or(source), label)
+}
+
 /// Runs a round; where its scores wait for a label, its evaluation and its task.
 fn round(world: &mut World, sample: &Sample, round: u8) -> Option<(Position, String)> {
     let (id, task) = (format!("t{round}"), (sample.task)(round));
-    world.accept(&id, Challenge { prompt: Some("A task.".into()), task: Some(task.clone()), ..question("") });
+    world.accept(&id, challenge(task.clone()));
     let mut attempt = world.issue(&id, 1);
     let mut answers: Vec<Answer> = (sample.answers)(round).into_iter().map(Answer::Body).collect();
     answers.resize(attempt.selected.drawn.len().max(answers.len()), Answer::Fails(FailureReason::Unreachable));
@@ -231,7 +248,7 @@ fn round(world: &mut World, sample: &Sample, round: u8) -> Option<(Position, Str
     world.mechanism.awaits_labels().then_some((evaluated, task))
 }
 
-fn end_epoch(world: &mut World) {
+pub fn end_epoch(world: &mut World) {
     // Labels took their time; who is paid was seen since.
     world.sweep(&[]);
     world.wait(24);
