@@ -11,7 +11,7 @@ mod targets;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mutation::{Random, mutated};
@@ -59,17 +59,18 @@ fn run(target: &Target, time: Duration, seed: u64) -> std::io::Result<bool> {
         println!("FAIL  {}: a kept input of {} bytes", target.name, broken.len());
         return Ok(false);
     }
-    let (begun, tried) = (Instant::now(), AtomicU64::new(0));
+    let (begun, tried, over) = (Instant::now(), AtomicU64::new(0), AtomicBool::new(false));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let broken = std::thread::scope(|scope| {
         let work = |thread: u64| {
             let mut random = Random::new(seed ^ (thread.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
             let mut pool = known.clone();
-            while begun.elapsed() < time {
+            while begun.elapsed() < time && !over.load(Ordering::Relaxed) {
                 let mut input = mutated(&pool, &mut random);
                 input.truncate(LONGEST);
                 tried.fetch_add(1, Ordering::Relaxed);
                 if !holds(target, &input) {
+                    over.store(true, Ordering::Relaxed);
                     return Some(input);
                 }
                 // Some descendants become parents, so that mutations add up.
