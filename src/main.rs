@@ -97,6 +97,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rules(args) => commands::rules::run(&args),
         Command::Subnets(args) => commands::subnets::run(&args),
         Command::Compare(args) => commands::compare::run(&args).await,
+        Command::Wallet(args) => commands::wallet::run(&args),
         Command::Check(args) => commands::check::run(&args).await,
     }
 }

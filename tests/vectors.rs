@@ -18,6 +18,8 @@ mod bettertherapy;
 mod cgp;
 #[path = "vectors/conversion.rs"]
 mod conversion;
+#[path = "vectors/fiber_epistula.rs"]
+mod fiber_epistula;
 #[path = "vectors/json.rs"]
 mod json;
 #[path = "vectors/loosh.rs"]
@@ -32,6 +34,8 @@ mod table;
 mod timelock;
 #[path = "vectors/twitter.rs"]
 mod twitter;
+#[path = "vectors/wallet.rs"]
+mod wallet;
 #[path = "vectors/weights.rs"]
 mod weights;
 #[path = "vectors/wire.rs"]
@@ -64,9 +68,11 @@ const SUBNETS: [(&str, Check, &[table::Row]); 5] = [
 type Form = fn(&Json, &mut Tally);
 
 /// Such files, by the beginning of their names.
-const FORMS: [(&str, Form); 4] = [
+const FORMS: [(&str, Form); 6] = [
     ("axon", axon_wire::run),
+    ("fiber", |json, tally| run_judged(fiber_epistula::run(json, None, "fiber_epistula"), tally)),
     ("timelock", run_timelock),
+    ("wallet", |json, tally| run_judged(wallet::run(json, "wallet"), tally)),
     ("weights", run_weights),
     ("yuma", run_yuma),
 ];
@@ -233,6 +239,16 @@ fn run_sections(json: &Json, known: &Elsewhere, tally: &mut Tally) {
 fn label(case: &Json, section: &str, at: usize) -> String {
     let name = case.get("name").and_then(|name| name.text().ok());
     name.map_or_else(|| format!("{section}[{at}]"), |name| format!("{section}/{name}"))
+}
+
+/// Files whose adapters find their own way through sections.
+fn run_judged(judged: wallet::Judged, tally: &mut Tally) {
+    if judged.is_empty() {
+        tally.fail("file", "it holds no case");
+    }
+    for (name, pair) in judged {
+        tally.judge(&name, pair);
+    }
 }
 
 /// The SDK's weight processing: sections of cases.

@@ -5,12 +5,14 @@ mod conversations;
 mod operator;
 mod processes;
 mod reading;
+mod wallet;
 
 pub use checking::*;
 pub use conversations::*;
 pub use operator::*;
 pub use processes::*;
 pub use reading::*;
+pub use wallet::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -96,6 +98,8 @@ pub enum Command {
     Subnets(SubnetsArgs),
     /// Set an epoch's derived weights beside the rows on chain: this hotkey's, other validators', and their consensus.
     Compare(CompareArgs),
+    /// Make wallets and list them.
+    Wallet(WalletCommandArgs),
     /// Look at every piece that a validator needs and report all that is missing or wrong.
     Check(CheckArgs),
 }

@@ -19,3 +19,4 @@ pub mod subnets;
 pub mod tables;
 pub mod validator;
 pub mod verify;
+pub mod wallet;

@@ -236,25 +236,5 @@ pub struct Elsewhere {
     pub about: &'static [&'static str],
 }
 
-pub const ELSEWHERE: &[Elsewhere] = &[
-    Elsewhere { file: "extrinsic", reason: "extrinsics are not built yet", known: &["extrinsic"], about: &[] },
-    Elsewhere {
-        file: "fiber_epistula",
-        reason: "the fiber and epistula dialects are not built yet",
-        known: &["fiber_encrypted", "fiber_plain", "epistula_v2"],
-        about: &["keys"],
-    },
-    Elsewhere {
-        file: "wallet",
-        reason: "wallet files are not built yet",
-        known: &[
-            "keyfile_json_from_mnemonic",
-            "keyfile_json_alice_uri",
-            "coldkeypub_json",
-            "nacl_encrypted_hex",
-            "env_var_for_path_<HOME>/w/t/coldkey",
-            "ss58",
-        ],
-        about: &["mnemonic", "note", "password"],
-    },
-];
+pub const ELSEWHERE: &[Elsewhere] =
+    &[Elsewhere { file: "extrinsic", reason: "extrinsics are not built yet", known: &["extrinsic"], about: &[] }];
