@@ -21,7 +21,7 @@ use crate::runtime::{
 
 /// 4,096 weights take 16 KiB; a batch of some commits is below.
 pub const MAXIMUM_BYTES: usize = 128 * 1024;
-/// Calls within calls; each level takes two.
+/// Calls within calls.
 const MAXIMUM_DEPTH: u32 = 12;
 /// The longest timelocked commit, as in subtensor.
 const MAXIMUM_COMMIT: usize = 5000;

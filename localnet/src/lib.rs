@@ -44,6 +44,7 @@ pub use hashing::blake2_256;
 pub use hyperparameters::Hyperparameters;
 pub use node::{Node, Whereabouts};
 pub use pool::Refusal;
+pub use runtime_api::Failure;
 pub use specification::{Beacon, GenesisNeuron, GenesisSubnet, Specification};
 pub use state::State;
 

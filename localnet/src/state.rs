@@ -22,8 +22,9 @@ use crate::runtime::primitive_types::H256;
 use crate::runtime::sp_core::crypto::AccountId32;
 use crate::runtime::sp_runtime::generic::digest::Digest;
 use crate::runtime::sp_runtime::generic::era::Era;
+use crate::runtime_api;
 use crate::specification::Specification;
-use crate::store::{Changes, Overlay, Store, View};
+use crate::store::{Changes, Overlay, Read as _, Store, View};
 
 /// The state of a development chain, with all its past.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +129,19 @@ impl State {
     /// The state now.
     pub(crate) fn now(&self) -> View<'_> {
         self.at(self.height())
+    }
+
+    /// A runtime API's answer after a block: the method as `state_call` names it, arguments and answer in SCALE.
+    ///
+    /// # Errors
+    /// A method that this chain does not offer, or arguments that are not its own.
+    pub fn call(&self, method: &str, arguments: &[u8], number: u32) -> Result<Vec<u8>, runtime_api::Failure> {
+        runtime_api::call(&self.at(number), method, arguments)
+    }
+
+    /// What stands under a storage key after a block.
+    pub fn storage(&self, key: &[u8], number: u32) -> Option<Vec<u8>> {
+        self.at(number).read(key).map(<[u8]>::to_vec)
     }
 
     /// What happened in a block.

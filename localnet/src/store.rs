@@ -83,13 +83,20 @@ impl Read for View<'_> {
     }
 }
 
+/// A key, and what stood in the changes before it was written ([`None`]: it was not among them).
+#[derive(Debug)]
+struct Undo {
+    key: Vec<u8>,
+    before: Option<Option<Vec<u8>>>,
+}
+
 /// The changes of a block in the making.
 #[derive(Debug)]
 pub(crate) struct Overlay<'a> {
     base: View<'a>,
     changes: Changes,
-    /// Each change undone: the key, and what stood in `changes` before ([`None`]: nothing).
-    journal: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    /// How to undo each change, oldest first.
+    journal: Vec<Undo>,
 }
 
 impl<'a> Overlay<'a> {
@@ -100,7 +107,7 @@ impl<'a> Overlay<'a> {
     /// Sets or removes a value.
     pub(crate) fn write(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let before = self.changes.insert(key.clone(), value);
-        self.journal.push((key, before));
+        self.journal.push(Undo { key, before });
     }
 
     /// Where [`Overlay::take_back`] can return to.
@@ -111,7 +118,7 @@ impl<'a> Overlay<'a> {
     /// Undoes what was written since `mark`, newest first.
     pub(crate) fn take_back(&mut self, mark: usize) {
         while self.journal.len() > mark {
-            let Some((key, before)) = self.journal.pop() else { return };
+            let Some(Undo { key, before }) = self.journal.pop() else { return };
             match before {
                 Some(before) => self.changes.insert(key, before),
                 None => self.changes.remove(&key),

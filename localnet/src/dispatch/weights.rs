@@ -183,9 +183,9 @@ mod tests {
             (vec![1, 2, 3], vec![21845, 43690, 65535]),
             (vec![1, 65535], vec![1, 65535]),
             (vec![32768, 16384], vec![65535, 32768]),
-            (vec![40000, 20000, 1], vec![65535, 32768, 2]),
-            // Half of 65535 is 32767.5: the truncated factor falls just below it only above 32768.
             (vec![2, 1], vec![65535, 32768]),
+            // Half of 65535 is 32767.5: above 32768 the truncated factor falls just below it.
+            (vec![40000, 20000, 1], vec![65535, 32767, 2]),
         ] {
             assert_eq!(scaled_up(&weights), scaled, "{weights:?}");
         }

@@ -19,11 +19,13 @@ use crate::store::{Read, View};
 type StakeInfo = pallet_subtensor::rpc_info::stake_info::StakeInfo<AccountId32>;
 
 /// Why a method has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Failure {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
     /// This chain does not offer it.
+    #[error("this chain does not offer the runtime api: ask the metadata for what it does")]
     UnknownMethod,
     /// The arguments cannot be decoded.
+    #[error("the arguments are not those of the runtime api: encode them as the metadata says")]
     Arguments,
 }
 

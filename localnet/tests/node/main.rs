@@ -2,4 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod client;
+mod commits;
+mod epochs;
+mod extrinsics;
+mod history;
+mod persistence;
+mod replay;
+mod rpc;
+mod slots;
+mod weights;
 mod world;

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 
+use codec::{Decode, DecodeAll, Encode};
 use domain::types::{NetUid, Rao};
 use localnet::extrinsic::{Signing, sign};
 use localnet::runtime::node_subtensor_runtime::{RuntimeCall, RuntimeError, RuntimeEvent};
 use localnet::runtime::sp_core::crypto::AccountId32;
 use localnet::runtime::sp_runtime::DispatchError;
 use localnet::runtime::sp_runtime::generic::era::Era;
-use localnet::runtime::{frame_system, pallet_subtensor, pallet_sudo};
+use localnet::runtime::{frame_system, pallet_development, pallet_subtensor, pallet_sudo};
 use localnet::{GenesisNeuron, Hyperparameters, Node, Specification};
 use network::keys::Keypair;
 
@@ -99,11 +100,11 @@ impl World {
     pub(crate) fn root(&self, call: impl Into<RuntimeCall>) -> String {
         let call = RuntimeCall::Sudo(pallet_sudo::pallet::Call::sudo { call: Box::new(call.into()) });
         assert_eq!(self.call("root", call), "");
-        let results = self.events(self.height()).into_iter().filter_map(|event| match event {
+        let mut results = self.events(self.height()).into_iter().filter_map(|event| match event {
             RuntimeEvent::Sudo(pallet_sudo::pallet::Event::Sudid { sudo_result }) => Some(sudo_result),
             _ => None,
         });
-        results.last().unwrap().map_or_else(name_of, |()| String::new())
+        results.next_back().unwrap().map_or_else(name_of, |()| String::new())
     }
 
     /// The error of an included extrinsic, or nothing.
@@ -133,6 +134,41 @@ impl World {
 
     pub(crate) fn events(&self, number: u32) -> Vec<RuntimeEvent> {
         self.records(number).into_iter().map(|record| record.event).collect()
+    }
+}
+
+type Metagraph = pallet_subtensor::rpc_info::metagraph::Metagraph<AccountId32>;
+type NeuronInfo = pallet_subtensor::rpc_info::neuron_info::NeuronInfo<AccountId32>;
+
+impl World {
+    /// A runtime API's answer after a block.
+    pub(crate) fn ask<T: Decode>(&self, method: &str, arguments: impl Encode, number: u32) -> T {
+        let answer = self.node.read(|state| state.call(method, &arguments.encode(), number)).unwrap();
+        T::decode_all(&mut answer.as_slice()).unwrap()
+    }
+
+    pub(crate) fn metagraph_at(&self, number: u32) -> Metagraph {
+        self.ask::<Option<Metagraph>>("SubnetInfoRuntimeApi_get_metagraph", NETUID, number).unwrap()
+    }
+
+    pub(crate) fn metagraph(&self) -> Metagraph {
+        self.metagraph_at(self.height())
+    }
+
+    pub(crate) fn neuron_at(&self, uid: u16, number: u32) -> NeuronInfo {
+        self.ask::<Option<NeuronInfo>>("NeuronInfoRuntimeApi_get_neuron", (NETUID, uid), number).unwrap()
+    }
+
+    pub(crate) fn weights_at(&self, uid: u16, number: u32) -> Vec<(u16, u16)> {
+        self.neuron_at(uid, number).weights.into_iter().map(|(uid, weight)| (uid.0, weight.0)).collect()
+    }
+
+    pub(crate) fn uid_of(&self, name: &str, number: u32) -> Option<usize> {
+        self.metagraph_at(number).hotkeys.iter().position(|hotkey| *hotkey == account(name))
+    }
+
+    pub(crate) fn set_hyperparameters(&self, hyperparameters: Hyperparameters) -> String {
+        self.root(pallet_development::pallet::Call::set_hyperparameters { netuid: NETUID, hyperparameters })
     }
 }
 
