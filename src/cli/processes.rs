@@ -1,7 +1,7 @@
 //! Arguments of the commands that run until they are told to end, and of those that prepare them.
 
 use super::{DatabaseArgs, NetworkArgs, OperatorArgs, WalletArgs};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -52,6 +52,7 @@ pub struct DemoArgs {
   ASSAY_API_TOKEN=… assay validator --netuid 78 --listen 0.0.0.0:8000 … (clients elsewhere send the token)
   assay validator --netuid 78 --rules loosh/readme --netuid 33 --rules cgp/readme …   (two subnets; routes on ports 8000
   and 8001)
+  assay validator --subnet conversion --labels pushed …      (a service pushes conversations, and labels when it knows them)
   ASSAY_CONVERSATION_KEY=… assay validator --netuid 33 --rules cgp/assay-1 --conversations http://127.0.0.1:8095 …
 
 DATABASE_URL names the database; `assay migrate` makes its schema.")]
@@ -75,6 +76,10 @@ pub struct ValidatorArgs {
     /// More log lines, as the documents spell it; RUST_LOG says it more finely.
     #[arg(long = "logging.debug")]
     pub logging_debug: bool,
+    /// How miners are asked: as the dendrite of SDK 6 to 10 does, under btauth/1 of SDK 11, or over the plain route that miners of
+    /// this make have besides. It is recorded with each request.
+    #[arg(long, value_enum, default_value_t = DialectName::Axon)]
+    pub dialect: DialectName,
     /// Token for routes that change something; without one only loopback may use them.
     #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
@@ -94,9 +99,37 @@ pub struct ValidatorArgs {
     /// for as soon as rounds end.
     #[arg(long, value_name = "SECONDS")]
     pub task_seconds: Option<u64>,
+    /// Who tells the labels of conversions: the public `rule`, only clients through POST /labels (`pushed`), or a file of JSON
+    /// lines that is followed, with `challenge_id`, `source` and `label` in each. Clients may tell labels in every case.
+    #[arg(long, default_value = "rule", value_name = "rule|pushed|FILE")]
+    pub labels: String,
+    /// Seconds from a round's evaluation to the moment from which the rule (5 if not given) or the file (0) is asked.
+    #[arg(long, value_name = "SECONDS")]
+    pub label_seconds: Option<u64>,
     /// Where conversations come from and go to.
     #[command(flatten)]
     pub conversations: Box<ConversationSourceArgs>,
+}
+
+/// A dialect of the wire that validators ask in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DialectName {
+    /// `bittensor/axon/1`.
+    Axon,
+    /// `btauth/1`.
+    Btauth,
+    /// `assay/http/1`.
+    Http,
+}
+
+impl From<DialectName> for domain::wire::Dialect {
+    fn from(name: DialectName) -> Self {
+        match name {
+            DialectName::Axon => Self::Axon,
+            DialectName::Btauth => Self::BtAuth,
+            DialectName::Http => Self::Http,
+        }
+    }
 }
 
 /// Where a validator of Conversation Genome takes its conversations from.
@@ -161,7 +194,8 @@ pub struct CheckArgs {
   assay miner --hotkey keys/miner.json --subnet twitter --tweets tweets.jsonl --config assay.toml
   assay miner --hotkey keys/miner.json --subnet conversion --model model.onnx
   assay miner --hotkey keys/miner.json --subnet bettertherapy --offline
-  assay miner --hotkey keys/copycat.json --listen 127.0.0.1:8092 --profile copycat --peer http://127.0.0.1:8091
+  assay miner --hotkey keys/copycat.json --listen 127.0.0.1:8092 --profile copycat \
+    --peer 5F…@http://127.0.0.1:8091
 
 Profiles: honest, copycat, spammer, slow, dead, malformed. Where assay.toml or OPENAI_API_KEY names a language model, it writes the
 answers of an honest miner; what it cannot answer in time is answered without it. See docs/miners.md.")]
@@ -197,8 +231,8 @@ pub struct MinerArgs {
     /// Which honest variant it is: how much and from which part of the corpus it answers.
     #[arg(long, default_value_t = 0)]
     pub variant: u32,
-    /// The miner whose answers a copycat takes.
-    #[arg(long, value_name = "URL")]
+    /// The miner whose answers a copycat takes: the plain route of an address, or the axon of a hotkey there.
+    #[arg(long, value_name = "[HOTKEY@]URL")]
     pub peer: Option<String>,
     /// Model that answers, as ONNX: for `--subnet conversion`, in place of the shipped one.
     #[arg(long, value_name = "FILE")]

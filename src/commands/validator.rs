@@ -9,7 +9,7 @@ use crate::models;
 use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::shutdown::Shutdown;
 use crate::subnets::NetworkName;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use chain::Chain;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
@@ -25,8 +25,7 @@ use tokio::task::JoinHandle;
 use validator::api::{self, ApiConfig, ChallengeDefaults, Token};
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
-use validator::sources::ConversationServer;
-use validator::transport::HttpTransport;
+use validator::sources::{ConversationServer, Labels, LabelsFrom};
 use validator::{Models, Validator, ValidatorConfig, open_ledger};
 
 /// How long the first connection to chain and database may take.
@@ -53,6 +52,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     let configuration = Configuration::load(args.config.as_deref())?;
     let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
     let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
+    labels(&args, &rule_sets)?;
     let database = Database::open(args.database.database.as_deref()).await?;
     for Served { netuid, rule_set } in &subnets {
         api_config(&args, rule_set)?.check(first)?;
@@ -155,7 +155,7 @@ async fn subnet(
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let holder = format!("pid {} on {}", std::process::id(), host());
     let ledger = open_ledger(&common.database, &holder, &config, common.chain.as_ref()).await?;
-    let transport = Arc::new(HttpTransport::new(config.network_is_local)?);
+    let transport = validator::transport::open(args.dialect.into(), &config.hotkey, config.network_is_local)?;
     let started = Validator::start(config, ledger, common.chain.clone(), common.models.clone(), transport);
     let (handle, mut ended) = started.await?;
     tracing::info!(origin = handle.origin(), %listen, "validator is up");
@@ -208,10 +208,46 @@ fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: 
     config.sweep_interval = Duration::from_secs(args.sweep);
     config.response_deadline = args.deadline_ms.map(|ms| Duration::from_millis(u64::from(ms)));
     config.task_interval = args.task_seconds.map(Duration::from_secs);
+    config.labels = labels(args, std::slice::from_ref(rule_set)).unwrap_or_default();
     config.network_is_local = network == NetworkName::Local;
     config.shadow = args.shadow;
     config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)
+}
+
+/// Who tells the labels that rule sets of conversion wait for.
+fn labels(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<Labels> {
+    let from = match args.labels.as_str() {
+        "rule" => LabelsFrom::Rule,
+        "pushed" => LabelsFrom::Pushed,
+        file => LabelsFrom::File(file.into()),
+    };
+    let after = args.label_seconds.map(Duration::from_secs);
+    let labels = Labels { from, after };
+    if labels == Labels::default() {
+        return Ok(labels);
+    }
+    let waits = |rules: &RuleSet| {
+        rules.algorithm() == "conversion" && mechanism::open(rules).is_ok_and(|mechanism| mechanism.awaits_labels())
+    };
+    ensure!(
+        rule_sets.iter().any(waits),
+        "--labels and --label-seconds are for rule sets of conversion that wait for labels, such as conversion/readme; \
+         none of {} does",
+        rule_sets.iter().map(RuleSet::name).collect::<Vec<_>>().join(", ")
+    );
+    ensure!(
+        labels.from != LabelsFrom::Pushed || after.is_none(),
+        "--label-seconds is for the rule and for a file; with --labels pushed, clients tell labels when they know them"
+    );
+    if let LabelsFrom::File(file) = &labels.from {
+        ensure!(
+            file.is_file(),
+            "--labels {}: there is no such file; `rule`, `pushed` or a file of JSON lines",
+            file.display()
+        );
+    }
+    Ok(labels)
 }
 
 fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {

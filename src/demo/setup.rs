@@ -209,7 +209,11 @@ async fn miners(logs: &Path, keys: &Path, seats: &[Seat]) -> Result<Vec<Process>
             format!("--variant={}", player.variant),
         ];
         let peer = |seat: &&Seat| seat.subnet.netuid == subnet.netuid && Some(seat.player.name) == player.copies;
-        arguments.extend(seats.iter().find(peer).map(|peer| format!("--peer=http://{}", peer.axon)));
+        if let Some(peer) = seats.iter().find(peer) {
+            // What a validator signs for one axon is worth nothing at another: a copycat asks in its own name.
+            let hotkey = subnet.keypair(keys, peer.player)?.hotkey();
+            arguments.push(format!("--peer={hotkey}@http://{}", peer.axon));
+        }
         let mut process = Process::start(name, &arguments, logs, &[])?;
         if player.profile != "dead" {
             // One after the other: the first computes the corpus' vectors, the others find them.

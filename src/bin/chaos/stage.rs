@@ -150,6 +150,8 @@ impl Stage {
             "--rules=loosh/readme".to_owned(),
             format!("--listen={listen}"),
             format!("--epoch-blocks={EPOCH_BLOCKS}"),
+            // The witness writes down what comes to the plain route.
+            "--dialect=http".to_owned(),
             "--sweep=2".to_owned(),
             format!("--deadline-ms={DEADLINE_MS}"),
         ];
