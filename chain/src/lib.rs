@@ -23,7 +23,7 @@ use network::keys::Keypair;
 pub use error::Error;
 pub use types::{
     Anchor, BlockHeader, Call, Epoch, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, Hyperparameters,
-    Inclusion, Metagraph, Neuron, SignedExtrinsic, Standing, WeightEvent, WeightRow,
+    Inclusion, Metagraph, Neuron, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
 };
 
 /// How long [`Chain::execute`] sleeps between two questions when no new block arrives.
@@ -92,6 +92,14 @@ pub trait Chain: Send + Sync {
     /// [`Error::NotOffered`] where a chain has no consensus.
     async fn standing(&self, netuid: NetUid, mechanism: u8, at: BlockNumber) -> Result<Standing, Error> {
         Err(self.lacks(format!("the standing of mechanism {mechanism} of subnet {netuid} at block {at}")))
+    }
+
+    /// What the chain stores of a subnet's schedule after block `at`.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] where a chain has a schedule of its own.
+    async fn schedule(&self, netuid: NetUid, at: BlockNumber) -> Result<Schedule, Error> {
+        Err(self.lacks(format!("the schedule of subnet {netuid} at block {at}")))
     }
 
     /// What happened in block `at` to weights of a subnet, in the order of the block.

@@ -31,6 +31,30 @@ pub struct Epoch {
     pub next_block: BlockNumber,
 }
 
+/// What the chain stores of a subnet's schedule of epochs, for who must know when a commit is revealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Epochs follow from the block's number, the netuid and the tempo.
+    Legacy {
+        /// `Tempo`; 0 for no epochs.
+        tempo: u16,
+    },
+    /// Epochs follow from the subnet's state, as it is after the block that was asked for.
+    Stateful {
+        /// `Tempo`; 0 for no epochs.
+        tempo: u16,
+        /// `LastEpochBlock`.
+        last_epoch_block: BlockNumber,
+        /// `PendingEpochAt`; 0 for none.
+        pending_epoch_at: BlockNumber,
+        /// `BlocksSinceLastStep`.
+        blocks_since_last_step: u64,
+        /// `SubnetEpochIndex`.
+        epoch_index: u64,
+    },
+}
+
 /// A subnet's neurons at a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metagraph {
