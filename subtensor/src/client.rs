@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chain::{
     Anchor, BlockHeader, Call, Chain, Era, Error as ChainError, ExtrinsicReference, ExtrinsicStatus, Hyperparameters,
-    Metagraph, SignedExtrinsic, Standing, WeightEvent, WeightRow,
+    Metagraph, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
 };
 use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Uid};
 use network::keys::Keypair;
@@ -219,6 +219,10 @@ impl Chain for Subtensor {
     async fn standing(&self, netuid: NetUid, mechanism: u8, at: BlockNumber) -> Result<Standing, ChainError> {
         self.ask("the standing", |link| async move { self.at(&link, at).await?.standing(netuid, mechanism).await })
             .await
+    }
+
+    async fn schedule(&self, netuid: NetUid, at: BlockNumber) -> Result<Schedule, ChainError> {
+        self.ask("the schedule", |link| async move { self.at(&link, at).await?.schedule(netuid).await }).await
     }
 
     async fn weight_events(&self, netuid: NetUid, at: BlockNumber) -> Result<Vec<WeightEvent>, ChainError> {

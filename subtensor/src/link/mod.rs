@@ -50,7 +50,8 @@ impl Link {
             .max_request_size(LARGEST_REQUEST)
             .max_concurrent_requests(settings.concurrent_requests.saturating_mul(4))
             .max_buffer_capacity_per_subscription(UNREAD_HEADS)
-            .max_redirections(0)
+            // The number of attempts: none that follows a redirection.
+            .max_redirections(1)
             .build(url);
         let client = tokio::time::timeout(settings.connect_deadline, connecting)
             .await

@@ -108,7 +108,8 @@ impl Link {
     /// The runtime's metadata in the newest format that is read here (14 to 16).
     pub(crate) async fn metadata(&self, at: Digest) -> Result<Vec<u8>, Error> {
         let versions = match self.call("Metadata_metadata_versions", &[], at).await {
-            Ok(answer) => Vec::<u32>::decode(&mut &answer[..]).unwrap_or_default(),
+            Ok(answer) => Vec::<u32>::decode(&mut &answer[..])
+                .map_err(|error| Error::Metadata(format!("list of its formats: {error}")))?,
             Err(Error::Refused { .. }) => Vec::new(),
             Err(error) => return Err(error),
         };

@@ -3,7 +3,7 @@
 //! Both are read from storage in one request: no answer of a runtime API has all of them, and storage has the same names in
 //! every runtime. Entries that a runtime dropped or does not have yet are met as stated at each.
 
-use chain::{Epoch, Hyperparameters};
+use chain::{Epoch, Hyperparameters, Schedule};
 use domain::types::{BlockNumber, NetUid, Rao};
 use yuma::schedule::{legacy, stateful};
 
@@ -71,31 +71,55 @@ impl At {
         Ok(found)
     }
 
-    /// Where a subnet stands in its schedule.
-    pub(crate) async fn epoch(&self, netuid: NetUid) -> Result<Epoch, Error> {
-        let stateful = self.has(LAST_EPOCH_BLOCK);
+    /// What the chain stores of a subnet's schedule.
+    ///
+    /// # Errors
+    /// [`chain::Error::UnknownSubnet`].
+    pub(crate) async fn schedule(&self, netuid: NetUid) -> Result<Schedule, Error> {
         let mut batch = self.batch();
-        batch.ask("Tempo", (netuid.0,))?;
-        if !stateful {
-            let tempo = batch.send().await?.need("Tempo")?;
-            return Ok(legacy_epoch(netuid, tempo, self.number));
-        }
-        for entry in [LAST_EPOCH_BLOCK, "PendingEpochAt", "BlocksSinceLastStep", "SubnetEpochIndex"] {
+        for entry in
+            ["NetworksAdded", "Tempo", LAST_EPOCH_BLOCK, "PendingEpochAt", "BlocksSinceLastStep", "SubnetEpochIndex"]
+        {
             batch.ask(entry, (netuid.0,))?;
         }
         let mut answers = batch.send().await?;
-        let state = stateful::State {
-            tempo: answers.need("Tempo")?,
-            last_epoch_block: answers.need(LAST_EPOCH_BLOCK)?,
-            pending_epoch_at: answers.take("PendingEpochAt")?.unwrap_or(0),
+        if !answers.need::<bool>("NetworksAdded")? {
+            return Err(self.unknown_subnet(netuid));
+        }
+        let tempo = answers.need("Tempo")?;
+        if !self.has(LAST_EPOCH_BLOCK) {
+            return Ok(Schedule::Legacy { tempo });
+        }
+        Ok(Schedule::Stateful {
+            tempo,
+            last_epoch_block: BlockNumber(answers.need(LAST_EPOCH_BLOCK)?),
+            pending_epoch_at: BlockNumber(answers.take("PendingEpochAt")?.unwrap_or(0)),
             blocks_since_last_step: answers.take("BlocksSinceLastStep")?.unwrap_or(0),
             epoch_index: answers.take("SubnetEpochIndex")?.unwrap_or(0),
-        };
-        Ok(Epoch {
-            index: state.epoch_index,
-            last_block: BlockNumber(state.last_epoch_block),
-            next_block: BlockNumber(state.next_epoch(self.number.0).unwrap_or(u64::MAX)),
         })
+    }
+
+    /// Where a subnet stands in its schedule.
+    pub(crate) async fn epoch(&self, netuid: NetUid) -> Result<Epoch, Error> {
+        Ok(epoch_of(self.schedule(netuid).await?, netuid, self.number))
+    }
+}
+
+/// The last epoch and the next, as of the end of block `at`.
+fn epoch_of(schedule: Schedule, netuid: NetUid, at: BlockNumber) -> Epoch {
+    match schedule {
+        Schedule::Legacy { tempo } => legacy_epoch(netuid, tempo, at),
+        Schedule::Stateful { tempo, last_epoch_block, pending_epoch_at, blocks_since_last_step, epoch_index } => {
+            let state = stateful::State {
+                tempo,
+                last_epoch_block: last_epoch_block.0,
+                pending_epoch_at: pending_epoch_at.0,
+                blocks_since_last_step,
+                epoch_index,
+            };
+            let next_block = BlockNumber(state.next_epoch(at.0).unwrap_or(u64::MAX));
+            Epoch { index: epoch_index, last_block: last_epoch_block, next_block }
+        }
     }
 }
 
@@ -146,6 +170,26 @@ mod tests {
             assert_eq!(found, expected, "{netuid} {tempo} {at}");
         }
         assert_eq!(legacy_epoch(NetUid(1), 0, BlockNumber(9)).next_block, BlockNumber(u64::MAX));
+    }
+
+    #[test]
+    fn the_stateful_schedule_is_read_from_its_state() {
+        for (tempo, last, pending, at, next) in [
+            (360, 1000, 0, 1010, 1360),
+            (360, 1000, 1050, 1010, 1050),
+            (360, 1000, 0, 1500, 1501),
+            (0, 1000, 0, 1010, u64::MAX),
+        ] {
+            let schedule = Schedule::Stateful {
+                tempo,
+                last_epoch_block: BlockNumber(last),
+                pending_epoch_at: BlockNumber(pending),
+                blocks_since_last_step: 10,
+                epoch_index: 7,
+            };
+            let expected = Epoch { index: 7, last_block: BlockNumber(last), next_block: BlockNumber(next) };
+            assert_eq!(epoch_of(schedule, NetUid(1), BlockNumber(at)), expected, "{tempo} {last} {pending} {at}");
+        }
     }
 
     #[test]

@@ -1,0 +1,11 @@
+//! The chain as this crate sees it, against a development node in the same process.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod extrinsics;
+mod link;
+mod middle;
+mod odd_nodes;
+mod proxy;
+mod reads;
+mod weights;
+mod world;
