@@ -117,7 +117,8 @@ pub enum Tokens {
 pub enum ReplyRule {
     /// As upstream's Python does: missing scores default to 0, texts are converted, NaN becomes 1, extra scores are ignored.
     Lenient,
-    /// Exactly `{"scores":[…]}` with one finite number from −1 to 1 per answer; anything else is no verdict.
+    /// Exactly `{"scores":[…]}` with one finite number of the scale per answer, which begins at the rejection (−1) or, where there is
+    /// none, at 0; anything else is no verdict.
     Strict,
 }
 
@@ -251,6 +252,7 @@ impl Constants {
                 rejection: None,
                 answers_per_line: Some(1),
                 lines_per_file: None,
+                reply: ReplyRule::Strict,
                 upstream_collection: false,
                 ready_after_seconds: 0,
                 ..running.judge

@@ -158,7 +158,9 @@ mod tests {
             let quality = Verdict::Quality;
             assert_eq!(found, [quality(0.7), quality(1.0), quality(0.0), Verdict::Rejected, quality(0.0)]);
         }
-        assert_eq!(read("{\"scores\":[-1]}", 1, &Constants::readme()), [Verdict::Quality(0.0)]);
+        // The document knows no rejection: its scale begins at 0.
+        let below = Verdict::Missing(Gap::Scale("-1".to_owned()));
+        assert_eq!(read("{\"scores\":[-1]}", 1, &Constants::readme()), [below]);
     }
 
     /// Replies that upstream pays for, and that are no verdict under our own rule.
@@ -186,8 +188,12 @@ mod tests {
             ("{\"scores\":[1]} {\"scores\":[0]}", 1, vec![None]),
         ] {
             assert_eq!(qualities(&read(reply, count, &Constants::v1_2_2())), upstream, "{reply}");
-            let ours = read(reply, count, &Constants::assay_1());
-            assert!(ours.iter().all(|v| matches!(v, Verdict::Missing(_))) && ours.len() == count, "{reply}: {ours:?}");
+            // Nor does the document ask for leniency.
+            for strict in [Constants::readme(), Constants::assay_1()] {
+                let found = read(reply, count, &strict);
+                let none = found.iter().all(|v| matches!(v, Verdict::Missing(_)));
+                assert!(none && found.len() == count, "{reply}: {found:?}");
+            }
         }
     }
 

@@ -76,7 +76,6 @@ mod tests {
         assert_eq!(
             readme,
             [
-                "judge.reply",
                 "scoring.quality_weight_applied",
                 "scoring.time_by_quality",
                 "duplicates",

@@ -16,7 +16,7 @@ const SHIPPED: [(&str, &str); 15] = [
     ("twitter/readme", "a6dfceb813f3f31a6c620587c16680b3e46650c5121710018fae59767842ebec"),
     ("twitter/2.5.9", "a2c03bf5555ba393583df31c98be7471a840cedd591fc36fcc5ab0991fc6b3c1"),
     ("twitter/assay-1", "16b8747631bfe059dc0dfa97de82019f83b026092970f3deb597af5a00862486"),
-    ("bettertherapy/readme", "3815289019a8d3512ba6074e9ce48db07653a55dd9046805d970e2b3ed7dee10"),
+    ("bettertherapy/readme", "7ac6711c4d53d753e45a077615d1cb0eb09ca1f8fd793297b90ddf834ab68e3e"),
     ("bettertherapy/1.2.2", "72cad37c3eb24e0b4d61a7327fed8075c0fbc890e9cf4e68a88b5b176c99b075"),
     ("bettertherapy/assay-1", "659341c5201b411c586a72edb2ae167e99d3602c95ba0a17adad2184c66769fb"),
 ];
