@@ -144,15 +144,19 @@ fn a_round_that_waits_for_its_label_is_scored_by_it() {
     assert_eq!(rounds.len(), 3, "{printed}");
     let waits = ["5 s after the evaluation", "5 s after the evaluation", "86400 s after the evaluation"];
     for (round, waits) in rounds.iter().zip(waits) {
-        let (before, after) = round.split_once("6. Scores by the label, which is known ").expect(&printed);
-        assert!(before.contains("ada: 0.000000 (AwaitingLabel)") && after.starts_with(waits), "{round}");
-        let scores = after.split_once("7. Weights").expect(round).0;
-        assert!(scores.contains("label of ") && !scores.contains("AwaitingLabel"), "{round}");
+        let (before, after) = round.split_once("label of ").expect(&printed);
+        assert!(before.contains("ada: 0.000000 (AwaitingLabel)") && !after.contains("label of "), "{round}");
+        let known = after.lines().next().unwrap();
+        assert!(known.contains(&format!(", known {waits}: ")), "{round}");
+        let scores = after.split_once("Set weights").expect(round).0;
+        assert!(!scores.contains("AwaitingLabel"), "{round}");
         let ada = scores.lines().find_map(|line| line.trim().strip_prefix("ada: ")?.split_whitespace().next());
         assert!(ada.is_some_and(|score| score.parse::<f64>().unwrap() > 0.0), "{round}");
     }
     assert!(rounds[1].contains("spammer: 0.000000 (WrongPrediction)"), "{}", rounds[1]);
-    assert!(rounds[1].contains("uid 1: 655") && rounds[1].contains("uid 3: 0 (NoScore)"), "{}", rounds[1]);
+    // A label of one class tells nobody from who always says the same.
+    assert!(rounds[1].contains("uid 1: 0 (NotAboveConstant)"), "{}", rounds[1]);
+    assert!(rounds[1].contains("uid 3: 0 (NoScore)"), "{}", rounds[1]);
 }
 
 #[test]
@@ -190,11 +194,70 @@ fn played(home: &Path, arguments: &[&str]) -> String {
 fn a_round_of_every_subnet_is_played_outside_of_any_network() {
     let home = tempfile::tempdir().unwrap();
     let printed = played(home.path(), &["--offline", "--process"]);
-    for subnet in ["loosh", "cgp", "conversion", "twitter", "bettertherapy"] {
-        assert!(printed.contains(&format!("One round under {subnet}/readme")), "{printed}");
+    let is_title = |line: &&str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+    let is_told = |line: &&str| is_title(line) || line.starts_with("One round under ");
+    let told: Vec<&str> = printed.lines().filter(is_told).collect();
+    assert_eq!(told.join("\n"), STEPS.trim(), "{printed}");
+    // The document's seven steps: a server, its conversation, three miners, records, who scores what, shares, weights.
+    let cgp = printed.split("One round under ").find(|round| round.starts_with("cgp/")).unwrap();
+    let step = |number: u32| {
+        let after = cgp.split_once(&format!("\n{number}. ")).unwrap().1;
+        after.split_once(&format!("\n{}. ", number + 1)).map_or(after, |(step, _)| step)
+    };
+    assert!(step(1).contains("http://127.0.0.1:") && step(1).contains("holds 60 conversations"), "{cgp}");
+    assert!(step(2).contains("reserved ") && step(2).contains("window 1: ground_truth by offline: "), "{cgp}");
+    for name in ["ada", "bela", "spammer"] {
+        for window in [0, 1] {
+            assert!(step(3).contains(&format!("window {window}: {name}: ")), "{cgp}");
+            assert!(step(4).contains(&format!("window {window}: {name}, after ")), "{cgp}");
+            assert!(step(5).contains(&format!("window {window}: put {name}'s answer; ")), "{cgp}");
+        }
+        assert!(step(6).contains(&format!("\n   {name}: ")), "{cgp}");
     }
-    assert_eq!(printed.matches("7. Weights after this one round").count(), 5, "{printed}");
+    assert!(step(5).contains("profiles: ") && step(5).contains("so nobody does"), "{cgp}");
+    assert!(step(6).contains("by the bell curve"), "{cgp}");
+    assert!(step(7).contains("uid 1: ") && step(7).contains("sent to no chain"), "{cgp}");
 }
+
+/// The steps that are told of each subnet, under the rules of its document.
+const STEPS: &str = "
+One round under loosh/readme, outside of any network
+1. Take a challenge
+2. Draw the miners
+3. Send them the challenge, receive answers
+4. Embed the answers
+5. Find the consensus, score each answer by it
+6. Set weights by the moving averages
+One round under cgp/readme, outside of any network
+1. Connect to the conversation server
+2. Download a conversation
+3. Send its windows to 3 miners
+4. Receive the processed responses
+5. Send each response to the server, and score its tags
+6. Divide the reward by those scores
+7. Send for emissions
+One round under conversion/readme, outside of any network
+1. Draw a conversation's 40 features
+2. Draw the miners
+3. Send them the features, receive predictions
+4. Hold the scores until the label is known
+5. Reveal the label, score the predictions by it
+6. Set weights by the scores
+One round under twitter/readme, outside of any network
+1. Take a search prompt
+2. Draw the miners
+3. Send them the query, receive tweets and summaries
+4. Have the reward models judge the summaries
+5. Weigh the rewards, multiply the penalties in
+6. Set weights by the moving averages
+One round under bettertherapy/readme, outside of any network
+1. Take a question and its base answer
+2. Draw the miners
+3. Send them the question, receive answers
+4. Have each answer judged beside the base answer
+5. Score quality and response time
+6. Set weights by the scores
+";
 
 /// The Twitter scraper's rewards come from the configured models, and where there is none, from the mechanism's own rule.
 #[test]

@@ -25,10 +25,23 @@ pub struct Constants {
     /// Answers of hotkeys of one coldkey share one reward: each is divided by their number. Otherwise whoever runs one
     /// model under many hotkeys is paid for each.
     pub share_within_coldkey: bool,
+    /// Equal answers (class, time and confidence) to one task share one reward, whoever owns their hotkeys: who copied whom is not
+    /// to be told from the order of arrival.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub share_equal_answers: bool,
     /// Moving average (spec 2.9).
     pub average: Average,
     /// Limits that shape weights before they are sent (spec 3.6).
     pub weights: WeightLimits,
+    /// Only what exceeds constant answers is paid ([`super::skill`]); `null`: averages alone are paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_constant: Option<AboveConstant>,
+}
+
+/// Left out of the canonical JSON of rule sets without it.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Size and duration of a round (spec 3.3 and 3.4).
@@ -193,6 +206,20 @@ pub struct WeightLimits {
     pub maximum_share: f64,
 }
 
+/// How a miner's answers are told from a constant one's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AboveConstant {
+    /// Labelled answers that are remembered of a miner, the newest.
+    pub answers: u64,
+    /// Seconds after which a labelled answer is forgotten.
+    pub window_seconds: u64,
+    /// Wrong answers that are added to those of each class, so that a few lucky ones prove nothing and one class alone never does.
+    pub assumed_wrong: f64,
+    /// Standard errors by which the skill must exceed a constant answer's: what is within them may be luck.
+    pub standard_errors: f64,
+}
+
 impl mechanism::Constants for Constants {
     const ALGORITHM: &'static str = "conversion";
 
@@ -209,6 +236,7 @@ impl mechanism::Constants for Constants {
         let positive = "must be above 0";
         let shares = "must lie between 0 and 1";
         let within = |x: f64| (0.0..=1.0).contains(&x);
+        let above = self.above_constant.as_ref();
         let mix = reward.classification + reward.regression + reward.diversity;
         vec![
             ("collection.miners", positive, self.collection.miners > 0),
@@ -234,6 +262,22 @@ impl mechanism::Constants for Constants {
             ("average.alpha", shares, within(self.average.alpha)),
             ("weights.minimum", positive, self.weights.minimum > 0),
             ("weights.maximum_share", shares, within(self.weights.maximum_share) && self.weights.maximum_share > 0.0),
+            (
+                "above_constant.answers",
+                "must lie between 2 and 1000",
+                above.is_none_or(|rule| (2..=1000).contains(&rule.answers)),
+            ),
+            ("above_constant.window_seconds", positive, above.is_none_or(|rule| rule.window_seconds > 0)),
+            (
+                "above_constant.assumed_wrong",
+                "must be above 0 and at most 100",
+                above.is_none_or(|rule| rule.assumed_wrong > 0.0 && rule.assumed_wrong <= 100.0),
+            ),
+            (
+                "above_constant.standard_errors",
+                "must lie between 0 and 10",
+                above.is_none_or(|rule| (0.0..=10.0).contains(&rule.standard_errors)),
+            ),
         ]
     }
 }
@@ -258,5 +302,18 @@ mod tests {
         assert_eq!(broken(|c| c.classes.least = 0.6), Some("classes.least"));
         assert_eq!(broken(|c| c.weights.maximum_share = 0.0), Some("weights.maximum_share"));
         assert_eq!(broken(|c| c.weights.minimum = 0), Some("weights.minimum"));
+        let above = |answers, assumed_wrong| {
+            Some(AboveConstant { answers, window_seconds: 1, assumed_wrong, standard_errors: 2.0 })
+        };
+        let mut constants = Constants::assay_1();
+        for (rule, expected) in [
+            (above(1, 0.5), Some("above_constant.answers")),
+            (above(2, 0.0), Some("above_constant.assumed_wrong")),
+            (above(2, f64::NAN), Some("above_constant.assumed_wrong")),
+            (above(2, 0.5), None),
+        ] {
+            constants.above_constant = rule;
+            assert_eq!(constants.problem().map(|(constant, _)| constant), expected);
+        }
     }
 }

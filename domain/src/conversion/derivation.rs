@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::average::{moved, shares};
 use super::constants::{Average, Constants, Unasked};
+use super::{record, skill};
 use crate::events::{Neuron, ResponseScored, SkipReason, Weight, WeightMode, ZeroReason};
 use crate::mechanism::{Derivation, EpochFacts, MinerState, zero};
 use crate::metagraph::announces_axon;
@@ -16,8 +17,15 @@ use crate::sdk_weights::{Limits, emit, process};
 use crate::selection::is_validator;
 use crate::types::{Hotkey, Micros, Uid};
 
-/// Takes a round's scores into the averages. A round in which nothing counts moves nobody.
-pub(super) fn absorb(rule: &Average, miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored]) {
+/// Takes a round's scores into the averages, and labelled answers into what is remembered. A round in which nothing counts moves
+/// nobody.
+pub(super) fn absorb(
+    constants: &Constants,
+    miners: &mut BTreeMap<Hotkey, MinerState>,
+    scores: &[ResponseScored],
+    at: Micros,
+) {
+    let rule = &constants.average;
     let rewards: BTreeMap<Hotkey, f64> =
         scores.iter().filter(|scored| scored.counted).map(|scored| (scored.hotkey, scored.score)).collect();
     if rewards.is_empty() {
@@ -25,6 +33,17 @@ pub(super) fn absorb(rule: &Average, miners: &mut BTreeMap<Hotkey, MinerState>, 
     }
     for hotkey in rewards.keys() {
         miners.entry(*hotkey).or_default();
+    }
+    if let Some(rule) = &constants.above_constant {
+        for scored in scores.iter().filter(|scored| scored.counted) {
+            if let (Some((happened, right)), Some(miner)) =
+                (record::settled(&scored.components), miners.get_mut(&scored.hotkey))
+            {
+                miner.window.push((at, skill::item(happened, right)));
+                let limit = usize::try_from(rule.answers).unwrap_or(usize::MAX);
+                miner.window.drain(..miner.window.len().saturating_sub(limit));
+            }
+        }
     }
     for (hotkey, miner) in miners {
         let reward = match (rewards.get(hotkey), rule.unasked) {
@@ -57,14 +76,14 @@ pub(super) fn derive(constants: &Constants, facts: &EpochFacts<'_>) -> Derivatio
         mode: WeightMode::Normal,
         skip: None,
         averages: averages(facts),
-        window_start: facts.now,
+        window_start: window_start(constants, facts),
         weights: Vec::new(),
         zeros: idle.iter().map(|neuron| zero(neuron.uid, neuron.hotkey, ZeroReason::NotServing)).collect(),
     };
     let scores: BTreeMap<Uid, f32> = serving
         .iter()
         .filter(|neuron| is_fresh(&constants.average, facts, &neuron.hotkey))
-        .filter_map(|neuron| facts.miners.get(&neuron.hotkey).map(|miner| (neuron.uid, single(miner.average))))
+        .filter_map(|neuron| facts.miners.get(&neuron.hotkey).map(|miner| (neuron.uid, paid(constants, facts, miner))))
         .filter(|(_, score)| *score > 0.0)
         .collect();
     let weights = weights(constants, facts, &scores);
@@ -86,6 +105,24 @@ pub(super) fn derive(constants: &Constants, facts: &EpochFacts<'_>) -> Derivatio
     derivation.weights.sort_by_key(|weight| weight.uid);
     derivation.zeros.sort_by_key(|zero| zero.uid);
     derivation
+}
+
+/// Labelled answers before this are forgotten; all of them where the rule set remembers none.
+fn window_start(constants: &Constants, facts: &EpochFacts<'_>) -> Micros {
+    let seconds = constants.above_constant.as_ref().map_or(0, |rule| rule.window_seconds);
+    Micros(facts.now.0.saturating_sub(seconds.saturating_mul(1_000_000)))
+}
+
+/// What a miner is paid by: its average, times its skill where the rule set asks for one.
+fn paid(constants: &Constants, facts: &EpochFacts<'_>, miner: &MinerState) -> f32 {
+    single(miner.average) * skill_of(constants, facts, miner) as f32
+}
+
+fn skill_of(constants: &Constants, facts: &EpochFacts<'_>, miner: &MinerState) -> f64 {
+    let Some(rule) = &constants.above_constant else { return 1.0 };
+    let start = window_start(constants, facts);
+    let items = miner.window.iter().filter(|(at, _)| *at >= start).map(|(_, item)| *item);
+    skill::of(items, rule)
 }
 
 fn averages(facts: &EpochFacts<'_>) -> BTreeMap<Hotkey, f64> {
@@ -128,6 +165,7 @@ fn reason(constants: &Constants, facts: &EpochFacts<'_>, hotkey: &Hotkey) -> Zer
         None => ZeroReason::NotSampled,
         Some(_) if !is_fresh(&constants.average, facts, hotkey) => ZeroReason::Stale,
         Some(average) if average <= 0.0 => ZeroReason::NoScore,
+        Some(_) if miner.is_some_and(|miner| skill_of(constants, facts, miner) <= 0.0) => ZeroReason::NotAboveConstant,
         Some(_) => ZeroReason::QuantisedToZero,
     }
 }

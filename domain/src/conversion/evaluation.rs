@@ -184,6 +184,9 @@ fn finish(
             scored.score = reward.score;
             scored.reason = reward.zero.map(reason);
             scored.components.extend(record::of_reward(reward));
+            if constants.above_constant.is_some() {
+                scored.components.push(component(record::TRUE_CLASS, f64::from(u8::from(truth.happened))));
+            }
         }
     }
     round.consensus = majority(&answers);

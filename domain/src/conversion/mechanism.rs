@@ -63,8 +63,8 @@ impl Mechanism for Conversion {
         evaluation::evaluate_label(self, facts)
     }
 
-    fn absorb(&self, miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored], _: Micros) {
-        derivation::absorb(&self.constants.average, miners, scores);
+    fn absorb(&self, miners: &mut BTreeMap<Hotkey, MinerState>, scores: &[ResponseScored], at: Micros) {
+        derivation::absorb(&self.constants, miners, scores, at);
     }
 
     fn derive(&self, facts: &EpochFacts<'_>) -> Derivation {

@@ -236,7 +236,7 @@ fn requests_and_tasks() {
 fn weaknesses_of_upstream_are_kept_reported_and_closed() {
     let (code, ours) = (conversion("0.1.0"), conversion("assay-1"));
     let reported: Vec<&str> = code.weaknesses().into_iter().map(|(flag, _)| flag).collect();
-    assert_eq!(reported.len(), 10);
+    assert_eq!(reported.len(), 12);
     assert!(ours.weaknesses().is_empty());
     // Each attack alone, beside an honest answer: what upstream pays it, and what we do.
     let honest = yes(truth(true).seconds, "0.9");
@@ -274,13 +274,15 @@ fn weaknesses_of_upstream_are_kept_reported_and_closed() {
 
 #[test]
 fn one_model_under_many_hotkeys_is_paid_once() {
-    let answer = yes(truth(true).seconds, "0.9");
-    let mut facts = facts(true, &[&answer, &answer, &answer], &[]);
+    let at = |confidence: &str| yes(truth(true).seconds, confidence);
+    let mut facts = facts(true, &[&at("0.9"), &at("0.8"), &at("0.7")], &[]);
     facts.responses[1].miner.coldkey = facts.responses[0].miner.coldkey;
     let found = scores(&final_scores(&conversion("assay-1"), &facts, true));
     assert!((found[0] + found[1] - found[2]).abs() < 1e-12 && found[0] == found[1]);
-    let readme = scores(&final_scores(&conversion("readme"), &facts, true));
-    assert_eq!((readme[0], readme[1]), (readme[2], readme[2]));
+    let code = scores(&final_scores(&conversion("0.1.0"), &facts, true));
+    assert_eq!((code[0], code[1]), (code[2], code[2]));
+    let readme = final_scores(&conversion("readme"), &facts, true);
+    assert!(readme.scores.iter().all(|scored| component(scored, "share") == Some(1.0)));
 }
 
 fn neuron(n: u8) -> Neuron {
@@ -321,8 +323,10 @@ fn derive(rules: &Conversion, metagraph: &Metagraph, miners: &BTreeMap<Hotkey, M
     })
 }
 
+/// A miner whose remembered answers, ten of each class, were right.
 fn seen(average: Option<f64>, drawn: u64, hour: u64) -> MinerState {
-    MinerState { last_seen: Some(Micros(hour * HOUR)), drawn, window: Vec::new(), average }
+    let at = Micros(hour * HOUR);
+    MinerState { last_seen: Some(at), drawn, window: [(at, 1.0), (at, 3.0)].repeat(10), average }
 }
 
 #[test]
@@ -420,8 +424,7 @@ fn a_permit_makes_a_validator_only_above_the_stake() {
     }
 }
 
-/// What answering "no" to everything earns on a conversation that does not convert, beside an honest answer. Documented in
-/// `assay-1`: a constant answer is right as often as its class comes up.
+/// What the answer "no" scores in one round, whoever gives it. What of the average is paid, is seen over many: `weaknesses`.
 #[test]
 fn a_constant_no_earns_on_negatives() {
     for (version, on_negative, on_positive) in [("0.1.0", 0.475, 0.2), ("readme", 0.515, 0.24), ("assay-1", 0.475, 0.0)]
@@ -476,3 +479,6 @@ proptest! {
         prop_assert_eq!(final_scores(&rules, &turned, happened).scores, expected);
     }
 }
+
+#[path = "weakness_tests.rs"]
+mod weaknesses;

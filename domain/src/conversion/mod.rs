@@ -4,7 +4,8 @@
 //! One file per idea, in the order of a round: `features` is the table of the 40 features, `feature_set` a conversation,
 //! `generate` draws one and `repair` makes it consistent; `task` is what a round asks; `synapse` reads what a miner sent and
 //! `prediction` decides whether it counts; `truth` is the label with its latency; `reward` has the terms, `classes` the
-//! running class weights, `round` puts them together; `average` turns rewards into weights. `value` holds foreign JSON as
+//! running class weights, `round` puts them together; `average` turns rewards into weights, `skill`
+//! says what of an average is above a constant answer's. `value` holds foreign JSON as
 //! Python would. `constants` and `rules` are the rule sets, `weaknesses` what is wrong with one; `mechanism`, `evaluation`, `record` and `derivation` lead from
 //! events to these functions and back. "Spec" in comments is the mechanism's specification that these files were written
 //! from.
@@ -27,6 +28,7 @@ pub mod repair;
 pub mod reward;
 pub mod round;
 pub mod rules;
+pub mod skill;
 pub mod synapse;
 pub mod task;
 pub mod truth;

@@ -14,6 +14,9 @@ const CLASS_WEIGHTS: &str = "class_weights";
 /// Statistic: the remembered truths, oldest first, 1 for "yes".
 const TRUTHS: &str = "truths";
 
+/// Component: the class that was true. It tells whether the answer was right from the score alone.
+pub(super) const TRUE_CLASS: &str = "true_class";
+
 const CONFIDENCE: &str = "confidence";
 const RESPONSE_TIME: &str = "response_time";
 const SHARE: &str = "share";
@@ -68,6 +71,12 @@ pub(super) fn answer(components: &[Component]) -> Option<Taken> {
         seconds: of(RESPONSE_TIME)?,
         share: of(SHARE)?,
     })
+}
+
+/// The class that was true and whether the answer had it, where the rule set has both recorded.
+pub(super) fn settled(components: &[Component]) -> Option<(bool, bool)> {
+    let truth = value(components, TRUE_CLASS)? == 1.0;
+    Some((truth, truth == (value(components, CLASS)? == 1.0)))
 }
 
 /// The terms of a reward, under upstream's names.

@@ -55,7 +55,7 @@ pub struct Scored {
     pub prediction_reward: f64,
     /// Time term.
     pub time: f64,
-    /// Part of the reward that is paid: 1 ÷ answers of the same coldkey where the rule set shares.
+    /// Part of the reward that is paid: 1 ÷ answers that share it, of the same coldkey or equal, where the rule set says so.
     pub share: f64,
     /// What the miner earns: the mix of prediction and time, times the share.
     pub score: f64,
@@ -84,7 +84,7 @@ pub struct Taken {
     pub confidence: f64,
     /// Seconds that the time term counts.
     pub seconds: f64,
-    /// Part of the reward that is paid: 1 ÷ answers of the same coldkey where the rule set shares.
+    /// Part of the reward that is paid: 1 ÷ answers that share it, of the same coldkey or equal, where the rule set says so.
     pub share: f64,
 }
 
@@ -98,19 +98,35 @@ pub fn evaluate(truth: &Truth, entries: &[Entry<'_>], classes: Option<&ClassStat
 #[must_use]
 pub fn taken(entries: &[Entry<'_>], constants: &Constants) -> Vec<Result<Taken, Zero>> {
     let mut all: Vec<Result<Taken, Zero>> = entries.iter().map(|entry| take(entry, constants)).collect();
-    if !constants.share_within_coldkey {
+    if !constants.share_within_coldkey && !constants.share_equal_answers {
         return all;
     }
-    let mut owned: BTreeMap<&str, u32> = BTreeMap::new();
-    for (entry, _) in entries.iter().zip(&all).filter(|(_, taken)| taken.is_ok()) {
-        *owned.entry(entry.coldkey).or_default() += 1;
-    }
-    for (entry, taken) in entries.iter().zip(&mut all).filter(|(entry, _)| !entry.coldkey.is_empty()) {
-        if let (Ok(taken), Some(count)) = (taken, owned.get(entry.coldkey)) {
-            taken.share = 1.0 / f64::from(*count);
-        }
+    let known: Vec<(&str, Spelling)> = entries
+        .iter()
+        .zip(&all)
+        .filter_map(|(entry, taken)| Some((entry.coldkey, Spelling::of(taken.as_ref().ok()?))))
+        .collect();
+    let shares_with = |own: &(&str, Spelling), other: &(&str, Spelling)| {
+        let owned = constants.share_within_coldkey && !own.0.is_empty() && own.0 == other.0;
+        owned || (constants.share_equal_answers && own.1 == other.1)
+    };
+    for (taken, own) in all.iter_mut().flatten().zip(&known) {
+        let sharers = known.iter().filter(|other| shares_with(own, other)).count().max(1);
+        taken.share = 1.0 / sharers as f64;
     }
     all
+}
+
+/// What makes two answers equal: class, seconds and confidence, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spelling(i128, u64, u64);
+
+impl Spelling {
+    fn of(taken: &Taken) -> Self {
+        // 0 and -0 are one number.
+        let bits = |number: f64| (number + 0.0).to_bits();
+        Self(taken.prediction.class, bits(taken.prediction.seconds), bits(taken.confidence))
+    }
 }
 
 /// The rewards that follow from the truth, one per entry, in their order.

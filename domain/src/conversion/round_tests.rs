@@ -73,13 +73,31 @@ fn what_earns_nothing_under_our_rules() {
 
 #[test]
 fn one_coldkey_is_paid_once_under_our_rules() {
-    let right = says(1, 70.0, Some(1.0));
-    let entry = |coldkey| Entry { coldkey, submission: Some(&right), measured_seconds: 0.0 };
-    let entries = [entry("a"), entry("a"), entry("b"), entry(""), entry(""), Entry { submission: None, ..entry("b") }];
+    let answers: Vec<Submission> = (0..5u8).map(|n| says(1, 70.0, Some(f64::from(n) / 8.0))).collect();
+    let entry = |coldkey, at: usize| Entry { coldkey, submission: answers.get(at), measured_seconds: 0.0 };
+    let entries = [entry("a", 0), entry("a", 1), entry("b", 2), entry("", 3), entry("", 4), entry("b", 9)];
     let shares =
         |constants| evaluate(&YES, &entries, None, &constants).scores.iter().map(|s| s.share).collect::<Vec<_>>();
     assert_eq!(shares(Constants::assay_1()), [0.5, 0.5, 1.0, 1.0, 1.0, 0.0]);
     assert_eq!(shares(Constants::readme()), [1.0, 1.0, 1.0, 1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn equal_answers_share_under_our_rules() {
+    let (yes, later, surer) = (says(1, 70.0, Some(0.9)), says(1, 70.5, Some(0.9)), says(1, 70.0, Some(0.91)));
+    let zero = |confidence| says(0, -1.0, Some(confidence));
+    let (no, minus) = (zero(0.0), zero(-0.0));
+    let answers = [("a", &yes), ("b", &yes), ("c", &later), ("d", &surer), ("a", &surer), ("e", &no), ("f", &minus)];
+    let entries: Vec<Entry<'_>> = answers
+        .iter()
+        .map(|(coldkey, submission)| Entry { coldkey, submission: Some(submission), measured_seconds: 0.0 })
+        .collect();
+    let shares =
+        |constants| evaluate(&YES, &entries, None, &constants).scores.iter().map(|s| s.share).collect::<Vec<_>>();
+    // The first shares with its copy and with its owner's second answer, which is a copy itself.
+    let third = 1.0 / 3.0;
+    assert_eq!(shares(Constants::assay_1()), [third, 0.5, 1.0, 0.5, third, 0.5, 0.5]);
+    assert_eq!(shares(Constants::readme()), [1.0; 7]);
 }
 
 #[test]

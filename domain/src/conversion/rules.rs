@@ -3,7 +3,8 @@
 //! A shipped value must never change once it is released: its hash is what ledgers adopt.
 
 use super::constants::{
-    Average, Classes, Collection, Constants, DiversityCurve, Gate, Label, LabelRule, Reward, Unasked, WeightLimits,
+    AboveConstant, Average, Classes, Collection, Constants, DiversityCurve, Gate, Label, LabelRule, Reward, Unasked,
+    WeightLimits,
 };
 
 impl Constants {
@@ -79,8 +80,10 @@ impl Constants {
                 right_answers_only: false,
             },
             share_within_coldkey: false,
+            share_equal_answers: false,
             average: Average { alpha: 0.05, unasked: Unasked::Decay },
             weights: WeightLimits { minimum: 1, maximum_share: 1.0 },
+            above_constant: None,
         }
     }
 
@@ -88,8 +91,10 @@ impl Constants {
     /// and finite, silence and echoes earn nothing, nor do wrong classes, speed pays for right answers only, class weights
     /// follow the conversations and never reach 0, one coldkey is paid once, and averages move in rounds that asked only.
     ///
-    /// A constant "no" stays paid on conversations that do not convert, where it is right, and earns nothing elsewhere.
-    /// Identical answers of different coldkeys stay paid: where truth is a public function, all who know it agree.
+    /// An average is paid in proportion to what the miner's answers are worth above a constant one's (`above_constant`): "no" to
+    /// everything, and the "yes, 60 s" of an instant spammer, are paid nothing, as is whatever else does not look at the
+    /// conversation, but for luck. Equal answers share one reward (`share_equal_answers`), a copy with its original; so do
+    /// miners who know the public rule to the last digit. A copy that changes a digit is not told.
     #[must_use]
     pub fn assay_1() -> Self {
         let code = Self::v0_1_0();
@@ -105,6 +110,13 @@ impl Constants {
             classes: Classes { carried: true, per_answer: false, least: 0.1, ..code.classes },
             reward: Reward { claimed_time: false, right_answers_only: true, ..code.reward },
             share_within_coldkey: true,
+            share_equal_answers: true,
+            above_constant: Some(AboveConstant {
+                answers: 100,
+                window_seconds: 7 * 24 * 3600,
+                assumed_wrong: 0.5,
+                standard_errors: 2.0,
+            }),
             average: Average { unasked: Unasked::Keep { stale_after_seconds: 3 * 3600 }, ..code.average },
             ..code
         }

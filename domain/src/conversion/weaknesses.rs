@@ -20,6 +20,12 @@ pub(super) fn of(constants: &Constants) -> Vec<Weakness> {
             "a miner that is not asked loses a share of its score at each round",
         ),
         (!constants.share_within_coldkey, "share_within_coldkey", "one model under many hotkeys is paid for each"),
+        (!constants.share_equal_answers, "share_equal_answers", "a copy of an answer is paid like the answer"),
+        (
+            constants.above_constant.is_none(),
+            "above_constant",
+            "an answer that does not depend on the conversation is paid as often as its class comes up",
+        ),
     ])
 }
 
@@ -29,7 +35,7 @@ mod tests {
 
     #[test]
     fn weaknesses_are_reported_and_closed_by_our_rule_set() {
-        assert_eq!(of(&Constants::v0_1_0()).len(), 10);
+        assert_eq!(of(&Constants::v0_1_0()).len(), 12);
         let readme: Vec<&str> = of(&Constants::readme()).into_iter().map(|(flag, _)| flag).collect();
         assert!(!readme.contains(&"gate.answers_read") && readme.contains(&"reward.right_answers_only"));
         assert_eq!(of(&Constants::assay_1()), []);

@@ -94,6 +94,8 @@ pub enum ZeroReason {
     WrongPrediction,
     /// The rule set pays this to somebody else.
     Burned,
+    /// The answers are worth no more than always the same one.
+    NotAboveConstant,
 }
 
 impl From<FailureReason> for ZeroReason {

@@ -12,7 +12,7 @@ const SHIPPED: [(&str, &str); 15] = [
     ("cgp/assay-1", "22e7327c57ad3ec655a0c6b09ac2c734345a458438e9764e9e68dc7722a20c57"),
     ("conversion/readme", "90847bdd25fea7a603f8f437738a258669e4631663e1888f5ba6d5a1b15fe170"),
     ("conversion/0.1.0", "1dc06447caa2126b3528baa7fbecfbaaac91daf2cd2c3de6aed8bc69ee6ea4a8"),
-    ("conversion/assay-1", "e06f21cce692bdad1d328ce074b1a31897eaa4606bce0d511702fa14e163beaf"),
+    ("conversion/assay-1", "656ae98eb3f87ca5e71e61d735b07be97616f426a6a7eec6130cbd4ffaa62cf9"),
     ("twitter/readme", "a6dfceb813f3f31a6c620587c16680b3e46650c5121710018fae59767842ebec"),
     ("twitter/2.5.9", "a2c03bf5555ba393583df31c98be7471a840cedd591fc36fcc5ab0991fc6b3c1"),
     ("twitter/assay-1", "16b8747631bfe059dc0dfa97de82019f83b026092970f3deb597af5a00862486"),

@@ -148,6 +148,8 @@ pub(crate) enum ZeroReason {
     WrongPrediction,
     /// The rule set pays this to somebody else.
     Burned,
+    /// The answers are worth no more than always the same one.
+    NotAboveConstant,
 }
 
 /// Where an epoch stands.

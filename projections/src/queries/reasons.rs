@@ -48,6 +48,9 @@ fn sentence(reason: ZeroReason) -> &'static str {
         ZeroReason::AwaitingLabel => "the label that decides is not known yet",
         ZeroReason::WrongPrediction => "the predicted class was not the true one",
         ZeroReason::Burned => "the rule set pays this share to somebody else",
+        ZeroReason::NotAboveConstant => {
+            "the miner's labelled answers are worth no more than always the same one, or are too few to tell"
+        }
     }
 }
 
