@@ -138,6 +138,19 @@ fn a_slot_that_changes_hands_inherits_nothing() {
 }
 
 #[test]
+fn a_subnet_that_grows_keeps_its_averages_and_pays_its_newcomers() {
+    for constants in [Constants::readme(), Constants::v2_30_65(), Constants::assay_1()] {
+        let mut miners = rounds(&constants, &[&[(1, 0.7), (2, 0.6)]]);
+        let before = miners[&key(1)].average;
+        let joined = rounds(&constants, &[&[(3, 0.65), (4, 0.55)]]);
+        miners.extend(joined);
+        let found = weigh(&constants, &metagraph(&[1, 2, 100, 3, 4]), &miners);
+        assert_eq!(found.averages.get(&key(1)).copied(), before);
+        assert!([1, 2, 3, 4].into_iter().all(|n| of(&found, n) > 0), "{:?}", found.weights);
+    }
+}
+
+#[test]
 fn without_scores_everybody_is_paid_upstream_only() {
     let metagraph = metagraph(&[1, 2, 3, 100]);
     let worthless = |constants: &Constants| weigh(constants, &metagraph, &rounds(constants, &[&[(1, 0.0), (2, 0.0)]]));

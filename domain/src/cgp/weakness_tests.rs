@@ -267,3 +267,87 @@ fn a_negative_score_is_made_better_upstream_only() {
         assert_eq!(part(&found.scores[0].components, "penalty_inverted"), None);
     }
 }
+
+/// Scores of a round, answers alone.
+fn earned(version: &str, answers: &[&[&str]]) -> Vec<f64> {
+    run(version, answers).scores[..answers.len()].iter().map(|scored| scored.score).collect()
+}
+
+#[test]
+fn off_topic_spam_earns_by_the_document_only() {
+    let found = run("readme", &[GOOD, FAIR, SPAM]);
+    assert_eq!(part(&found.scores[2].components, "base_score"), Some(0.2));
+    assert!(found.scores[2].score > 0.25, "{:?}", found.scores[2]);
+    assert_eq!(earned("assay-1", &[GOOD, FAIR, SPAM])[2], 0.0);
+}
+
+#[test]
+fn an_answer_without_a_tag_earns_by_the_document_only() {
+    let found = run("readme", &[GOOD, FAIR, &[]]);
+    assert_eq!(part(&found.scores[2].components, "base_score"), Some(0.0));
+    assert!(found.scores[2].score > 0.1 && found.scores[2].reason.is_none(), "{:?}", found.scores[2]);
+    assert_eq!(earned("assay-1", &[GOOD, FAIR, &[]])[2], 0.0);
+}
+
+#[test]
+fn copies_draw_the_curve_to_themselves_by_the_document_only() {
+    let (alone, copied) = (earned("readme", &[GOOD, FAIR, SPAM]), earned("readme", &[GOOD, FAIR, SPAM, SPAM, SPAM]));
+    let share = |scores: &[f64]| scores.iter().sum::<f64>() / copied.iter().sum::<f64>();
+    assert!(copied[2] == copied[4] && copied[2] > copied[0], "{copied:?}");
+    assert!(share(&copied[2..]) > 0.6 && copied[0] < alone[0], "{alone:?} {copied:?}");
+    let (alone, copied) = (earned("assay-1", &[GOOD, FAIR]), earned("assay-1", &[GOOD, FAIR, FAIR, FAIR]));
+    assert_eq!(alone[0], copied[0], "nobody else's score");
+    assert!((copied[1..].iter().sum::<f64>() - alone[1]).abs() < 1e-12);
+}
+
+#[test]
+fn the_ground_truth_itself_is_worth_less_than_spam_by_the_document_only() {
+    let rules = cgp("readme");
+    let facts = full(&rules, &task(false), &[GOOD]);
+    let reply = String::from_utf8(facts.judgement(GROUND_TRUTH, None).unwrap().reply.clone()).unwrap();
+    let truth: Vec<&str> = reply.split(", ").collect();
+    let found = run("readme", &[&truth, SPAM, GOOD]);
+    let base = |at: usize| part(&found.scores[at].components, "base_score").unwrap();
+    assert_eq!((base(0), base(1)), (0.1, 0.2));
+    let ours = earned("assay-1", &[&truth, SPAM]);
+    assert!(ours[0] > 0.0 && ours[1] == 0.0, "{ours:?}");
+}
+
+#[test]
+fn answers_of_one_score_are_paid_nothing_by_the_document_only() {
+    assert_eq!(earned("readme", &[GOOD, GOOD, GOOD]), [0.0; 3]);
+    assert_eq!(earned("readme", &[GOOD]), [0.0], "nor is one alone");
+    let ours = earned("assay-1", &[GOOD, GOOD, GOOD]);
+    assert!(ours[0] > 0.0 && ours[0] == ours[2]);
+}
+
+#[test]
+fn tags_are_compared_as_they_are_spelt_by_the_document_only() {
+    let plain: &[&str] = &["tomatoes", "vegetable garden", "snails", "compost heap"];
+    let spelt: &[&str] = &["Tomatoes", "vegetable-garden", "Snails.", "compost heap"];
+    let both =
+        |version: &str, name: &str, answer: &[&str]| part(&run(version, &[answer, SPAM]).scores[0].components, name);
+    assert!(both("readme", "both", plain) > both("readme", "both", spelt));
+    assert_eq!(both("assay-1", "both_tags", plain), both("assay-1", "both_tags", spelt));
+}
+
+#[test]
+fn results_name_the_slot_that_was_asked() {
+    for version in VERSIONS {
+        let cgp = cgp(version);
+        let mut facts = bare(&cgp, &task(false), &[GOOD, FAIR]);
+        facts.responses[1].miner = miner(41);
+        for stage in [Stage::BeforeIssue, Stage::AfterAnswers] {
+            gather(&cgp, &mut facts, stage, vector);
+        }
+        let found = crate::cgp::results::of(cgp.rule_set(), &facts).unwrap();
+        let slots: Vec<u16> = found.answers.iter().map(|answer| answer.uid.0).collect();
+        assert_eq!(slots, [1, 41], "{version}: not places in the window");
+        assert_eq!(cgp.evaluate(&facts).unwrap().scores[1].uid, Uid(41), "{version}");
+    }
+}
+
+#[test]
+fn the_document_asks_three_miners_and_upstream_six() {
+    assert_eq!(VERSIONS.map(|version| cgp(version).miners_per_round()), [3, 6, 6]);
+}

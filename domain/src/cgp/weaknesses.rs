@@ -39,16 +39,42 @@ fn in_prompts(constants: &Constants) -> Vec<Weakness> {
 }
 
 fn in_scores(constants: &Constants) -> Vec<Weakness> {
-    let bell = (constants.bell_curve, "bell_curve", "of a window's answers those of average score are paid best");
-    let Some(rule) = &constants.evaluator else { return in_force([bell]) };
+    [by_overlap(constants), by_evaluator(constants)].concat()
+}
+
+/// Of the document's scores and rewards.
+fn by_overlap(constants: &Constants) -> Vec<Weakness> {
+    let (bell, rule) = (constants.bell_curve, constants.overlap.as_ref());
+    in_force([
+        (bell, "bell_curve", "of a window's answers those of average score are paid best"),
+        (bell, "bell_curve", "answers of one score are paid nothing, however good they are"),
+        (bell, "bell_curve", "an answer without any tag earns by the curve like any other"),
+        (bell, "bell_curve", "copies of an answer are each paid, and draw the mean, where most is paid, to themselves"),
+        (rule.is_some_and(|rule| rule.mostly_own > 0.0), "overlap.mostly_own", "answers off topic have a base score"),
+        (
+            rule.is_some_and(|rule| rule.identical < rule.mostly_own),
+            "overlap.identical",
+            "an answer that is the ground truth scores less than one off topic",
+        ),
+        (
+            rule.is_some() && !constants.tags.clean_truth,
+            "tags.clean_truth",
+            "tags are compared as they are spelt: a capital letter, a hyphen or a full stop makes another tag",
+        ),
+    ])
+}
+
+/// Of the running upstream's scores.
+fn by_evaluator(constants: &Constants) -> Vec<Weakness> {
+    let Some(rule) = &constants.evaluator else { return Vec::new() };
     let junk = rule.penalties.as_ref().is_some_and(|penalties| penalties.junk > 0.0);
     in_force([
-        bell,
         (
             !constants.tags.clean_truth,
             "tags.clean_truth",
             "tags of the ground truth with capital letters or hyphens can be nobody's",
         ),
+        (rule.scored_tags > 20, "evaluator.scored_tags", "of many tags 21 are scored, where 20 are meant"),
         (!rule.minimum_distinct, "evaluator.minimum_distinct", "one tag sent three times passes for three"),
         (
             !rule.isolate_not_finite,
@@ -103,9 +129,11 @@ mod tests {
     #[test]
     fn weaknesses_are_reported_and_closed_by_our_rule_set() {
         let flags = |constants: &Constants| of(constants).into_iter().map(|(flag, _)| flag).collect::<Vec<_>>();
-        assert_eq!(flags(&Constants::readme()), ["tags.escape_lines", "bell_curve"]);
+        let curve = ["bell_curve"; 4];
+        let scores = ["overlap.mostly_own", "overlap.identical", "tags.clean_truth"];
+        assert_eq!(flags(&Constants::readme()), [&["tags.escape_lines"][..], &curve, &scores].concat());
         let running = flags(&Constants::v2_30_65());
-        assert_eq!(running.len(), 17, "{running:?}");
+        assert_eq!(running.len(), 18, "{running:?}");
         assert!(running.contains(&"windows.fallback_size") && running.contains(&"average.power"));
         assert!(flags(&Constants::assay_1()).is_empty());
     }
