@@ -28,6 +28,10 @@ pub async fn rounds(rules: &[String], configuration: &Configuration, offline: bo
         let rule_set = mechanism::shipped_by_name(name)?;
         models::check_accepted(tools.embeddings.identity(), mechanism::open(&rule_set)?.as_ref())?;
         output::line(output::bold(&format!("One round under {name}, outside of any network")));
+        if rule_set.algorithm() == "cgp" {
+            process::conversation(&rule_set, &tools).await.with_context(|| format!("a conversation under {name}"))?;
+            continue;
+        }
         let challenge = first_task(&rule_set).await.with_context(|| format!("the first task of {name}"))?;
         process::round(&rule_set, challenge, &tools).await.with_context(|| format!("a round under {name}"))?;
     }
@@ -36,7 +40,6 @@ pub async fn rounds(rules: &[String], configuration: &Configuration, offline: bo
 
 async fn first_task(rule_set: &RuleSet) -> Result<Challenge> {
     let first = match rule_set.algorithm() {
-        "cgp" => sources::cgp::Conversations::shipped(rule_set).and_then(|tasks| tasks.challenge(0)),
         "twitter" => match sources::twitter::SearchPrompts::shipped("process", || Ok(sha256(b"process"))) {
             Ok(prompts) => prompts.next(0).await,
             Err(problem) => Err(problem),

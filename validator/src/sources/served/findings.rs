@@ -7,8 +7,10 @@ use domain::Aggregate;
 use domain::cgp::requests::GROUND_TRUTH;
 use domain::cgp::results::{self, Results};
 use domain::cgp::task::Task;
-use domain::events::Event;
+use domain::events::{Challenge, Event};
+use domain::mechanism::RoundFacts;
 use domain::round::{self, Round};
+use domain::ruleset::RuleSet;
 use domain::types::{Digest, Hotkey, NetUid, Position};
 
 use super::batch::{self, Mark};
@@ -67,6 +69,34 @@ pub(super) async fn of_window(shared: &Shared, accepted: Position) -> Result<Opt
         };
     }
     Ok(None)
+}
+
+/// What made a round's evidence.
+#[derive(Debug, Clone, Default)]
+pub struct MadeBy {
+    /// Provider and model of the ground truth.
+    pub model: String,
+    /// Model of the vectors.
+    pub embeddings_model: String,
+}
+
+/// The record of the whole conversation, and those of the answers in order of arrival.
+pub type Records = (Option<ResultRecord<TruthData>>, Vec<ResultRecord<AnswerData>>);
+
+/// The findings of a round that is evaluated, from its facts.
+///
+/// # Errors
+/// A challenge of another source, and evidence that cannot be read.
+pub(super) fn of_facts(
+    rule_set: &RuleSet,
+    challenge: &Challenge,
+    facts: &RoundFacts,
+    by: MadeBy,
+) -> Result<Findings, String> {
+    let (mark, task) = batch::read(challenge).ok_or("the challenge is no window of a conversation server's")?;
+    let results = results::of(rule_set, facts).map_err(|error| error.to_string())?;
+    let MadeBy { model, embeddings_model } = by;
+    Ok(Findings { mark, task, results, model, embeddings_model })
 }
 
 /// What one attempt's stream holds.

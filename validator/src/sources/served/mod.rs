@@ -22,13 +22,19 @@ use std::time::Duration;
 
 use conversations::Client;
 use domain::cgp::constants::Constants;
+use domain::cgp::reserved::Reserved;
+use domain::events::Challenge;
+use domain::mechanism::RoundFacts;
 use domain::ruleset::RuleSet;
+use domain::types::{Hotkey, NetUid};
 use ledger::checkpoint::CheckpointDirectory;
 use tokio::task::JoinHandle;
 
 use super::Pace;
 use crate::service::Handle;
 use book::Book;
+
+pub use findings::{MadeBy, Records};
 
 /// Conversations whose results are still to be brought back, at most. No more are reserved meanwhile.
 const MAX_PENDING: usize = 200;
@@ -53,6 +59,31 @@ impl ConversationServer {
         let (look, longest_pause) = (Duration::from_secs(1), Duration::from_secs(60));
         Self { client, pace: Pace::default(), look, longest_pause }
     }
+}
+
+/// The challenges of one conversation alone, a window each, in the order in which they are sent.
+///
+/// # Errors
+/// A rule set of another subnet, and a conversation that gives no window.
+pub fn windows(found: Reserved, rule_set: &RuleSet) -> Result<Vec<Challenge>, String> {
+    let mut constants: Constants = rule_set.constants().map_err(|error| error.to_string())?;
+    constants.batch.minimum_pieces = 1;
+    let found = batch::prepared(found, &constants)?;
+    batch::challenges(&[found], &constants, 0)
+}
+
+/// The records of one window's round: of the whole conversation, unless it was left out, and of every answer.
+///
+/// # Errors
+/// A challenge that is no window of a conversation server's, and evidence that cannot be read.
+pub fn records(
+    rule_set: &RuleSet,
+    (challenge, facts): (&Challenge, &RoundFacts),
+    by: MadeBy,
+    (netuid, own): (NetUid, Hotkey),
+) -> Result<Records, String> {
+    let found = findings::of_facts(rule_set, challenge, facts, by)?;
+    Ok((found.of_conversation(netuid, own), found.of_answers(netuid)))
 }
 
 /// What the two tasks tell each other.
