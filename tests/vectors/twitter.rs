@@ -40,12 +40,12 @@ const fn not_ours(functions: &'static [&'static str], reason: &'static str) -> R
 /// The order matters: a class's own rule before the functions that all classes have.
 pub const TABLE: &[Row] = &[
     ours(&["run_task_and_score"], "twitter::step::evaluate", round::step),
-    ours(&["RelevanceRewardModel"], "twitter::filters::relevant", ancestor::relevance),
-    ours(&["DiversityRewardModel"], "twitter::filters::{batch_distance, diversity}", ancestor::diversity),
-    ours(&["NSFWRewardModel"], "twitter::filters::decent", ancestor::decency),
+    ours(&["RelevanceRewardModel"], "twitter::later::filters::relevant", ancestor::relevance),
+    ours(&["DiversityRewardModel"], "twitter::later::filters::{batch_distance, diversity}", ancestor::diversity),
+    ours(&["NSFWRewardModel"], "twitter::later::filters::decent", ancestor::decency),
     ours(
         &["calculate_significance", "get_significance", "significance"],
-        "twitter::filters::significance",
+        "twitter::later::filters::significance",
         ancestor::significance,
     ),
     not_ours(
@@ -63,7 +63,7 @@ pub const TABLE: &[Row] = &[
         "twitter::payout::blocks_left",
         ancestor::blocks_left,
     ),
-    ours(&["priority", "default_priority"], "twitter::gate::priority", ancestor::priority),
+    ours(&["priority", "default_priority"], "twitter::later::gate::priority", ancestor::priority),
     ours(&["normalize_rewards"], "twitter::{normaliser, later::stretched}", round::normalise),
     ours(&["MockRewardModel"], "twitter::reward::stand_in", round::stand_in),
     ours(&["AccuracyPenaltyModel"], "twitter::penalty::accuracy", round::accuracy),
@@ -77,15 +77,15 @@ pub const TABLE: &[Row] = &[
     ),
     ours(
         &["ExponentialTimePenaltyModel", "StreamingPenaltyModel", "LinkValidationPenaltyModel"],
-        "twitter::{later::{slowness, lumps}, links::inverted_link_penalty}",
+        "twitter::later::{slowness, lumps, links::inverted_link_penalty}",
         later::penalties,
     ),
     ours(&["calculate_percentile_rewards"], "twitter::later::ranked", later::ranked),
     ours(&["PerformanceRewardModel"], "twitter::later::performance", later::performance),
-    ours(&["calculate_adjusted_score"], "twitter::links::adjusted", later::adjusted),
+    ours(&["calculate_adjusted_score"], "twitter::later::links::adjusted", later::adjusted),
     ours(
         &["SummaryRelevanceRewardModel", "TwitterContentRelevanceModel", "WebSearchContentRelevanceModel"],
-        "twitter::links::{summary, twitter_content, web_search}",
+        "twitter::later::links::{summary, twitter_content, web_search}",
         later::relevance,
     ),
     ours(&["reward_single", "DirectPreferenceRewardModel"], "twitter::preference::measure", models::preference),
@@ -102,7 +102,7 @@ pub const TABLE: &[Row] = &[
     ours(&["process_weights", "process_weights_for_netuid"], "sdk_weights::process", weights::process),
     ours(&["convert_weights_and_uids_for_emit"], "sdk_weights::emit", weights::emit),
     ours(&["normalize_max_weight"], "sdk_weights::normalise_max_weight", weights::capped),
-    ours(&["base_blacklist"], "twitter::gate::Gate::admit", weights::gate),
+    ours(&["base_blacklist"], "twitter::later::gate::Gate::admit", weights::gate),
     ours(&["BaseRewardModel", "apply"], "twitter::reward::apply", round::apply),
     ours(&["BasePenaltyModel", "apply_penalties"], "twitter::penalty::adjusted", round::adjusted),
     ours(&["TwitterScraperValidator", "__init__"], "twitter::reward::weights_accepted", round::weight_gate),

@@ -5,8 +5,8 @@
 //! miner's side; `judge` and `preference` turn recorded model outputs into raw rewards, `normaliser` and `reward` make
 //! rewards of them, `criteria` and `penalty` take from them; `step` runs these for a round; `average` and `payout` turn
 //! rewards into weights. `task` and `verdicts` say what miners and models are asked, `offline` answers without a model, and
-//! `evaluation`, `report`, `running` and `derivation` put it all behind the trait in `mechanism`. `links`, `later` and `filters` hold the rules of
-//! upstream's later versions, `gate` a miner's admission.
+//! `evaluation`, `report`, `running` and `derivation` put it all behind the trait in `mechanism`. `later` holds
+//! rules of upstream's other versions, which no rule set uses.
 //! "Spec" in comments is the mechanism's specification that these files were written from.
 //!
 //! Numbers are generic over their precision: the rule sets compute in single precision, as upstream does; double precision
@@ -20,11 +20,8 @@ pub mod constants;
 pub mod criteria;
 mod derivation;
 mod evaluation;
-pub mod filters;
-pub mod gate;
 pub mod judge;
 pub mod later;
-pub mod links;
 pub mod mechanism;
 pub mod normaliser;
 pub mod numbers;

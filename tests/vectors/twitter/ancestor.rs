@@ -1,6 +1,7 @@
 //! Adapters for what the ancestor's validator and miner have and for the chain's schedule. JSON to arguments, results to JSON.
 
-use domain::twitter::{filters, gate, later, payout};
+use domain::twitter::later::{self, filters, gate};
+use domain::twitter::payout;
 
 use super::{Call, Found, Json, cases, names, number, shaped};
 use crate::json::{floats, offer};

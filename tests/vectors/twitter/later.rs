@@ -1,7 +1,7 @@
 //! Adapters for rules of later versions. JSON to arguments, results to JSON.
 
+use domain::twitter::later::{self, links};
 use domain::twitter::numbers::Real;
-use domain::twitter::{later, links};
 
 use super::{Call, Found, Json, cases, in_precision, names, number, shaped, spelled, spelled_all};
 use crate::json::offer;

@@ -1,7 +1,7 @@
 //! Adapters for averages, weights, schedules and a miner's gate. JSON to arguments, results to JSON.
 
 use domain::sdk_weights::{self, EmitError, Limits};
-use domain::twitter::gate::{self, Caller, Gate, Refusal};
+use domain::twitter::later::gate::{self, Caller, Gate, Refusal};
 use domain::twitter::numbers::Real;
 use domain::twitter::{average, payout};
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::numbers::{self, Real};
 use crate::math::{self, order};
+use crate::twitter::numbers::{self, Real};
 
 /// How far the non-zero rewards of a batch are pulled apart: `(factor × x)^power`.
 #[derive(Debug, Clone, Copy, PartialEq)]
