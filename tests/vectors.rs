@@ -18,6 +18,8 @@ mod bettertherapy;
 mod cgp;
 #[path = "vectors/conversion.rs"]
 mod conversion;
+#[path = "vectors/extrinsic.rs"]
+mod extrinsic;
 #[path = "vectors/fiber_epistula.rs"]
 mod fiber_epistula;
 #[path = "vectors/json.rs"]
@@ -68,8 +70,9 @@ const SUBNETS: [(&str, Check, &[table::Row]); 5] = [
 type Form = fn(&Json, &mut Tally);
 
 /// Such files, by the beginning of their names.
-const FORMS: [(&str, Form); 6] = [
+const FORMS: [(&str, Form); 7] = [
     ("axon", axon_wire::run),
+    ("extrinsic", |json, tally| run_judged(extrinsic::run(json), tally)),
     ("fiber", |json, tally| run_judged(fiber_epistula::run(json, None, "fiber_epistula"), tally)),
     ("timelock", run_timelock),
     ("wallet", |json, tally| run_judged(wallet::run(json, "wallet"), tally)),
