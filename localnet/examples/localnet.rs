@@ -1,6 +1,6 @@
 //! Runs a chain of one subnet for clients by hand: `cargo run -p localnet --example localnet -- 9944 0.25`.
 //!
-//! `//Alice` is a validator in slot 0 of subnet 2, `//Bob`, `//Charlie` and `//Dave` are miners; `//Root` is the root key.
+//! A third argument `commit-reveal` switches that on. `//Alice` is a validator in slot 0 of subnet 2, `//Bob`, `//Charlie` and `//Dave` are miners; `//Root` is the root key.
 #![allow(clippy::print_stdout, reason = "it is a program")]
 
 use std::time::Duration;
@@ -15,6 +15,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().unwrap_or_else(|| "9944".to_owned()).parse()?;
     let seconds: f64 = arguments.next().unwrap_or_else(|| "0.25".to_owned()).parse()?;
+    let commit_reveal_enabled = arguments.next().as_deref() == Some("commit-reveal");
+    let hyperparameters = Hyperparameters { commit_reveal_enabled, ..Hyperparameters::default() };
     let mut neurons = Vec::new();
     for (name, stake) in [("Alice", 1_000_000_000_000), ("Bob", 0), ("Charlie", 0), ("Dave", 0)] {
         neurons.push(GenesisNeuron {
@@ -25,7 +27,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
     }
     let root = Keypair::from_uri("//Root")?.hotkey();
-    let specification = Specification::single(root, NetUid(2), Hyperparameters::default(), neurons);
+    let specification = Specification::single(root, NetUid(2), hyperparameters, neurons);
     let folder = std::env::temp_dir().join(format!("localnet-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let configuration = Configuration {

@@ -1,7 +1,8 @@
 //! The metadata, versions 14, 15 and 16, made of the same types.
 //!
-//! Version 16 is built; 14 and 15 are other forms of its parts. The paths of the types lose the part that is this crate's,
-//! so that `pallet_subtensor::pallet::Call` is what clients see.
+//! The three number their types alike, and an account is type 0: version 9 of the Python SDK takes types' numbers from one
+//! version and looks them up in another, and knows an account by its number. The paths of the types lose the part that is
+//! this crate's, so that `pallet_subtensor::pallet::Call` is what clients see.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,7 +10,7 @@ use std::sync::LazyLock;
 use codec::{Compact, Encode};
 use frame_metadata::{RuntimeMetadataPrefixed, v14, v15, v16};
 use scale_info::form::PortableForm;
-use scale_info::{MetaType, PortableRegistry, TypeInfo, meta_type};
+use scale_info::{IntoPortable as _, MetaType, PortableRegistry, Registry, TypeInfo, meta_type};
 
 use super::fp_self_contained::unchecked_extrinsic::UncheckedExtrinsic;
 use super::node_subtensor_runtime::{RuntimeCall, RuntimeError, RuntimeEvent};
@@ -135,10 +136,13 @@ fn version_14() -> v14::RuntimeMetadataV14 {
         version: 4,
         signed_extensions: extensions::described().into_iter().map(extension).collect(),
     };
-    let pallets = pallets().into_iter().map(pallet).collect();
-    let mut metadata = v14::RuntimeMetadataV14::new(pallets, extrinsic, meta_type::<()>());
-    give_real_paths(&mut metadata.types);
-    metadata
+    let mut registry = registry();
+    v14::RuntimeMetadataV14 {
+        pallets: registry.map_into_portable(pallets().into_iter().map(pallet)),
+        extrinsic: extrinsic.into_portable(&mut registry),
+        ty: registry.register_type(&meta_type::<()>()),
+        types: portable(registry),
+    }
 }
 
 fn version_15() -> v15::RuntimeMetadataV15 {
@@ -174,16 +178,16 @@ fn version_15() -> v15::RuntimeMetadataV15 {
         methods: api.methods.into_iter().map(method).collect(),
         docs: vec![],
     };
-    let mut metadata = v15::RuntimeMetadataV15::new(
-        pallets().into_iter().map(pallet).collect(),
-        extrinsic,
-        meta_type::<()>(),
-        apis::all().into_iter().map(api).collect(),
-        outer_enums(),
-        v15::CustomMetadata { map: BTreeMap::new() },
-    );
-    give_real_paths(&mut metadata.types);
-    metadata
+    let mut registry = registry();
+    v15::RuntimeMetadataV15 {
+        pallets: registry.map_into_portable(pallets().into_iter().map(pallet)),
+        extrinsic: extrinsic.into_portable(&mut registry),
+        ty: registry.register_type(&meta_type::<()>()),
+        apis: registry.map_into_portable(apis::all().into_iter().map(api)),
+        outer_enums: outer_enums().into_portable(&mut registry),
+        custom: v15::CustomMetadata { map: BTreeMap::new() },
+        types: portable(registry),
+    }
 }
 
 fn outer_enums() -> v15::OuterEnums {
@@ -195,6 +199,36 @@ fn outer_enums() -> v15::OuterEnums {
 }
 
 fn version_16() -> v16::RuntimeMetadataV16 {
+    let mut registry = registry();
+    v16::RuntimeMetadataV16 {
+        pallets: registry.map_into_portable(pallets().into_iter().map(pallet_16)),
+        extrinsic: extrinsic_16().into_portable(&mut registry),
+        apis: registry.map_into_portable(apis_16()),
+        outer_enums: outer_enums().into_portable(&mut registry),
+        custom: v16::CustomMetadata { map: BTreeMap::new() },
+        types: portable(registry),
+    }
+}
+
+/// All types of all versions, in an order of their own.
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    registry.register_type(&meta_type::<AccountId32>());
+    registry.map_into_portable(pallets().into_iter().map(pallet_16));
+    extrinsic_16().into_portable(&mut registry);
+    registry.map_into_portable(apis_16());
+    outer_enums().into_portable(&mut registry);
+    registry.register_types([meta_type::<Extrinsic>(), meta_type::<extensions::Extensions>(), meta_type::<()>()]);
+    registry
+}
+
+fn portable(registry: Registry) -> PortableRegistry {
+    let mut types = registry.into();
+    give_real_paths(&mut types);
+    types
+}
+
+fn apis_16() -> Vec<v16::RuntimeApiMetadata> {
     let parameter = |(name, ty)| v16::FunctionParamMetadata { name, ty };
     let method = |method: apis::Method| v16::RuntimeApiMethodMetadata {
         name: method.name,
@@ -210,15 +244,7 @@ fn version_16() -> v16::RuntimeMetadataV16 {
         version: Compact(api.version),
         deprecation_info: v16::ItemDeprecationInfo::NotDeprecated,
     };
-    let mut metadata = v16::RuntimeMetadataV16::new(
-        pallets().into_iter().map(pallet_16).collect(),
-        extrinsic_16(),
-        apis::all().into_iter().map(api).collect(),
-        outer_enums(),
-        v16::CustomMetadata { map: BTreeMap::new() },
-    );
-    give_real_paths(&mut metadata.types);
-    metadata
+    apis::all().into_iter().map(api).collect()
 }
 
 fn extrinsic_16() -> v16::ExtrinsicMetadata {
