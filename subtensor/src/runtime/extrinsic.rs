@@ -11,7 +11,7 @@ use subxt::config::substrate::{H256, SpecVersionForRange, SubstrateExtrinsicPara
 use subxt::utils::{AccountId32, MultiSignature};
 use subxt::{OfflineClient, SubstrateConfig};
 
-use super::calls::CallStyle;
+use super::calls::{CallStyle, Payload};
 use super::{Runtime, digest};
 use crate::error::Error;
 
@@ -65,11 +65,7 @@ impl Runtime {
     /// # Errors
     /// As of [`Runtime::sign`].
     pub fn signer_payload(&self, call: &Call, style: CallStyle, signing: &Signing) -> Result<Vec<u8>, Error> {
-        let payload = self.payload(call, style)?;
-        let client = self.offline(signing.genesis_hash)?;
-        let failed = |error| Error::encode(payload.call_name(), error);
-        let signable = client.tx().create_v4_signable_offline(&payload, parameters(signing)?).map_err(failed)?;
-        signable.signer_payload().map_err(failed)
+        self.payload_to_sign(&self.payload(call, style)?, signing)
     }
 
     /// Signs a call.
@@ -83,8 +79,9 @@ impl Runtime {
         signing: &Signing,
         keypair: &Keypair,
     ) -> Result<SignedExtrinsic, Error> {
-        let payload = self.signer_payload(call, style, signing)?;
-        self.assemble(call, style, signing, keypair.public(), keypair.sign(&payload))
+        let payload = self.payload(call, style)?;
+        let signature = keypair.sign(&self.payload_to_sign(&payload, signing)?);
+        self.join(&payload, signing, keypair.public(), signature)
     }
 
     /// Joins a call and the signature that a key made of [`Runtime::signer_payload`].
@@ -99,10 +96,44 @@ impl Runtime {
         signer: [u8; 32],
         signature: [u8; 64],
     ) -> Result<SignedExtrinsic, Error> {
-        let payload = self.payload(call, style)?;
+        self.join(&self.payload(call, style)?, signing, signer, signature)
+    }
+
+    /// As [`Runtime::assemble`] for any call of the runtime, given as its bytes; and what its key signs. The call is read and
+    /// written again by the metadata's types, so bytes that are no call never stand in an extrinsic.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] when the bytes are no call of this runtime, [`Error::Encode`].
+    pub fn assemble_bytes(
+        &self,
+        call: &[u8],
+        signing: &Signing,
+        signer: [u8; 32],
+        signature: [u8; 64],
+    ) -> Result<(SignedExtrinsic, Vec<u8>), Error> {
+        let client = self.offline(signing.genesis_hash)?;
+        let payload = client.tx().from_call_data_bytes(call).map_err(|error| Error::decode("call", error))?;
+        let signed = self.payload_to_sign(&payload, signing)?;
+        Ok((self.join(&payload, signing, signer, signature)?, signed))
+    }
+
+    fn payload_to_sign(&self, payload: &Payload, signing: &Signing) -> Result<Vec<u8>, Error> {
         let client = self.offline(signing.genesis_hash)?;
         let failed = |error| Error::encode(payload.call_name(), error);
-        let mut signable = client.tx().create_v4_signable_offline(&payload, parameters(signing)?).map_err(failed)?;
+        let signable = client.tx().create_v4_signable_offline(payload, parameters(signing)?).map_err(failed)?;
+        signable.signer_payload().map_err(failed)
+    }
+
+    fn join(
+        &self,
+        payload: &Payload,
+        signing: &Signing,
+        signer: [u8; 32],
+        signature: [u8; 64],
+    ) -> Result<SignedExtrinsic, Error> {
+        let client = self.offline(signing.genesis_hash)?;
+        let failed = |error| Error::encode(payload.call_name(), error);
+        let mut signable = client.tx().create_v4_signable_offline(payload, parameters(signing)?).map_err(failed)?;
         let signature = MultiSignature::Sr25519(signature);
         let bytes =
             signable.sign_with_account_and_signature(&AccountId32(signer), &signature).map_err(failed)?.into_encoded();

@@ -87,6 +87,27 @@ fn a_long_call_is_signed_by_its_hash_and_read_back() {
 }
 
 #[test]
+fn any_call_can_be_signed_from_its_bytes() {
+    let keypair = Keypair::from_uri("//Alice").unwrap();
+    let signing =
+        Signing { nonce: 1, era: None, birth_hash: HexBytes([1; 32]), genesis_hash: HexBytes([1; 32]), tip: 0 };
+    let ours = Call::SetCommitment { netuid: NetUid(1), data: vec![1, 2, 3] };
+    for (name, runtime) in runtimes() {
+        let bytes = runtime.call_bytes(&ours, CallStyle::default()).unwrap();
+        let (joined, payload) = runtime.assemble_bytes(&bytes, &signing, keypair.public(), [7; 64]).unwrap();
+        assert_eq!(payload, runtime.signer_payload(&ours, CallStyle::default(), &signing).unwrap(), "{name}");
+        let same = runtime.assemble(&ours, CallStyle::default(), &signing, keypair.public(), [7; 64]).unwrap();
+        assert_eq!(joined, same, "{name}");
+        // System.remark of two bytes is none of our calls.
+        let (joined, _) = runtime.assemble_bytes(&[0, 0, 8, 1, 2], &signing, keypair.public(), [7; 64]).unwrap();
+        assert_eq!(runtime.read_extrinsic(&joined.bytes).unwrap().call, [0, 0, 8, 1, 2], "{name}");
+        for bad in [&[][..], &[0, 0, 8, 1], &[0, 0, 8, 1, 2, 3], &[250, 0]] {
+            assert!(runtime.assemble_bytes(bad, &signing, keypair.public(), [7; 64]).is_err(), "{name} {bad:?}");
+        }
+    }
+}
+
+#[test]
 fn eras_that_the_chain_would_misread_are_refused() {
     let keypair = Keypair::from_uri("//Alice").unwrap();
     let call = Call::SetWeights { netuid: NetUid(1), uids: vec![], weights: vec![], version_key: 0 };
