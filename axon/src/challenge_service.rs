@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use domain::types::Micros;
 use http_body_util::BodyExt;
 use network::fiber::loosh::outbox::Route;
 use network::fiber::loosh::{Dialect, EXCHANGE_PATH, PUBLIC_KEY_PATH, Session, service_headers};
@@ -195,6 +196,8 @@ impl ChallengeService {
         for (name, value) in headers {
             request = request.header(name, value);
         }
+        let now = || Micros(self.clock.now() / 1_000);
+        let (sent_at, mut first) = (now(), None);
         let response = request.send().await.map_err(|error| {
             let failure = if error.is_connect() { Failure::Unreachable } else { Failure::Disconnected };
             Problem::new(failure, error.without_url())
@@ -205,12 +208,15 @@ impl ChallengeService {
         while let Some(frame) = frames.frame().await {
             let frame = frame.map_err(|error| Problem::new(Failure::Disconnected, error.without_url()))?;
             let Some(piece) = frame.data_ref() else { continue };
+            first.get_or_insert_with(now);
             if piece.len() > MAXIMUM_ANSWER - body.len() {
                 return Err(Problem::new(Failure::TooLarge, format!("more than {MAXIMUM_ANSWER} bytes")));
             }
             body.extend_from_slice(piece);
         }
-        Ok(Reply { status, headers, body: Bytes::from(body) })
+        let received_at = now();
+        let first_byte_at = first.unwrap_or(received_at);
+        Ok(Reply { status, headers, body: Bytes::from(body), sent_at, first_byte_at, received_at })
     }
 }
 

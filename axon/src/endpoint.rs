@@ -31,23 +31,41 @@ pub struct Asked {
     pub peer: SocketAddr,
     /// What, in clear.
     pub payload: Bytes,
+    /// All headers, for extras such as a receipt.
+    pub headers: HeaderMap,
+}
+
+/// An answer before it is written in the dialect.
+#[derive(Debug, Clone, Default)]
+pub struct Answered {
+    /// The text of a JSON value.
+    pub body: Vec<u8>,
+    /// Header fields besides the dialect's own, such as a signature of the answer.
+    pub headers: HeaderMap,
+}
+
+impl From<Vec<u8>> for Answered {
+    fn from(body: Vec<u8>) -> Self {
+        Self { body, headers: HeaderMap::new() }
+    }
 }
 
 /// Answers the requests of one path with JSON.
 #[async_trait]
 pub trait Endpoint: Send + Sync + 'static {
-    /// The answer: the text of a JSON value.
-    async fn answer(&self, asked: Asked) -> Result<Vec<u8>, HandlerError>;
+    /// The answer.
+    async fn answer(&self, asked: Asked) -> Result<Answered, HandlerError>;
 }
 
 #[async_trait]
-impl<F, A> Endpoint for F
+impl<F, A, T> Endpoint for F
 where
     F: Fn(Asked) -> A + Send + Sync + 'static,
-    A: Future<Output = Result<Vec<u8>, HandlerError>> + Send,
+    A: Future<Output = Result<T, HandlerError>> + Send,
+    T: Into<Answered> + Send,
 {
-    async fn answer(&self, asked: Asked) -> Result<Vec<u8>, HandlerError> {
-        self(asked).await
+    async fn answer(&self, asked: Asked) -> Result<Answered, HandlerError> {
+        self(asked).await.map(Into::into)
     }
 }
 
@@ -114,7 +132,7 @@ impl Doors {
     }
 
     /// Waits for a place and runs the endpoint, both within the longest time of a request.
-    pub(crate) async fn run(&self, endpoint: &dyn Endpoint, asked: Asked, begun: Instant) -> Result<Vec<u8>, Refused> {
+    pub(crate) async fn run(&self, endpoint: &dyn Endpoint, asked: Asked, begun: Instant) -> Result<Answered, Refused> {
         let until = begun + self.limits.longest;
         let late = || (StatusCode::REQUEST_TIMEOUT, "Response timeout".to_owned());
         let priority = (self.admitted)(&asked.hotkey).unwrap_or(f64::NEG_INFINITY);
@@ -140,6 +158,13 @@ fn broken(problem: &str) -> Refused {
     let number = Uuid::new_v4();
     tracing::warn!(%number, problem, "a request fails");
     (StatusCode::INTERNAL_SERVER_ERROR, format!("Internal Server Error #{number}"))
+}
+
+/// An answer of JSON, with its further header fields.
+pub(crate) fn answered(Answered { body, headers }: Answered) -> Response {
+    let mut response = json(StatusCode::OK, body);
+    response.headers_mut().extend(headers);
+    response
 }
 
 /// An answer of JSON.

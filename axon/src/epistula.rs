@@ -24,9 +24,9 @@ use tokio::time::Instant;
 
 use crate::client::{DendriteLimits, Target};
 use crate::clock::Clock;
-use crate::endpoint::{Admitted, Asked, Doors, Endpoint, Refused, detail, json, text};
+use crate::endpoint::{Admitted, Asked, Doors, Endpoint, Refused, answered, detail, text};
 use crate::error::Error;
-use crate::post::{Parcel, Post, Problem, Reply, within};
+use crate::post::{Line, Parcel, Post, Problem, Reply, Sent, telling};
 use crate::server::AxonLimits;
 
 const MILLISECOND: u64 = 1_000_000;
@@ -118,9 +118,10 @@ async fn respond(
     let now = server.doors.clock.now() / MILLISECOND;
     let (get, admits) = (|name: &str| text(&parts.headers, name), |hotkey: &Hotkey| server.doors.admits(hotkey));
     let hotkey = server.receiver.verify(get, &held.bytes, now, admits, &server.seen).map_err(refused)?;
-    let answer = server.doors.run(endpoint.as_ref(), Asked { hotkey, peer, payload: held.bytes }, begun).await?;
-    let signed = sign(&server.keypair, &answer, Some(&hotkey), server.doors.clock.now() / MILLISECOND);
-    let mut response = json(StatusCode::OK, answer);
+    let asked = Asked { hotkey, peer, payload: held.bytes, headers: parts.headers.clone() };
+    let answer = server.doors.run(endpoint.as_ref(), asked, begun).await?;
+    let signed = sign(&server.keypair, &answer.body, Some(&hotkey), server.doors.clock.now() / MILLISECOND);
+    let mut response = answered(answer);
     for (name, value) in signed.unwrap_or_default() {
         if let (Ok(name), Ok(value)) = (name.parse::<axum::http::HeaderName>(), value.parse()) {
             response.headers_mut().insert(name, value);
@@ -156,10 +157,11 @@ impl EpistulaClient {
     /// [`Error::Client`].
     pub fn new(keypair: Keypair, guard: AddressGuard, limits: &DendriteLimits, clock: Clock) -> Result<Self, Error> {
         let own = Receiver { own: keypair.hotkey(), unaddressed: true };
-        Ok(Self { keypair, post: Post::new(guard, limits)?, clock, own, seen: Mutex::default() })
+        Ok(Self { keypair, post: Post::new(guard, limits, clock.clone())?, clock, own, seen: Mutex::default() })
     }
 
-    /// Asks: exactly these bytes are signed and sent. An answer of another status than 200 is an answer, too.
+    /// Asks: exactly these bytes are signed and sent, with the `extra` header fields besides. An answer of another status than
+    /// 200 is an answer, too.
     ///
     /// # Errors
     /// [`Problem`] where there is no whole answer in time.
@@ -168,13 +170,15 @@ impl EpistulaClient {
         target: &Target,
         path: &str,
         body: Vec<u8>,
+        extra: &[Line],
         timeout: Duration,
     ) -> Result<(Reply, Vouched), Problem> {
         let now = self.clock.now() / MILLISECOND;
         let headers = sign(&self.keypair, &body, Some(&target.hotkey), now).map_err(Problem::protocol)?;
         let (method, address, content_type) = (Method::POST, target.address, "application/json");
-        let sending = self.post.send(Parcel { method, address, path, headers, content_type, body });
-        let reply = within(timeout, sending).await?;
+        let sent = Sent::default();
+        let parcel = Parcel { method, address, path, extra, headers, content_type, body, sent: Some(&sent) };
+        let reply = telling(timeout, &sent, self.post.send(parcel)).await?;
         let vouched = self.vouched(target, &reply);
         Ok((reply, vouched))
     }

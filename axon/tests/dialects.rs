@@ -117,25 +117,25 @@ async fn fiber_in_both_modes() {
     let alice = fiber_client("Alice", &hand);
     let expected = serde_json::json!({ "from": key("Alice").hotkey(), "prompt": "hi" });
     let said = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).unwrap();
-    let reply = alice.ask_plain(&running.target(), "/ask", br#"{"prompt":"hi"}"#.to_vec(), TIME).await.unwrap();
+    let reply = alice.ask_plain(&running.target(), "/ask", br#"{"prompt":"hi"}"#.to_vec(), &[], TIME).await.unwrap();
     assert_eq!((reply.status, said(&reply.body)), (200, expected.clone()));
     for _ in 0..3 {
-        let reply = alice.ask_encrypted(&running.target(), "/ask", br#"{"prompt":"hi"}"#, TIME).await.unwrap();
+        let reply = alice.ask_encrypted(&running.target(), "/ask", br#"{"prompt":"hi"}"#, &[], TIME).await.unwrap();
         assert_eq!((reply.status, said(&reply.body)), (200, expected.clone()));
     }
     // The miner's keys have expired, the validator brings a new one.
     hand.forward(5 * 3600 - 30);
-    let reply = alice.ask_encrypted(&running.target(), "/ask", br#"{"prompt":"hi"}"#, TIME).await.unwrap();
+    let reply = alice.ask_encrypted(&running.target(), "/ask", br#"{"prompt":"hi"}"#, &[], TIME).await.unwrap();
     assert_eq!(reply.status, 200);
     let mallory = fiber_client("Mallory", &hand);
-    let reply = mallory.ask_plain(&running.target(), "/ask", b"{}".to_vec(), TIME).await.unwrap();
+    let reply = mallory.ask_plain(&running.target(), "/ask", b"{}".to_vec(), &[], TIME).await.unwrap();
     assert_eq!(reply.status, 403);
-    let refused = mallory.ask_encrypted(&running.target(), "/ask", b"{}", TIME).await.unwrap_err();
+    let refused = mallory.ask_encrypted(&running.target(), "/ask", b"{}", &[], TIME).await.unwrap_err();
     assert_eq!((refused.failure, refused.status), (Failure::Refused, Some(403)));
-    assert!(alice.ask_encrypted(&running.target(), "/ask", b"[]", TIME).await.is_err(), "no object");
-    let reply = alice.ask_plain(&running.target(), "/ask", b"not json".to_vec(), TIME).await.unwrap();
+    assert!(alice.ask_encrypted(&running.target(), "/ask", b"[]", &[], TIME).await.is_err(), "no object");
+    let reply = alice.ask_plain(&running.target(), "/ask", b"not json".to_vec(), &[], TIME).await.unwrap();
     assert_eq!((reply.status, reply.body.as_ref()), (422, &br#"{"detail":"no JSON"}"#[..]));
-    let reply = alice.ask_plain(&running.target(), "/nowhere", b"{}".to_vec(), TIME).await.unwrap();
+    let reply = alice.ask_plain(&running.target(), "/nowhere", b"{}".to_vec(), &[], TIME).await.unwrap();
     assert_eq!(reply.status, 404);
 }
 
@@ -144,7 +144,7 @@ async fn fiber_brings_a_new_key_to_a_miner_that_started_anew() {
     let hand = Hand::new();
     let first = Running::start(fiber_routes(&hand, MinerKey::generate().unwrap())).await;
     let (alice, target) = (fiber_client("Alice", &hand), first.target());
-    assert_eq!(alice.ask_encrypted(&target, "/ask", b"{}", TIME).await.unwrap().status, 200);
+    assert_eq!(alice.ask_encrypted(&target, "/ask", b"{}", &[], TIME).await.unwrap().status, 200);
     drop(first);
     let mut again = None;
     for _ in 0..50 {
@@ -160,7 +160,7 @@ async fn fiber_brings_a_new_key_to_a_miner_that_started_anew() {
         }
     }
     assert!(again.is_some());
-    assert_eq!(alice.ask_encrypted(&target, "/ask", b"{}", TIME).await.unwrap().status, 200);
+    assert_eq!(alice.ask_encrypted(&target, "/ask", b"{}", &[], TIME).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -201,15 +201,15 @@ async fn bodies_beyond_the_limit_are_not_read() {
         FiberServer::new(key("Bob").hotkey(), MinerKey::generate().unwrap(), everybody(), limits, hand.clock());
     let running = Running::start(server.endpoint("/ask", echo).into_router().unwrap()).await;
     let alice = fiber_client("Alice", &hand);
-    let reply = alice.ask_plain(&running.target(), "/ask", vec![b' '; 1001], TIME).await.unwrap();
+    let reply = alice.ask_plain(&running.target(), "/ask", vec![b' '; 1001], &[], TIME).await.unwrap();
     assert_eq!(reply.status, 413);
     let small = DendriteLimits { answer_bytes: 10, ..DendriteLimits::default() };
     let small = FiberClient::new(key("Alice"), guard(), &small, hand.clock()).unwrap();
-    let cut = small.ask_plain(&running.target(), "/ask", b"{}".to_vec(), TIME).await.unwrap_err();
+    let cut = small.ask_plain(&running.target(), "/ask", b"{}".to_vec(), &[], TIME).await.unwrap_err();
     assert_eq!(cut.failure, Failure::TooLarge);
     let public =
         FiberClient::new(key("Alice"), AddressGuard::for_network("finney"), &DendriteLimits::default(), hand.clock());
-    let inside = public.unwrap().ask_plain(&running.target(), "/ask", b"{}".to_vec(), TIME).await.unwrap_err();
+    let inside = public.unwrap().ask_plain(&running.target(), "/ask", b"{}".to_vec(), &[], TIME).await.unwrap_err();
     assert_eq!(inside.failure, Failure::ForbiddenAddress);
     let odd = FiberServer::new(
         key("Bob").hotkey(),
@@ -221,23 +221,29 @@ async fn bodies_beyond_the_limit_are_not_read() {
     assert!(odd.endpoint("no slash", echo).into_router().is_err());
 }
 
+type Nothing = Result<Vec<u8>, HandlerError>;
+
+fn panicking() -> Nothing {
+    panic!("the log only")
+}
+
 #[tokio::test]
 async fn an_endpoint_that_hangs_or_breaks_is_told_apart() {
     let hand = Hand::new();
     let limits = AxonLimits { longest: Duration::from_millis(200), ..AxonLimits::default() };
     let server =
         FiberServer::new(key("Bob").hotkey(), MinerKey::generate().unwrap(), everybody(), limits, hand.clock())
-            .endpoint("/hang", |_: Asked| std::future::pending())
-            .endpoint("/panic", |_: Asked| async { panic!("the log only") })
-            .endpoint("/fail", |_: Asked| async { Err(HandlerError::Failed("the log only".to_owned())) });
+            .endpoint("/hang", |_: Asked| std::future::pending::<Nothing>())
+            .endpoint("/panic", |_: Asked| async { panicking() })
+            .endpoint("/fail", |_: Asked| async { Nothing::Err(HandlerError::Failed("the log only".to_owned())) });
     let running = Running::start(server.into_router().unwrap()).await;
     let alice = fiber_client("Alice", &hand);
     for (path, status) in [("/hang", 408), ("/panic", 500), ("/fail", 500)] {
-        let reply = alice.ask_plain(&running.target(), path, b"{}".to_vec(), TIME).await.unwrap();
+        let reply = alice.ask_plain(&running.target(), path, b"{}".to_vec(), &[], TIME).await.unwrap();
         assert_eq!(reply.status, status, "{path}");
         assert!(!String::from_utf8_lossy(&reply.body).contains("log only"));
     }
-    let late = alice.ask_plain(&running.target(), "/hang", b"{}".to_vec(), Duration::from_millis(50)).await;
+    let late = alice.ask_plain(&running.target(), "/hang", b"{}".to_vec(), &[], Duration::from_millis(50)).await;
     assert_eq!(late.unwrap_err().failure, Failure::TimedOut);
 }
 
@@ -256,13 +262,13 @@ async fn loosh_from_validator_to_miner() {
     let client = |name| LooshClient::new(key(name), guard(), &DendriteLimits::default(), hand.clock()).unwrap();
     let alice = client("Alice");
     for _ in 0..2 {
-        let answer = alice.ask(&running.target(), br#"{"prompt": "hi"}"#, TIME).await.unwrap();
-        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let answer = alice.ask(&running.target(), br#"{"prompt": "hi"}"#, &[], TIME).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(answer, serde_json::json!({ "from": key("Alice").hotkey(), "prompt": "hi" }));
     }
     hand.forward(3600);
-    assert!(alice.ask(&running.target(), b"{}", TIME).await.is_ok());
-    let refused = client("Mallory").ask(&running.target(), b"{}", TIME).await.unwrap_err();
+    assert!(alice.ask(&running.target(), b"{}", &[], TIME).await.is_ok());
+    let refused = client("Mallory").ask(&running.target(), b"{}", &[], TIME).await.unwrap_err();
     assert_eq!(refused.status, Some(403));
     // A key that the miner does not know: it shows its own, so that one can be brought.
     let sender =
@@ -284,7 +290,7 @@ async fn loosh_brings_a_new_key_under_the_one_that_a_refusal_shows() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
     let alice = LooshClient::new(key("Alice"), guard(), &DendriteLimits::default(), hand.clock()).unwrap();
-    assert!(alice.ask(&first.target(), b"{}", TIME).await.is_ok());
+    assert!(alice.ask(&first.target(), b"{}", &[], TIME).await.is_ok());
     let target = first.target();
     drop(first);
     // Another process at the same address; how often it is asked for its key is counted.
@@ -300,7 +306,7 @@ async fn loosh_brings_a_new_key_under_the_one_that_a_refusal_shows() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let _second = Running::at(&target.address.to_string(), routes).await;
-    assert!(alice.ask(&target, b"{}", TIME).await.is_ok());
+    assert!(alice.ask(&target, b"{}", &[], TIME).await.is_ok());
     assert_eq!(asked.load(Ordering::SeqCst), 0, "the refusal showed the key");
 }
 
@@ -334,12 +340,12 @@ async fn epistula_both_ways_signed() {
     let running = Running::start(server.endpoint("/v1/ask", echo).into_router().unwrap()).await;
     let client = |name| EpistulaClient::new(key(name), guard(), &DendriteLimits::default(), hand.clock()).unwrap();
     let body = || br#"{"prompt": "hi"}"#.to_vec();
-    let (reply, vouched) = client("Alice").ask(&running.target(), "/v1/ask", body(), TIME).await.unwrap();
+    let (reply, vouched) = client("Alice").ask(&running.target(), "/v1/ask", body(), &[], TIME).await.unwrap();
     assert_eq!((reply.status, vouched), (200, Vouched::Signed));
     let other = Target { hotkey: key("Charlie").hotkey(), ..running.target() };
-    let (reply, vouched) = client("Alice").ask(&other, "/v1/ask", body(), TIME).await.unwrap();
+    let (reply, vouched) = client("Alice").ask(&other, "/v1/ask", body(), &[], TIME).await.unwrap();
     assert_eq!((reply.status, vouched), (400, Vouched::Unsigned));
-    let (reply, _) = client("Mallory").ask(&running.target(), "/v1/ask", body(), TIME).await.unwrap();
+    let (reply, _) = client("Mallory").ask(&running.target(), "/v1/ask", body(), &[], TIME).await.unwrap();
     assert_eq!(reply.status, 401);
     let signed = |now: u64| network::epistula::sign(&key("Alice"), b"{}", Some(&key("Bob").hotkey()), now).unwrap();
     let request = signed(hand.now() / 1_000_000);

@@ -13,7 +13,7 @@ use network::keys::Keypair;
 use crate::client::{DendriteLimits, Target};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::post::{Parcel, Post, Problem, Reply, within};
+use crate::post::{Line, Parcel, Post, Problem, Reply, Sent, telling};
 
 /// Miners of whom a key is remembered; a subnet has 256.
 const MAXIMUM_SESSIONS: usize = 1024;
@@ -32,10 +32,11 @@ impl FiberClient {
     /// # Errors
     /// [`Error::Client`].
     pub fn new(keypair: Keypair, guard: AddressGuard, limits: &DendriteLimits, clock: Clock) -> Result<Self, Error> {
-        Ok(Self { keypair, post: Post::new(guard, limits)?, clock, sessions: Mutex::default() })
+        Ok(Self { keypair, post: Post::new(guard, limits, clock.clone())?, clock, sessions: Mutex::default() })
     }
 
-    /// Asks in plain mode: exactly these bytes are signed and sent. An answer of another status than 200 is an answer, too.
+    /// Asks in plain mode: exactly these bytes are signed and sent, with the `extra` header fields besides. An answer of another
+    /// status than 200 is an answer, too.
     ///
     /// # Errors
     /// [`Problem`] where there is no whole answer in time.
@@ -44,14 +45,17 @@ impl FiberClient {
         target: &Target,
         path: &str,
         body: Vec<u8>,
+        extra: &[Line],
         timeout: Duration,
     ) -> Result<Reply, Problem> {
         let request = plain(&self.keypair, &target.hotkey, body, self.clock.now()).map_err(Problem::protocol)?;
-        within(timeout, self.send(target, path, request)).await
+        let sent = Sent::default();
+        telling(timeout, &sent, self.send(target, path, request, (extra, Some(&sent)))).await
     }
 
     /// Asks in encrypted mode, with the fields of a JSON object. A key is brought where the miner has none; where it says that
-    /// it does not know the key (400, 401), once anew. All of it happens within `timeout`.
+    /// it does not know the key (400, 401), once anew. All of it happens within `timeout`; the reply's times are those of the
+    /// request itself. A payload that has a `nonce` of its own goes as it is.
     ///
     /// # Errors
     /// [`Problem`] where there is no whole answer in time, or no key could be brought.
@@ -60,18 +64,21 @@ impl FiberClient {
         target: &Target,
         path: &str,
         payload: &[u8],
+        extra: &[Line],
         timeout: Duration,
     ) -> Result<Reply, Problem> {
-        within(timeout, async {
+        let sent = Sent::default();
+        let beside = (extra, Some(&sent));
+        telling(timeout, &sent, async {
             if let Some(session) = self.known(target) {
-                let reply = self.send(target, path, self.sealed(&session, payload)?).await?;
+                let reply = self.send(target, path, self.sealed(&session, payload)?, beside).await?;
                 if !matches!(reply.status, 400 | 401) {
                     return Ok(reply);
                 }
                 self.forget(target);
             }
             let session = self.bring(target).await?;
-            self.send(target, path, self.sealed(&session, payload)?).await
+            self.send(target, path, self.sealed(&session, payload)?, beside).await
         })
         .await
     }
@@ -86,9 +93,11 @@ impl FiberClient {
             method: Method::GET,
             address: target.address,
             path: PUBLIC_KEY_PATH,
+            extra: &[],
             headers: Vec::new(),
             content_type: PLAIN,
             body: Vec::new(),
+            sent: None,
         };
         let reply = self.post.send(get).await?;
         if reply.status != 200 {
@@ -97,7 +106,7 @@ impl FiberClient {
         let shown: PublicKeyAnswer = serde_json::from_slice(&reply.body).map_err(Problem::protocol)?;
         let offer = Session::offer(&self.keypair, &target.hotkey, &shown.public_key, self.clock.now());
         let (session, request) = offer.map_err(Problem::protocol)?;
-        let reply = self.send(target, EXCHANGE_PATH, request).await?;
+        let reply = self.send(target, EXCHANGE_PATH, request, (&[], None)).await?;
         if reply.status != 200 {
             return Err(Problem::refused(&reply));
         }
@@ -121,10 +130,16 @@ impl FiberClient {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&name(target));
     }
 
-    async fn send(&self, target: &Target, path: &str, request: Outgoing) -> Result<Reply, Problem> {
+    async fn send(
+        &self,
+        target: &Target,
+        path: &str,
+        request: Outgoing,
+        (extra, sent): (&[Line], Option<&Sent>),
+    ) -> Result<Reply, Problem> {
         let Outgoing { headers, content_type, body } = request;
         let (method, address) = (Method::POST, target.address);
-        self.post.send(Parcel { method, address, path, headers, content_type, body }).await
+        self.post.send(Parcel { method, address, path, extra, headers, content_type, body, sent }).await
     }
 }
 

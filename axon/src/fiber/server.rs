@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::endpoint::{Admitted, Asked, Doors, Endpoint, Refused, detail, json, text};
+use crate::endpoint::{Admitted, Asked, Doors, Endpoint, Refused, answered, detail, json, text};
 use crate::error::Error;
 use crate::server::AxonLimits;
 
@@ -112,7 +112,7 @@ async fn respond(
         return Ok(json(StatusCode::OK, br#"{"status":"Symmetric key exchanged successfully"}"#.to_vec()));
     };
     let accepted = server.miner.open(&headers, &held.bytes, now, admits).map_err(refused)?;
-    let asked = Asked { hotkey: accepted.validator, peer, payload: Bytes::from(accepted.payload) };
-    let answer = server.doors.run(endpoint.as_ref(), asked, begun).await?;
-    Ok(json(StatusCode::OK, answer))
+    let (hotkey, payload) = (accepted.validator, Bytes::from(accepted.payload));
+    let asked = Asked { hotkey, peer, payload, headers: parts.headers.clone() };
+    server.doors.run(endpoint.as_ref(), asked, begun).await.map(answered)
 }

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::clock::Clock;
-use crate::endpoint::{Admitted, Asked, Doors, Endpoint, Refused, detail, json as answer, text};
+use crate::endpoint::{Admitted, Answered, Asked, Doors, Endpoint, Refused, detail, json as answer, text};
 use crate::error::Error;
 use crate::server::AxonLimits;
 
@@ -162,21 +162,23 @@ async fn challenge(
         Err(refusal) => return Ok(server.refused(refusal)),
     };
     drop(held);
-    let asked = Asked { hotkey: opened.sender, peer, payload: Bytes::from(opened.payload.clone()) };
+    let (hotkey, payload) = (opened.sender, Bytes::from(opened.payload.clone()));
+    let asked = Asked { hotkey, peer, payload, headers: parts.headers.clone() };
     let answered = server.doors.run(endpoint.as_ref(), asked, begun).await?;
     match server.dialect {
-        Dialect::Service => Ok(answer(StatusCode::CREATED, answered)),
-        Dialect::Miner => sealed(server, &opened, &answered),
+        Dialect::Service => Ok(answer(StatusCode::CREATED, answered.body)),
+        Dialect::Miner => sealed(server, &opened, answered),
     }
 }
 
-fn sealed(server: &LooshServer, opened: &Opened, answered: &[u8]) -> Result<Response, Refused> {
+fn sealed(server: &LooshServer, opened: &Opened, answered: Answered) -> Result<Response, Refused> {
     let failed = |error: &dyn std::fmt::Display| {
         tracing::warn!(%error, "an answer cannot be sealed");
         (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error".to_owned())
     };
-    let token = opened.seal(answered, server.doors.clock.now() / SECOND).map_err(|error| failed(&error))?;
+    let token = opened.seal(&answered.body, server.doors.clock.now() / SECOND).map_err(|error| failed(&error))?;
     let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, "application/octet-stream")], token).into_response();
+    response.headers_mut().extend(answered.headers);
     for (name, value) in opened.answer_headers(&server.own) {
         let value = value.parse().map_err(|error: InvalidHeaderValue| failed(&error))?;
         response.headers_mut().insert(HeaderName::from_static(name), value);

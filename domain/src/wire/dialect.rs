@@ -57,6 +57,11 @@ impl Dialect {
         Self::ALL.map(Self::name).join(", ")
     }
 
+    /// Whether the body has a `nonce` besides: what fiber encrypts has one, for every client of it adds one.
+    pub(super) const fn adds_a_nonce(self) -> bool {
+        matches!(self, Self::FiberEncrypted)
+    }
+
     /// Whether the body says which synapse it carries; elsewhere the route does.
     pub(super) const fn names_the_synapse(self) -> bool {
         matches!(self, Self::Http)

@@ -97,6 +97,16 @@ fn flat_request(synapse: &Synapse, receipt: &Receipt<'_>) -> Result<Vec<u8>, Req
     Ok(format!("{{{inner}{comma}\"assay\":{receipt}}}").into_bytes())
 }
 
+/// A request's object with the issue's nonce as its last field. What is recorded is so what the miner decrypts.
+fn with_nonce(mut body: Vec<u8>, nonce: &str) -> Result<Vec<u8>, RequestError> {
+    // Each request is an object that has the receipt.
+    if body.pop() != Some(b'}') {
+        return Err(RequestError::Task("the request is no JSON object".to_owned()));
+    }
+    body.extend_from_slice(format!(",\"nonce\":{}}}", serde_json::to_string(nonce)?).as_bytes());
+    Ok(body)
+}
+
 /// A request as it leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedRequest {
@@ -147,6 +157,7 @@ pub fn issued_request(
         Some(synapse) => (synapse.kind, flat_request(&synapse, &receipt)?),
         None => (&INFERENCE, inference_request(challenge, &receipt)?),
     };
+    let body = if dialect.adds_a_nonce() { with_nonce(body, &issued.nonce)? } else { body };
     let hash = sha256(&body);
     Ok(IssuedRequest { body, hash, kind })
 }
@@ -173,6 +184,8 @@ mod tests {
             let synapse = Synapse { kind: &KIND, body: body.to_owned() };
             assert_eq!(String::from_utf8(flat_request(&synapse, &receipt()).unwrap()).unwrap(), expected);
         }
+        assert_eq!(with_nonce(b"{\"a\":{}}".to_vec(), "n\"").unwrap(), b"{\"a\":{},\"nonce\":\"n\\\"\"}");
+        assert!(with_nonce(b"[]".to_vec(), "n").is_err());
         for body in ["", "[]", "7", "{", r#"{"a":1}}"#, r#"{"a":1} {"b":2}"#] {
             assert!(flat_request(&Synapse { kind: &KIND, body: body.to_owned() }, &receipt()).is_err(), "{body}");
         }

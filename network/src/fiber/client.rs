@@ -80,7 +80,8 @@ impl Session {
         Ok((session, Outgoing { headers, content_type: PLAIN, body }))
     }
 
-    /// An encrypted request with the fields of `payload` and a fresh `nonce` beside them, as fiber's clients add it.
+    /// An encrypted request with the fields of `payload` and a fresh `nonce` beside them, as fiber's clients add it. A payload
+    /// that has a `nonce` already goes as it is, to the byte.
     ///
     /// # Errors
     /// [`Error::Fernet`] when the payload is no JSON object, [`Error::Randomness`] when there is none.
@@ -100,10 +101,13 @@ impl Session {
     }
 }
 
-/// Puts the nonce at the end of an object without touching its other bytes.
+/// Puts the nonce at the end of an object that has none, without touching its other bytes.
 fn with_nonce(payload: &[u8], nonce: &str) -> Result<Vec<u8>, Error> {
     let object = Error::Fernet("the payload is no JSON object");
     let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(payload) else { return Err(object) };
+    if fields.contains_key("nonce") {
+        return Ok(payload.to_vec());
+    }
     let end = payload.iter().rposition(|byte| *byte == b'}').ok_or(object)?;
     let separator = if fields.is_empty() { "" } else { ", " };
     Ok([&payload[..end], format!("{separator}\"nonce\": \"{nonce}\"}}").as_bytes()].concat())
@@ -120,6 +124,7 @@ mod tests {
             ("{}", "{\"nonce\": \"1_a\"}"),
             (" {\"hi\" : \"th}re\"} \n", " {\"hi\" : \"th}re\", \"nonce\": \"1_a\"}"),
             ("{\"a\":{}}", "{\"a\":{}, \"nonce\": \"1_a\"}"),
+            ("{\"a\":1,\"nonce\":\"own\"}", "{\"a\":1,\"nonce\":\"own\"}"),
         ] {
             assert_eq!(with_nonce(payload.as_bytes(), "1_a").unwrap(), expected.as_bytes());
         }
