@@ -13,6 +13,7 @@
 
 mod clock;
 mod error;
+mod sessions;
 
 pub mod challenge_service;
 pub mod client;

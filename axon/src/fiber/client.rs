@@ -1,7 +1,6 @@
 //! A validator's side: plain requests, and encrypted ones under a key that it brings when it has none.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
@@ -14,16 +13,14 @@ use crate::client::{DendriteLimits, Target};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::post::{Line, Parcel, Post, Problem, Reply, Sent, telling};
-
-/// Miners of whom a key is remembered; a subnet has 256.
-const MAXIMUM_SESSIONS: usize = 1024;
+use crate::sessions::Sessions;
 
 /// Asks miners in fiber.
 pub struct FiberClient {
     keypair: Keypair,
     post: Post,
     clock: Clock,
-    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    sessions: Sessions<Session>,
 }
 
 impl FiberClient {
@@ -32,7 +29,7 @@ impl FiberClient {
     /// # Errors
     /// [`Error::Client`].
     pub fn new(keypair: Keypair, guard: AddressGuard, limits: &DendriteLimits, clock: Clock) -> Result<Self, Error> {
-        Ok(Self { keypair, post: Post::new(guard, limits, clock.clone())?, clock, sessions: Mutex::default() })
+        Ok(Self { keypair, post: Post::new(guard, limits, clock.clone())?, clock, sessions: Sessions::default() })
     }
 
     /// Asks in plain mode: exactly these bytes are signed and sent, with the `extra` header fields besides. An answer of another
@@ -70,15 +67,14 @@ impl FiberClient {
         let sent = Sent::default();
         let beside = (extra, Some(&sent));
         telling(timeout, &sent, async {
-            if let Some(session) = self.known(target) {
-                let reply = self.send(target, path, self.sealed(&session, payload)?, beside).await?;
-                if !matches!(reply.status, 400 | 401) {
-                    return Ok(reply);
-                }
-                self.forget(target);
+            let had = self.sessions.get(target, |known| self.is_alive(known), || self.bring(target)).await?;
+            let reply = self.send(target, path, self.sealed(&had.session, payload)?, beside).await?;
+            if had.brought || !matches!(reply.status, 400 | 401) {
+                return Ok(reply);
             }
-            let session = self.bring(target).await?;
-            self.send(target, path, self.sealed(&session, payload)?, beside).await
+            let another = |known: &Arc<Session>| !Arc::ptr_eq(known, &had.session) && self.is_alive(known);
+            let anew = self.sessions.get(target, another, || self.bring(target)).await?;
+            self.send(target, path, self.sealed(&anew.session, payload)?, beside).await
         })
         .await
     }
@@ -88,7 +84,7 @@ impl FiberClient {
     }
 
     /// Brings the miner a new key.
-    async fn bring(&self, target: &Target) -> Result<Arc<Session>, Problem> {
+    async fn bring(&self, target: &Target) -> Result<Session, Problem> {
         let get = Parcel {
             method: Method::GET,
             address: target.address,
@@ -110,24 +106,11 @@ impl FiberClient {
         if reply.status != 200 {
             return Err(Problem::refused(&reply));
         }
-        let session = Arc::new(session);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.clock.now();
-        sessions.retain(|_, session| session.is_alive(now, KEY_LIFETIME));
-        if sessions.len() >= MAXIMUM_SESSIONS {
-            sessions.pop_first();
-        }
-        sessions.insert(name(target), Arc::clone(&session));
         Ok(session)
     }
 
-    fn known(&self, target: &Target) -> Option<Arc<Session>> {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(&name(target)).filter(|session| session.is_alive(self.clock.now(), KEY_LIFETIME)).map(Arc::clone)
-    }
-
-    fn forget(&self, target: &Target) {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&name(target));
+    fn is_alive(&self, session: &Session) -> bool {
+        session.is_alive(self.clock.now(), KEY_LIFETIME)
     }
 
     async fn send(
@@ -141,9 +124,4 @@ impl FiberClient {
         let (method, address) = (Method::POST, target.address);
         self.post.send(Parcel { method, address, path, extra, headers, content_type, body, sent }).await
     }
-}
-
-/// A miner that moved has another process, which does not know the key.
-fn name(target: &Target) -> String {
-    format!("{} {}", target.hotkey, target.address)
 }

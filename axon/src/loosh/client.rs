@@ -1,7 +1,6 @@
 //! A validator that asks miners.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
@@ -14,9 +13,8 @@ use crate::client::{DendriteLimits, Target};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::post::{Line, Parcel, Post, Problem, Reply, Sent, telling};
+use crate::sessions::Sessions;
 
-/// Miners of whom a key is remembered; a subnet has 256.
-const MAXIMUM_SESSIONS: usize = 1024;
 const SECOND: u64 = 1_000_000_000;
 
 /// What a miner shows under its path and beside a refusal.
@@ -30,7 +28,7 @@ pub struct LooshClient {
     keypair: Keypair,
     post: Post,
     clock: Clock,
-    sessions: Mutex<BTreeMap<String, Arc<Session>>>,
+    sessions: Sessions<Session>,
 }
 
 impl LooshClient {
@@ -39,7 +37,7 @@ impl LooshClient {
     /// # Errors
     /// [`Error::Client`].
     pub fn new(keypair: Keypair, guard: AddressGuard, limits: &DendriteLimits, clock: Clock) -> Result<Self, Error> {
-        Ok(Self { keypair, post: Post::new(guard, limits, clock.clone())?, clock, sessions: Mutex::default() })
+        Ok(Self { keypair, post: Post::new(guard, limits, clock.clone())?, clock, sessions: Sessions::default() })
     }
 
     /// Asks a miner and opens its answer: the reply's body is the JSON that was under the token. A key is brought where the miner
@@ -58,18 +56,16 @@ impl LooshClient {
         let sent = Sent::default();
         let beside = (extra, Some(&sent));
         telling(timeout, &sent, async {
-            let mut pem = None;
-            if let Some(session) = self.known(target) {
-                let reply = self.challenge(target, &session, payload, beside).await?;
-                if !matches!(reply.status, 400 | 401) {
-                    return self.opened(&session, reply);
-                }
-                self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(&name(target));
-                pem = serde_json::from_slice::<Shown>(&reply.body).ok().map(|shown| shown.public_key);
+            let had = self.sessions.get(target, |known| self.is_alive(known), || self.bring(target, None)).await?;
+            let reply = self.challenge(target, &had.session, payload, beside).await?;
+            if had.brought || !matches!(reply.status, 400 | 401) {
+                return self.opened(&had.session, reply);
             }
-            let session = self.bring(target, pem).await?;
-            let reply = self.challenge(target, &session, payload, beside).await?;
-            self.opened(&session, reply)
+            let pem = serde_json::from_slice::<Shown>(&reply.body).ok().map(|shown| shown.public_key);
+            let another = |known: &Arc<Session>| !Arc::ptr_eq(known, &had.session) && self.is_alive(known);
+            let anew = self.sessions.get(target, another, || self.bring(target, pem)).await?;
+            let reply = self.challenge(target, &anew.session, payload, beside).await?;
+            self.opened(&anew.session, reply)
         })
         .await
     }
@@ -99,26 +95,17 @@ impl LooshClient {
     }
 
     /// Brings the miner a new key, under the RSA key that it showed already or shows now.
-    async fn bring(&self, target: &Target, pem: Option<String>) -> Result<Arc<Session>, Problem> {
+    async fn bring(&self, target: &Target, pem: Option<String>) -> Result<Session, Problem> {
         let pem = match pem {
             Some(pem) => pem,
             None => self.shown(target).await?,
         };
-        // A float has room for microseconds until the year 2255.
-        let now = (self.clock.now() / 1_000) as f64 / 1e6;
-        let offer = Session::offer(Dialect::Miner, &self.keypair, &pem, now);
+        let offer = Session::offer(Dialect::Miner, &self.keypair, &pem, self.seconds());
         let (session, body) = offer.map_err(Problem::protocol)?;
         let reply = self.post.send(key_parcel(Method::POST, target, EXCHANGE_PATH, body)).await?;
         if reply.status != 200 {
             return Err(Problem::refused(&reply));
         }
-        let session = Arc::new(session);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, session| session.is_alive(now));
-        if sessions.len() >= MAXIMUM_SESSIONS {
-            sessions.pop_first();
-        }
-        sessions.insert(name(target), Arc::clone(&session));
         Ok(session)
     }
 
@@ -130,10 +117,13 @@ impl LooshClient {
         serde_json::from_slice::<Shown>(&reply.body).map(|shown| shown.public_key).map_err(Problem::protocol)
     }
 
-    fn known(&self, target: &Target) -> Option<Arc<Session>> {
-        let now = (self.clock.now() / 1_000) as f64 / 1e6;
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(&name(target)).filter(|session| session.is_alive(now)).map(Arc::clone)
+    fn is_alive(&self, session: &Session) -> bool {
+        session.is_alive(self.seconds())
+    }
+
+    /// A float has room for microseconds until the year 2255.
+    fn seconds(&self) -> f64 {
+        (self.clock.now() / 1_000) as f64 / 1e6
     }
 }
 
@@ -141,9 +131,4 @@ impl LooshClient {
 fn key_parcel<'a>(method: Method, target: &Target, path: &'a str, body: Vec<u8>) -> Parcel<'a> {
     let (address, content_type) = (target.address, "application/json");
     Parcel { method, address, path, extra: &[], headers: Vec::new(), content_type, body, sent: None }
-}
-
-/// A miner that moved has another process, which does not know the key.
-fn name(target: &Target) -> String {
-    format!("{} {}", target.hotkey, target.address)
 }
