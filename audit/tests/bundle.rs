@@ -37,7 +37,7 @@ fn cut(log: &Sealed, epoch: u64) -> Cut {
     let end = log.records.iter().find(closed).unwrap().position + 1;
     let previous = epoch.checked_sub(1).map(|before| derivation(log, before).0);
     let wanted = ["LedgerOpened", "RuleSetAdopted", "MetagraphObserved", "AvailabilitySwept", "ExternalScoresFetched"];
-    let others = ["ChallengeAccepted", "RoundAbandoned"];
+    let others = ["ChallengeAccepted", "RoundAbandoned", "RoundEvaluated", "DeliveryAttempted"];
     let mut antecedents: Vec<u64> = Vec::new();
     for kind in wanted {
         let before = log.records[..from as usize].iter().rev().find(|recorded| recorded.kind == kind);

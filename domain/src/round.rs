@@ -23,6 +23,9 @@ pub const STREAM_TYPE: &str = "round";
 /// Type of the stream of a round's label, with the round's id: the label, and the scores that follow from it.
 pub const LABEL_STREAM_TYPE: &str = "label";
 
+/// Type of the stream of a round's deliveries, with the round's id: attempts to bring its results to whoever asked.
+pub const DELIVERY_STREAM_TYPE: &str = "delivery";
+
 /// Id of a round's stream: `<challenge>/<attempt>`.
 #[must_use]
 pub fn stream_id(challenge_id: &str, attempt: u32) -> String {

@@ -2,7 +2,7 @@
 
 use crate::draw::{self, Stream};
 use crate::events::{AvailabilitySwept, Candidate, DrawnMiner, Excluded, Exclusion, MinersSelected, Neuron, Probe};
-use crate::mechanism::Mechanism;
+use crate::mechanism::{ExternalScores, Mechanism};
 use crate::metagraph::{Metagraph, announces_axon};
 use crate::types::{Digest, Hotkey, Position};
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub struct SelectionInput<'a> {
     pub metagraph: (Position, &'a Metagraph),
     /// The last sweep and where it stands.
     pub sweep: (Position, &'a AvailabilitySwept),
-    /// Priority weights and where they stand.
-    pub priorities: Option<(Position, &'a BTreeMap<Hotkey, u64>)>,
+    /// Priority weights and listed validators, and where they stand.
+    pub external: Option<(Position, &'a ExternalScores)>,
     /// Says how many are asked at most, and whom its quotas leave out.
     pub mechanism: &'a dyn Mechanism,
 }
@@ -65,7 +65,7 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
         match reason {
             Some(reason) => excluded.push(Excluded { hotkey: neuron.hotkey, reason }),
             None => {
-                let priority = input.priorities.and_then(|(_, known)| known.get(&neuron.hotkey).copied());
+                let priority = input.external.and_then(|(_, known)| known.priorities.get(&neuron.hotkey).copied());
                 let weight = priority.unwrap_or(DEFAULT_WEIGHT);
                 candidates.push(Candidate { hotkey: neuron.hotkey, weight });
                 places.push(neuron);
@@ -86,7 +86,7 @@ pub fn select(input: &SelectionInput<'_>) -> MinersSelected {
         accepted: input.accepted,
         metagraph: metagraph_at,
         sweep: sweep_at,
-        external_scores: input.priorities.map(|(position, _)| position),
+        external_scores: input.external.map(|(position, _)| position),
         rule_set: input.mechanism.rule_set().hash(),
         seed,
         limit,
@@ -100,7 +100,8 @@ fn exclusion(neuron: &Neuron, input: &SelectionInput<'_>, probes: &BTreeMap<Hotk
     if neuron.hotkey == input.own {
         return Some(Exclusion::Own);
     }
-    if is_validator(neuron, input.mechanism.validator_stake()) {
+    let listed = input.external.is_some_and(|(_, known)| known.validators.contains(&neuron.hotkey));
+    if listed || is_validator(neuron, input.mechanism.validator_stake()) {
         return Some(Exclusion::Validator);
     }
     if !announces_axon(neuron) {

@@ -4,7 +4,7 @@
 //! Nothing is judged here. Which events these are follows from the events themselves: `MinersSelected` and
 //! `WeightsDerived` name by position what they use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use audit::replay::{Progress, Replay};
 use domain::events::{Event, MinersSelected, WeightsDerived};
@@ -163,6 +163,7 @@ impl LedgerReader {
             positions.extend(self.earlier_attempts(&selected).await?);
         }
         positions.extend(self.rounds_of_labels(from, end).await?);
+        positions.extend(self.rounds_of_deliveries(from, end).await?);
         let mut antecedents = Vec::new();
         for position in positions.into_iter().filter(|position| *position < from) {
             let stored = self.get(position).await?;
@@ -184,6 +185,33 @@ impl LedgerReader {
             let stream = self.stream("round", &id, 1).await?;
             let scored = stream.iter().filter(|s| matches!(s.kind.as_str(), "ResponseScored" | "RoundEvaluated"));
             positions.extend(scored.map(|stored| stored.position));
+        }
+        Ok(positions)
+    }
+
+    /// Evaluations of rounds from before the range whose results were brought in it, and the last attempts before it.
+    async fn rounds_of_deliveries(&self, from: u64, end: u64) -> Result<BTreeSet<u64>> {
+        let mut rounds = BTreeMap::new();
+        let mut deliveries = self.events(from, end, Some(&["DeliveryAttempted"]));
+        while let Some(stored) = deliveries.try_next().await? {
+            if let Some(Event::DeliveryAttempted(attempted)) = stored.fact()?
+                && attempted.evaluated.0 < from
+            {
+                rounds.insert(stored.stream_id, attempted.evaluated.0);
+            }
+        }
+        let mut positions = BTreeSet::new();
+        for (id, evaluated) in rounds {
+            let mut last = BTreeMap::new();
+            for stored in self.stream(domain::round::DELIVERY_STREAM_TYPE, &id, 1).await? {
+                if let Some(Event::DeliveryAttempted(attempted)) = stored.fact()?
+                    && stored.position < from
+                {
+                    last.insert(attempted.item, stored.position);
+                }
+            }
+            positions.insert(evaluated);
+            positions.extend(last.into_values());
         }
         Ok(positions)
     }

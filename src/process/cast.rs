@@ -120,7 +120,7 @@ pub fn draw(
         own: validator.hotkey(),
         metagraph: (Position(2), &metagraph),
         sweep: (Position(3), &swept(observed)),
-        priorities: None,
+        external: None,
         mechanism,
     });
     ensure!(!selected.drawn.is_empty(), "no miner could be drawn");

@@ -109,6 +109,7 @@ impl Replay {
             // Other rounds may be scored between a label and its scores.
             Event::ResponseScored(_) if !self.labels.open(&recorded.stream_id) => round::STREAM_TYPE,
             Event::ResponseScored(_) | Event::LabelRevealed(_) => round::LABEL_STREAM_TYPE,
+            Event::DeliveryAttempted(_) => round::DELIVERY_STREAM_TYPE,
             Event::EpochOpened(_)
             | Event::WeightsDerived(_)
             | Event::CheckpointAnchored(_)
@@ -326,7 +327,15 @@ impl Replay {
         self.erasures.begin(recorded.position);
         self.erasures.found(recorded.position);
         self.counts.erased += 1;
-        let harmless = ["ValidatorStarted", "ValidatorPaused", "ValidatorResumed", "ValidatorStopped", "PayloadErased"];
+        self.deliveries.erased(recorded);
+        let harmless = [
+            "ValidatorStarted",
+            "ValidatorPaused",
+            "ValidatorResumed",
+            "ValidatorStopped",
+            "PayloadErased",
+            "DeliveryAttempted",
+        ];
         if harmless.contains(&recorded.kind.as_str()) {
             if recorded.kind == "ValidatorStarted" {
                 self.rounds.restarted();

@@ -10,6 +10,7 @@
 //! and a doubt is a verdict of its own.
 
 mod chain;
+mod deliveries;
 mod epochs;
 mod evidence;
 mod facts;
@@ -86,6 +87,7 @@ pub struct Replay {
     facts: facts::Facts,
     rounds: rounds::Rounds,
     labels: labels::Labels,
+    deliveries: deliveries::Deliveries,
     epochs: epochs::Epochs,
     checkpoints: ledger::Checkpoints,
     erasures: ledger::Erasures,
@@ -117,6 +119,7 @@ impl Replay {
     pub fn antecedent(&mut self, recorded: &Recorded) {
         log::check_record(recorded, &mut self.findings);
         self.log.antecedent(recorded);
+        self.deliveries.evaluated(recorded, false);
         let Some(event) = self.typed(recorded) else { return };
         let position = Position(recorded.position);
         match &event {
@@ -136,6 +139,7 @@ impl Replay {
             Event::WeightsDerived(derived) if derived.revision == 0 => {
                 self.previous = Some((position, derived.clone()));
             }
+            Event::DeliveryAttempted(attempted) => self.deliveries.note(recorded, attempted),
             Event::MetagraphObserved(_) | Event::ExternalScoresFetched(_) => {
                 self.antecedents.push((position, event.clone()));
             }
@@ -208,6 +212,7 @@ impl Replay {
             return Progress::Complete;
         }
         self.counts.events += 1;
+        self.deliveries.evaluated(&recorded, true);
         match self.typed(&recorded) {
             Some(event) => {
                 recorded.payload = None;
@@ -223,6 +228,7 @@ impl Replay {
         if position == 0 {
             return;
         }
+        self.deliveries.entered_late();
         let Some((at, previous)) = self.previous.take() else {
             return self.findings.doubt(Some(position), "the derivation of the epoch before is missing");
         };
@@ -296,6 +302,7 @@ impl Replay {
             Event::ResponseScored(scored) => self.response_scored(recorded, scored),
             Event::RoundEvaluated(evaluated) => self.round_evaluated(recorded, evaluated),
             Event::RoundAbandoned(abandoned) => self.round_abandoned(recorded, abandoned),
+            Event::DeliveryAttempted(attempted) => self.delivery_attempted(recorded, attempted),
             Event::EpochOpened(_)
             | Event::WeightsDerived(_)
             | Event::CheckpointAnchored(_)

@@ -182,15 +182,14 @@ impl Replay {
         let (Some((metagraph_at, metagraph)), Some((sweep_at, sweep))) = (metagraph, sweep) else {
             return self.findings.doubt(Some(at.position), "the metagraph or the sweep of this draw is not at hand");
         };
-        let understood = |position: Position, reply: &[u8]| {
-            mechanism.external_scores(reply).map(|scores| (position, scores.priorities))
-        };
-        let priorities = match selected.external_scores {
+        let understood =
+            |position: Position, reply: &[u8]| mechanism.external_scores(reply).map(|scores| (position, scores));
+        let external = match selected.external_scores {
             Some(used) => self.facts.external.at_or_newest(used),
             // None may be used as long as none was known when the sweep was made.
             None => self.facts.external.newest().filter(|(position, _)| *position < sweep_at),
         };
-        let priorities = priorities.and_then(|(position, fetched)| understood(position, fetched.reply.bytes()));
+        let external = external.and_then(|(position, fetched)| understood(position, fetched.reply.bytes()));
         let attempt = challenge.abandoned + 1;
         let expected = selection::select(&SelectionInput {
             challenge_id: id,
@@ -202,7 +201,7 @@ impl Replay {
             own: ledger.opened.hotkey,
             metagraph: (metagraph_at, &metagraph),
             sweep: (sweep_at, &sweep),
-            priorities: priorities.as_ref().map(|(position, known)| (*position, known)),
+            external: external.as_ref().map(|(position, known)| (*position, known)),
             mechanism: mechanism.as_ref(),
         });
         let message = "the draw follows from challenge, metagraph, sweep and rule set";

@@ -46,6 +46,9 @@ fn first_epoch(world: &mut World) {
     world.accept("c1", question("Why is the sky blue? What scatters light?"));
     let unsigned = Answer::Unsigned("Air scatters short waves. That is why the sky looks blue to us.".into());
     world.round("c1", 1, &[text("First."), unsigned, text("Second.")]);
+    world.deliver("c1", DeliveryItem::Batch, DeliveryRoute::Fiber, 503, DeliveryOutcome::Failed);
+    world.deliver("c1", DeliveryItem::Heatmap, DeliveryRoute::Plain, 409, DeliveryOutcome::Refused);
+    world.deliver("c1", DeliveryItem::Batch, DeliveryRoute::Plain, 0, DeliveryOutcome::Failed);
 
     world.accept("c2", question("How do tides work?"));
     let mut attempt = world.issue("c2", 1);
@@ -100,6 +103,8 @@ fn second_epoch(world: &mut World) {
     world.adopt(rule_set("1.2.8", 4, DIMENSIONS));
     world.start();
     let hotkeys: Vec<Hotkey> = world.miners.keys().copied().collect();
+    // Of a round of the epoch before.
+    world.deliver("c1", DeliveryItem::Batch, DeliveryRoute::Fiber, 201, DeliveryOutcome::Delivered);
     world.fetch_external(&[(hotkeys[0], 0.0, 3.0), (hotkeys[1], 0.4, 1.5), (hotkeys[2], 0.9, 0.5)]);
     world.sweep(&[]);
     let mut attempt = world.issue("c5", 1);
@@ -181,6 +186,7 @@ fn third_epoch(world: &mut World) {
 fn fourth_epoch(world: &mut World) {
     world.accept("c7", question("What melts ice? Name two things."));
     world.round("c7", 1, &[text("Salt."), text("Heat."), text("Sun."), text("[TEST MODE] Salt.")]);
+    world.deliver("c7", DeliveryItem::QualityPlot, DeliveryRoute::Fiber, 0, DeliveryOutcome::GivenUp);
     world.wait(24);
     world.observe(true);
     let derived = world.derive();

@@ -204,6 +204,9 @@ impl World {
             Event::ResponseScored(event) => round(&event.challenge_id, event.attempt),
             Event::RoundEvaluated(event) => round(&event.challenge_id, event.attempt),
             Event::RoundAbandoned(event) => round(&event.challenge_id, event.attempt),
+            Event::DeliveryAttempted(event) => {
+                (round::DELIVERY_STREAM_TYPE.to_owned(), round::stream_id(&event.challenge_id, event.attempt))
+            }
             Event::EpochOpened(_)
             | Event::WeightsDerived(_)
             | Event::CheckpointAnchored(_)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Aggregate;
 use domain::events::*;
 use domain::loosh::constants::Constants;
-use domain::mechanism::{Evaluation, JudgementRequest, LabelFacts, NO_VERDICT, OFFLINE, Stage, Want};
+use domain::mechanism::{Evaluation, ExternalScores, JudgementRequest, LabelFacts, NO_VERDICT, OFFLINE, Stage, Want};
 use domain::round::{self, Round};
 use domain::selection::{self, SelectionInput};
 use domain::types::*;
@@ -58,14 +58,47 @@ impl World {
         (Position(at as u64), accepted)
     }
 
-    fn external(&self) -> Option<(Position, BTreeMap<Hotkey, u64>)> {
+    fn external(&self) -> Option<(Position, ExternalScores)> {
         self.drafts.iter().enumerate().rev().find_map(|(at, draft)| match &draft.event {
             Event::ExternalScoresFetched(fetched) => {
                 let scores = self.mechanism.external_scores(fetched.reply.bytes())?;
-                Some((Position(at as u64), scores.priorities))
+                Some((Position(at as u64), scores))
             }
             _ => None,
         })
+    }
+
+    /// Brings something of a challenge's first attempt to whoever asked. What is given up was never made.
+    pub fn deliver(
+        &mut self,
+        id: &str,
+        item: DeliveryItem,
+        route: DeliveryRoute,
+        status: u16,
+        outcome: DeliveryOutcome,
+    ) -> Position {
+        let before = |event: &&Event| matches!(event, Event::DeliveryAttempted(tried) if tried.challenge_id == id && tried.item == item);
+        let number = 1 + self.drafts.iter().map(|draft| &draft.event).filter(before).count() as u32;
+        let evaluated = self
+            .drafts
+            .iter()
+            .position(|draft| matches!(&draft.event, Event::RoundEvaluated(round) if round.challenge_id == id));
+        let evaluated = Position(evaluated.unwrap() as u64);
+        let request_hash = (outcome != DeliveryOutcome::GivenUp).then(|| digest(&format!("{id} {item:?}")));
+        let (challenge_id, detail) = (id.to_owned(), format!("status {status}"));
+        let attempted = DeliveryAttempted {
+            challenge_id,
+            attempt: 1,
+            evaluated,
+            item,
+            number,
+            route,
+            request_hash,
+            status,
+            outcome,
+            detail,
+        };
+        self.push_caused(attempted, Some(evaluated))
     }
 
     /// Draws and issues an attempt.
@@ -94,7 +127,7 @@ impl World {
             own: self.opened.hotkey,
             metagraph: (self.metagraph_at, &self.metagraph),
             sweep: (self.sweep_at, &sweep),
-            priorities: external.as_ref().map(|(at, priorities)| (*at, priorities)),
+            external: external.as_ref().map(|(at, known)| (*at, known)),
             mechanism: self.mechanism.as_ref(),
         });
         let selected_at = self.push_caused(selected.clone(), Some(accepted_at));

@@ -215,7 +215,7 @@ mod tests {
             own,
             metagraph: (Position(2), &metagraph),
             sweep: (Position(3), &AvailabilitySwept { probes: neurons.iter().map(probe).collect() }),
-            priorities: None,
+            external: None,
             mechanism: mechanism.as_ref(),
         })
     }

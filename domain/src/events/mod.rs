@@ -4,6 +4,7 @@
 //! is the whole truth of the event.
 
 mod chain;
+mod delivery;
 mod epoch;
 mod evidence;
 mod operator;
@@ -11,6 +12,7 @@ mod round;
 mod scores;
 
 pub use chain::*;
+pub use delivery::*;
 pub use epoch::*;
 pub use evidence::*;
 pub use operator::*;
@@ -156,6 +158,7 @@ events! {
     ResponseScored 1;
     RoundEvaluated 1 [similarity];
     RoundAbandoned 1;
+    DeliveryAttempted 1;
     EpochOpened 1;
     WeightsDerived 1 [window];
     CheckpointAnchored 1;

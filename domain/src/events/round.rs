@@ -67,7 +67,7 @@ pub struct Candidate {
 pub enum Exclusion {
     /// The validator itself.
     Own,
-    /// Holds a validator permit.
+    /// Holds a validator permit, or is listed as a validator by the service whose scores are used.
     Validator,
     /// Announced no axon.
     NoAxon,

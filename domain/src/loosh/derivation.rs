@@ -21,7 +21,7 @@ pub(super) fn derive(constants: &Constants, window: Micros, facts: &EpochFacts<'
     let mode = Mode::after(blocks, &constants.freshness);
     let gated = penalised(constants, facts, gate(constants, facts, &averages, mode));
     let (serving, idle): (Vec<&Neuron>, Vec<&Neuron>) =
-        facts.metagraph.neurons().partition(|neuron| not_serving(&node(neuron), facts.own.as_str()).is_none());
+        facts.metagraph.neurons().partition(|neuron| not_serving(&node(neuron, facts), facts.own.as_str()).is_none());
     let scores: Vec<f64> = serving.iter().map(|neuron| gated.get(&neuron.hotkey).copied().unwrap_or(0.0)).collect();
     let shares = normalised(&scores, mode);
     let skip = if own.is_none() {
@@ -102,19 +102,21 @@ fn gate(
 
 fn penalised(constants: &Constants, facts: &EpochFacts<'_>, averages: BTreeMap<Hotkey, f64>) -> BTreeMap<Hotkey, f64> {
     let (Some(rule), Some(external)) = (&constants.sybil_penalty, facts.external) else { return averages };
-    let serving = facts.metagraph.neurons().filter(|n| not_serving(&node(n), facts.own.as_str()).is_none()).count();
+    let serving =
+        facts.metagraph.neurons().filter(|n| not_serving(&node(n, facts), facts.own.as_str()).is_none()).count();
     let by_text = |map: &BTreeMap<Hotkey, f64>| map.iter().map(|(key, value)| (key.to_string(), *value)).collect();
     let penalised = sybil_penalty(&by_text(&averages), &by_text(&external.sybil), serving as u64, rule);
     let value = |hotkey: &Hotkey| penalised.averages.get(hotkey.as_str()).copied().unwrap_or(0.0);
     averages.keys().map(|hotkey| (*hotkey, value(hotkey))).collect()
 }
 
-fn node(neuron: &Neuron) -> Node {
+fn node(neuron: &Neuron, facts: &EpochFacts<'_>) -> Node {
+    let listed = facts.external.is_some_and(|external| external.validators.contains(&neuron.hotkey));
     Node {
         hotkey: neuron.hotkey.to_string(),
         address: neuron.ip.clone(),
         port: neuron.port,
-        validator: neuron.validator_permit,
+        validator: neuron.validator_permit || listed,
     }
 }
 

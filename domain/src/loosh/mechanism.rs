@@ -4,7 +4,8 @@
 //! here. A rule set whose constants are outside of their domain is refused before anything is scored.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::constants::Constants;
 use super::{derivation, evaluation};
@@ -93,7 +94,11 @@ impl Mechanism for Loosh {
     }
 }
 
-/// `{"scores": {hotkey: number | {"sybil_score": …, "priority_weight": …}}}`; keys that are no hotkeys are left out.
+/// Entries of a list of validators that are looked at; a subnet has 256 slots.
+const MAXIMUM_VALIDATORS: usize = 4096;
+
+/// `{"scores": {hotkey: number | {"sybil_score": …, "priority_weight": …}}, "validators": …}`, either of which may be missing;
+/// keys that are no hotkeys are left out.
 fn parse_external(reply: &[u8]) -> Option<ExternalScores> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -103,11 +108,16 @@ fn parse_external(reply: &[u8]) -> Option<ExternalScores> {
     }
     #[derive(Deserialize)]
     struct Reply {
-        scores: BTreeMap<String, Entry>,
+        scores: Option<BTreeMap<String, Entry>>,
+        validators: Option<Value>,
     }
     let parsed: Reply = serde_json::from_slice(reply).ok()?;
-    let mut out = ExternalScores::default();
-    for (key, entry) in parsed.scores {
+    let listed = parsed.validators.as_ref().and_then(listed_validators);
+    if parsed.scores.is_none() && listed.is_none() {
+        return None;
+    }
+    let mut out = ExternalScores { validators: listed.unwrap_or_default(), ..ExternalScores::default() };
+    for (key, entry) in parsed.scores.unwrap_or_default() {
         let Ok(hotkey) = key.parse::<Hotkey>() else { continue };
         let (sybil, priority) = match entry {
             Entry::Number(score) => (Some(score), None),
@@ -121,6 +131,20 @@ fn parse_external(reply: &[u8]) -> Option<ExternalScores> {
         }
     }
     Some(out)
+}
+
+/// Of `[{"hotkey_ss58": …, "validator_permit": …, "metadata": {"admin_approved": …}}]`, bare or under `validators`, those that
+/// the chain or the service's own word permits. What is no such entry is left out.
+fn listed_validators(reply: &Value) -> Option<BTreeSet<Hotkey>> {
+    let list = reply.as_array().or_else(|| reply["validators"].as_array())?;
+    let permitted = |entry: &&Value| {
+        entry["validator_permit"] == Value::Bool(true) || entry["metadata"]["admin_approved"] == Value::Bool(true)
+    };
+    let hotkey = |entry: &Value| {
+        let text = entry["hotkey_ss58"].as_str().or_else(|| entry["hotkey"].as_str())?;
+        text.parse::<Hotkey>().ok()
+    };
+    Some(list.iter().take(MAXIMUM_VALIDATORS).filter(permitted).filter_map(hotkey).collect())
 }
 
 #[cfg(test)]

@@ -313,6 +313,13 @@ fn an_epoch_from_window_to_weights() {
     let weights: Vec<(u16, u16)> = punished.weights.iter().map(|w| (w.uid.0, w.weight)).collect();
     assert_eq!(weights, [(1, 32768), (2, 65535)]);
 
+    // Whom the service lists as a validator is none that can be paid.
+    let listing = ExternalScores { validators: [hotkey(1)].into(), ..ExternalScores::default() };
+    let without = running.derive(&EpochFacts { external: Some(&listing), ..facts.clone() });
+    let weights: Vec<(u16, u16)> = without.weights.iter().map(|w| (w.uid.0, w.weight)).collect();
+    assert_eq!(weights, [(2, 65535)]);
+    assert!(without.zeros.iter().any(|zero| zero.uid == Uid(1) && zero.reason == ZeroReason::NotServing));
+
     // Long without weights of its own: no freshness gate, and equal shares when there are no scores.
     let mut later = metagraph.clone();
     later.observe(&Metagraph::full(BlockNumber(4590), HexBytes([0; 32]), None, &neurons));
@@ -337,7 +344,17 @@ fn outside_scores_are_hostile_input() {
     let detailed = parse(r#"{"scores":{"KEY":{"sybil_score":0.7,"priority_weight":0.25,"more":[]}}}"#).unwrap();
     assert_eq!((detailed.sybil[&key], detailed.priorities[&key]), (0.7, 250_000));
     assert_eq!(parse(r#"{"scores":{"KEY":{"priority_weight":-3}}}"#).unwrap().priorities[&key], 0);
-    for bad in ["", "[]", r#"{"scores":3}"#, r#"{"scores":{"KEY":"x"}}"#] {
+    let listed =
+        r#"{"scores":{},"validators":{"validators":[{"hotkey_ss58":"KEY","validator_permit":true},7,{"hotkey":3}]}}"#;
+    assert_eq!(parse(listed).unwrap().validators, [key].into());
+    let approved = parse(r#"{"validators":[{"hotkey":"KEY","metadata":{"admin_approved":true}}]}"#).unwrap();
+    assert_eq!((approved.validators.contains(&key), approved.sybil.len()), (true, 0));
+    for passed_over in ["[]", r#"[{"hotkey":"KEY"}]"#, r#"[{"hotkey":"KEY","validator_permit":"true"}]"#, r#"["KEY"]"#]
+    {
+        let found = parse(&format!(r#"{{"validators":{passed_over}}}"#)).unwrap();
+        assert!(found.validators.is_empty(), "{passed_over}");
+    }
+    for bad in ["", "[]", "{}", r#"{"scores":3}"#, r#"{"scores":{"KEY":"x"}}"#, r#"{"validators":"KEY"}"#] {
         assert_eq!(parse(bad), None, "{bad}");
     }
     assert_eq!(loosh("readme").external_scores(br#"{"scores":{}}"#), None);

@@ -1,6 +1,6 @@
 //! What a mechanism sees of a round and of an epoch, and what it makes of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::events::{
@@ -285,6 +285,8 @@ pub struct ExternalScores {
     pub priorities: BTreeMap<Hotkey, u64>,
     /// Sybil scores, 0 to 1.
     pub sybil: BTreeMap<Hotkey, f64>,
+    /// Validators that the service knows, with or without a permit of the chain: nobody draws or pays them.
+    pub validators: BTreeSet<Hotkey>,
 }
 
 /// Everything that a weight decision may depend on.

@@ -261,6 +261,19 @@ fn round() -> Vec<Event> {
             detail: "process ended".into(),
         }
         .into(),
+        DeliveryAttempted {
+            challenge_id: challenge_id(),
+            attempt: 1,
+            evaluated: Position(23),
+            item: DeliveryItem::Heatmap,
+            number: 2,
+            route: DeliveryRoute::Fiber,
+            request_hash: Some(digest(18)),
+            status: 503,
+            outcome: DeliveryOutcome::Failed,
+            detail: "status 503".into(),
+        }
+        .into(),
     ]
 }
 

@@ -32,7 +32,7 @@ facts! {
     LedgerOpened CheckpointPublished RuleSetAdopted PayloadErased ValidatorStarted ValidatorPaused ValidatorResumed
     ValidatorStopped MetagraphObserved AvailabilitySwept ExternalScoresFetched ChallengeAccepted MinersSelected
     ChallengeIssued ResponseReceived ResponseFailed EmbeddingComputed JudgementRecorded LabelRevealed ResponseScored
-    RoundEvaluated RoundAbandoned EpochOpened WeightsDerived CheckpointAnchored WeightsSubmitted WeightsCommitted
+    RoundEvaluated RoundAbandoned DeliveryAttempted EpochOpened WeightsDerived CheckpointAnchored WeightsSubmitted WeightsCommitted
     WeightsRevealed WeightsIncluded WeightsRejected EpochClosed
 }
 

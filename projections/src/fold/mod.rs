@@ -145,7 +145,8 @@ async fn apply(connection: &mut PgConnection, origin: &str, at: &At<'_>, payload
         | Event::ExternalScoresFetched(_)
         | Event::EmbeddingComputed(_)
         | Event::JudgementRecorded(_)
-        | Event::LabelRevealed(_) => Ok(()),
+        | Event::LabelRevealed(_)
+        | Event::DeliveryAttempted(_) => Ok(()),
     }
 }
 
@@ -163,6 +164,7 @@ fn subject(payload: &Event) -> (Option<&str>, Option<u64>) {
         Event::ResponseScored(event) => (Some(&event.challenge_id), None),
         Event::RoundEvaluated(event) => (Some(&event.challenge_id), None),
         Event::RoundAbandoned(event) => (Some(&event.challenge_id), None),
+        Event::DeliveryAttempted(event) => (Some(&event.challenge_id), None),
         Event::EpochOpened(event) => (None, Some(event.epoch)),
         Event::WeightsDerived(event) => (None, Some(event.epoch)),
         Event::CheckpointAnchored(event) => (None, Some(event.epoch)),

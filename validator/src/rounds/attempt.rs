@@ -173,9 +173,10 @@ impl Attempt<'_> {
         let own = own.map(|(position, swept)| (*position, swept));
         let last = || fold.sweep.as_ref().map(|(position, swept)| (*position, swept.as_ref()));
         let sweep = own.or_else(last).ok_or_else(|| missing("miners must be swept"))?;
-        let external = fold.external.as_ref().and_then(|(position, reply)| {
-            mechanism.external_scores(reply).map(|scores| (*position, scores.priorities))
-        });
+        let external = fold
+            .external
+            .as_ref()
+            .and_then(|(position, reply)| mechanism.external_scores(reply).map(|scores| (*position, scores)));
         Ok(selection::select(&SelectionInput {
             challenge_id: &self.facts.challenge.id,
             attempt: self.number,
@@ -186,7 +187,7 @@ impl Attempt<'_> {
             own: self.shared.own,
             metagraph: (*metagraph_at, metagraph),
             sweep,
-            priorities: external.as_ref().map(|(position, priorities)| (*position, priorities)),
+            external: external.as_ref().map(|(position, known)| (*position, known)),
             mechanism,
         }))
     }
