@@ -42,7 +42,8 @@ impl Problem {
     }
 
     /// An answer of another status than those that are wanted.
-    pub(crate) fn refused(reply: &Reply) -> Self {
+    #[must_use]
+    pub fn refused(reply: &Reply) -> Self {
         let said: String = String::from_utf8_lossy(&reply.body).chars().filter(|c| !c.is_control()).take(200).collect();
         let (status, text) = (Some(reply.status), format!("status {}: {said}", reply.status));
         Self { status, reply: Some(Box::new(reply.clone())), ..Self::new(Failure::Refused, text) }

@@ -4,7 +4,6 @@
 //!
 //! **Architecture invariant:** as of [`super::HttpTransport`]: what leaves here is committed.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,11 +16,10 @@ use network::address::AddressGuard;
 use network::keys::Keypair;
 
 use super::{
-    LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest, plain,
-    receipt, text_of,
+    LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest, axon_at,
+    plain, reason, receipt, text_of, unsent,
 };
 use crate::Error;
-use crate::clock::now;
 
 /// What this dendrite says of its own address, which no axon checks and no miner needs.
 const OWN_ADDRESS: &str = "0.0.0.0";
@@ -47,12 +45,6 @@ impl DendriteTransport {
         Ok(Self { dendrite, guard, dialect })
     }
 
-    /// The axon that an announced address stands for: `http://ip:port` and nothing more.
-    fn axon(&self, address: &str) -> Result<SocketAddr, String> {
-        let literal = address.strip_prefix("http://").ok_or("address does not begin with http://")?;
-        self.guard.parse(literal).map_err(|error| error.to_string())
-    }
-
     async fn send(&self, target: &Target, call: &Call) -> Outcome {
         match self.dialect {
             Dialect::BtAuth => self.dendrite.ask_btauth(target, call).await,
@@ -68,7 +60,8 @@ impl MinerTransport for DendriteTransport {
     }
 
     async fn ask(&self, request: TransportRequest) -> Result<TransportReply, TransportError> {
-        let address = self.axon(&request.address).map_err(|detail| unsent(FailureReason::ForbiddenAddress, &detail))?;
+        let address = axon_at(&self.guard, &request.address)
+            .map_err(|detail| unsent(FailureReason::ForbiddenAddress, &detail))?;
         let (receipt, kind) = (receipt(&request), request.kind);
         let call = Call::exact(kind.name, request.body, kind.hashed, kind.required, request.timeout);
         let call = call.map_err(|error| unsent(FailureReason::Protocol, &error.to_string()))?;
@@ -79,7 +72,7 @@ impl MinerTransport for DendriteTransport {
 
     async fn available(&self, hotkey: &Hotkey, address: &str, timeout: Duration) -> Result<Duration, String> {
         let begun = Instant::now();
-        let target = Target { hotkey: *hotkey, address: self.axon(address)? };
+        let target = Target { hotkey: *hotkey, address: axon_at(&self.guard, address)? };
         let ping = Call::exact(axon::server::PING, "{}", &[], &[], timeout).map_err(|error| error.to_string())?;
         let outcome = self.send(&target, &ping).await;
         match outcome.failure {
@@ -96,31 +89,6 @@ fn told(outcome: &Outcome, failure: Failure) -> String {
         (Some(message), status) => format!("status {status}: {message}"),
         (None, 0) => format!("{failure:?}"),
         (None, status) => format!("status {status}, and no word about it"),
-    }
-}
-
-fn reason(failure: Failure) -> FailureReason {
-    match failure {
-        Failure::ForbiddenAddress => FailureReason::ForbiddenAddress,
-        Failure::Unreachable => FailureReason::Unreachable,
-        Failure::TimedOut => FailureReason::TimedOut,
-        Failure::Disconnected | Failure::Protocol => FailureReason::Protocol,
-        Failure::TooLarge => FailureReason::TooLarge,
-        Failure::Refused => FailureReason::Refused,
-    }
-}
-
-fn unsent(reason: FailureReason, detail: &str) -> TransportError {
-    let (detail, time) = (plain(detail), now());
-    TransportError {
-        reason,
-        detail,
-        status: 0,
-        body: Vec::new(),
-        signature: None,
-        signed_by: None,
-        sent_at: time,
-        failed_at: time,
     }
 }
 

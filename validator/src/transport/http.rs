@@ -11,7 +11,6 @@
 //! **Architecture invariant:** the only bytes that leave here are those of a [`TransportRequest`], whose event is committed.
 
 use std::error::Error as _;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -25,8 +24,8 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::{
-    LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest, plain,
-    receipt, text_of,
+    LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest, axon_at,
+    plain, receipt, text_of,
 };
 use crate::Error;
 use crate::clock::now;
@@ -94,14 +93,9 @@ impl HttpTransport {
         Ok(Self { client, guard, places: Semaphore::new(MOST_CONNECTIONS) })
     }
 
-    /// The axon that an announced address stands for: `http://ip:port` and nothing more.
-    fn axon(&self, address: &str) -> Result<SocketAddr, String> {
-        let literal = address.strip_prefix("http://").ok_or("address does not begin with http://")?;
-        self.guard.parse(literal.strip_suffix('/').unwrap_or(literal)).map_err(|error| error.to_string())
-    }
-
     async fn exchange(&self, request: &TransportRequest, received: &mut Received) -> Result<(), Failure> {
-        let axon = self.axon(&request.address).map_err(|detail| (FailureReason::ForbiddenAddress, detail))?;
+        let axon =
+            axon_at(&self.guard, &request.address).map_err(|detail| (FailureReason::ForbiddenAddress, detail))?;
         let headers = request_headers(request).map_err(|detail| (FailureReason::Unreachable, detail))?;
         let _place = self.places.acquire().await.map_err(|_| closed())?;
         let builder = self.client.post(format!("http://{axon}/inference")).headers(headers).body(request.body.clone());
@@ -119,11 +113,25 @@ impl HttpTransport {
         read(response, received, LARGEST_ANSWER).await
     }
 
-    async fn probe(&self, address: &str) -> Result<(), String> {
-        let axon = self.axon(address)?;
+    /// Asks a miner whether it is available, within `timeout`. `known` says whether its dialect has the route: where it has
+    /// none, a miner that does not know it is there all the same.
+    pub(super) async fn answers(&self, address: &str, known: bool, timeout: Duration) -> Result<Duration, String> {
+        let started = Instant::now();
+        match tokio::time::timeout(timeout, self.probe(address, known)).await {
+            Ok(Ok(())) => Ok(started.elapsed()),
+            Ok(Err(detail)) => Err(plain(&detail)),
+            Err(_) => Err(format!("no answer within {} ms", timeout.as_millis())),
+        }
+    }
+
+    async fn probe(&self, address: &str, known: bool) -> Result<(), String> {
+        let axon = axon_at(&self.guard, address)?;
         let _place = self.places.acquire().await.map_err(|_| closed().1)?;
         let sent = self.client.get(format!("http://{axon}/availability")).send().await;
         let response = sent.map_err(|error| before_answer(error).1)?;
+        if !known && matches!(response.status(), StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+            return Ok(());
+        }
         if response.status() != StatusCode::OK {
             return Err(refusal(response.status()));
         }
@@ -176,12 +184,7 @@ impl MinerTransport for HttpTransport {
     }
 
     async fn available(&self, _: &Hotkey, address: &str, timeout: Duration) -> Result<Duration, String> {
-        let started = Instant::now();
-        match tokio::time::timeout(timeout, self.probe(address)).await {
-            Ok(Ok(())) => Ok(started.elapsed()),
-            Ok(Err(detail)) => Err(plain(&detail)),
-            Err(_) => Err(format!("no answer within {} ms", timeout.as_millis())),
-        }
+        self.answers(address, true, timeout).await
     }
 }
 

@@ -5,22 +5,28 @@
 
 mod dendrite;
 mod http;
+mod signed;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axon::Failure;
 use domain::events::FailureReason;
 use domain::mechanism::SynapseKind;
 use domain::types::{Digest, Hotkey, Micros, Position, Signature};
 use domain::wire::{Dialect, header};
+use network::address::AddressGuard;
 use network::keys::Keypair;
 use reqwest::header::HeaderMap;
 
 pub use dendrite::DendriteTransport;
 pub use http::HttpTransport;
+pub use signed::SignedTransport;
 
 use crate::Error;
+use crate::clock::now;
 
 /// The largest answer that is read, in bytes. Design: sizes are capped before parsing.
 pub const LARGEST_ANSWER: usize = 1 << 20;
@@ -45,7 +51,7 @@ pub struct TransportRequest {
     pub validator: Hotkey,
     /// The validator's signature over `assay/request/1` 0x00 ‖ `request_hash`.
     pub receipt: Signature,
-    /// The ledger's origin.
+    /// The ledger's origin; empty for a question that no ledger records, which then names no place in one.
     pub origin: String,
     /// The challenge.
     pub challenge_id: String,
@@ -123,7 +129,7 @@ pub trait MinerTransport: Send + Sync {
 /// The transport of a dialect; miners in private address ranges are asked only when the network is a local one.
 ///
 /// # Errors
-/// A dialect that no transport speaks, or an HTTP client that cannot be made.
+/// An HTTP client that cannot be made.
 pub fn open(dialect: Dialect, hotkey: &Keypair, network_is_local: bool) -> Result<Arc<dyn MinerTransport>, Error> {
     match dialect {
         Dialect::Http => Ok(Arc::new(HttpTransport::new(network_is_local)?)),
@@ -131,22 +137,56 @@ pub fn open(dialect: Dialect, hotkey: &Keypair, network_is_local: bool) -> Resul
             Ok(Arc::new(DendriteTransport::new(dialect, hotkey.clone(), network_is_local)?))
         }
         Dialect::FiberPlain | Dialect::FiberEncrypted | Dialect::FiberLoosh | Dialect::Epistula => {
-            let problem = format!("{} is not spoken towards miners yet; choose another", dialect.name());
-            Err(Error::Setting { setting: "dialect", problem })
+            Ok(Arc::new(SignedTransport::new(dialect, hotkey.clone(), network_is_local)?))
         }
     }
 }
 
 /// The place in the ledger that a request was issued at, signed: headers that every dialect carries besides its own, and that
 /// peers of other makes pass over.
-fn receipt(request: &TransportRequest) -> [(&'static str, String); 5] {
-    [
-        (header::ORIGIN, request.origin.clone()),
-        (header::ROUND, format!("{}/{}", request.challenge_id, request.attempt)),
-        (header::POSITION, request.position.to_string()),
-        (header::VALIDATOR_HOTKEY, request.validator.to_string()),
-        (header::SIGNATURE, request.receipt.to_string()),
-    ]
+fn receipt(request: &TransportRequest) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::with_capacity(5);
+    if !request.origin.is_empty() {
+        lines.push((header::ORIGIN, request.origin.clone()));
+        lines.push((header::ROUND, format!("{}/{}", request.challenge_id, request.attempt)));
+        lines.push((header::POSITION, request.position.to_string()));
+    }
+    lines.push((header::VALIDATOR_HOTKEY, request.validator.to_string()));
+    lines.push((header::SIGNATURE, request.receipt.to_string()));
+    lines
+}
+
+/// The axon that an announced address stands for: `http://ip:port` and nothing more.
+fn axon_at(guard: &AddressGuard, address: &str) -> Result<SocketAddr, String> {
+    let literal = address.strip_prefix("http://").ok_or("address does not begin with http://")?;
+    guard.parse(literal.strip_suffix('/').unwrap_or(literal)).map_err(|error| error.to_string())
+}
+
+/// The failure of a request that was never sent.
+fn unsent(reason: FailureReason, detail: &str) -> TransportError {
+    let (detail, time) = (plain(detail), now());
+    TransportError {
+        reason,
+        detail,
+        status: 0,
+        body: Vec::new(),
+        signature: None,
+        signed_by: None,
+        sent_at: time,
+        failed_at: time,
+    }
+}
+
+/// How a failure of the wire is recorded.
+fn reason(failure: Failure) -> FailureReason {
+    match failure {
+        Failure::ForbiddenAddress => FailureReason::ForbiddenAddress,
+        Failure::Unreachable => FailureReason::Unreachable,
+        Failure::TimedOut => FailureReason::TimedOut,
+        Failure::Disconnected | Failure::Protocol => FailureReason::Protocol,
+        Failure::TooLarge => FailureReason::TooLarge,
+        Failure::Refused => FailureReason::Refused,
+    }
 }
 
 /// The longest text about a failure, in characters.
