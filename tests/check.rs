@@ -97,7 +97,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
         format!("[embedding]\nmodel = {:?}\n", tiny("tiny-mpnet")),
     ];
     std::fs::write(home.path().join("assay.toml"), file.concat()).unwrap();
-    let chain = "--chain=http://127.0.0.1:1";
+    let chain = "--chain=ws://127.0.0.1:1";
     let arguments = [chain, listen.as_str(), "--hotkey=none.json", "--checkpoints=none", "--netuid=78"];
     let (code, found, shown) = check(home.path(), &arguments, &[]);
     assert_eq!(code, Some(1), "{found:?}");
@@ -115,7 +115,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
         ("database", "127.0.0.1:1 of DATABASE_URL"),
         ("hotkey", "none.json does not exist"),
         ("checkpoints", "none cannot be read"),
-        ("chain", "http://127.0.0.1:1 does not answer"),
+        ("chain", "ws://127.0.0.1:1 does not answer"),
         ("port", "cannot be listened on"),
     ] {
         let found = finding(&found, piece);
@@ -164,7 +164,7 @@ fn the_environment_gives_an_endpoint_and_a_mistyped_file_is_named() {
     let home = tempfile::tempdir().unwrap();
     let pasted = format!("{}/chat/completions", endpoint());
     let environment = [("OPENAI_API_URL", pasted.as_str()), ("OPENAI_API_KEY", KEY), ("OPENAI_MODEL", "m")];
-    let chain = "--chain=http://127.0.0.1:1";
+    let chain = "--chain=ws://127.0.0.1:1";
     let (_, found, shown) = check(home.path(), &[chain, "--listen=127.0.0.1:0"], &environment);
     assert_eq!(finding(&found, "llm.environment").0, "good", "{found:?}");
     assert!(!shown.contains(KEY), "the key shows:\n{shown}");

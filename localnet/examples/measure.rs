@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use domain::types::{NetUid, Rao};
 use localnet::extrinsic::{Signing, sign};
+use localnet::runtime::SPEC_VERSION;
 use localnet::runtime::pallet_subtensor::pallet::Call;
 use localnet::runtime::sp_runtime::generic::era::Era;
 use localnet::{GenesisNeuron, Hyperparameters, Node, Specification};
@@ -28,7 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = folder.join("blocks.jsonl");
     let node = Node::open(&path, &specification, 0)?;
     let genesis_hash = node.read(localnet::State::genesis_hash);
-    let signing = Signing { nonce: 0, era: Era::Immortal, genesis_hash, birth_hash: genesis_hash };
+    let signing =
+        Signing { nonce: 0, era: Era::Immortal, spec_version: SPEC_VERSION, genesis_hash, birth_hash: genesis_hash };
     let began = Instant::now();
     for (uid, key) in (0u16..).zip(&keys).step_by(4) {
         let dests: Vec<u16> = (0..NEURONS).filter(|other| *other != uid).collect();

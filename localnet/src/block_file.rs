@@ -54,6 +54,24 @@ impl StoredBlock {
     }
 }
 
+/// The blocks after genesis in a file that may be growing; a last line without its end is not there yet.
+///
+/// # Errors
+/// [`Error::File`], [`Error::FileDamaged`].
+pub fn read_blocks(path: &Path) -> Result<Vec<Block>, Error> {
+    let failed = |source| Error::File { path: path.to_owned(), action: "reading", source };
+    let text = std::fs::read_to_string(path).map_err(failed)?;
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).enumerate();
+    let read = |(at, line): (usize, &str)| {
+        let damaged = |reason: String| Error::FileDamaged { path: path.to_owned(), line: at + 1, reason };
+        match serde_json::from_str(line).map_err(|error| damaged(error.to_string()))? {
+            ReadLine::Genesis(_) => Ok(None),
+            ReadLine::Block(stored) => stored.read().map(Some).ok_or_else(|| damaged("it is no block".to_owned())),
+        }
+    };
+    whole.filter_map(|line| read(line).transpose()).collect()
+}
+
 /// The file, locked against other authors while it is open.
 #[derive(Debug)]
 pub struct BlockFile {

@@ -8,7 +8,7 @@
 use yuma::schedule::legacy;
 use yuma::{EpochInput, EpochOutput, Stake};
 
-use crate::dispatch::{epoch_index, reveal_timelocked};
+use crate::dispatch::reveal_timelocked;
 use crate::execution::Context;
 use crate::neurons;
 use crate::runtime::node_subtensor_runtime::RuntimeEvent;
@@ -16,24 +16,38 @@ use crate::runtime::pallet_development::ALPHA_PER_BLOCK;
 use crate::runtime::pallet_subtensor::pallet::Event;
 use crate::runtime::pallet_subtensor::storage as s;
 use crate::runtime::sp_core::crypto::AccountId32;
+use crate::schedule::{self, Schedule, epoch_index};
 use crate::store::Read;
 use crate::timelock;
 
 /// What every block begins with.
 pub(crate) fn on_block(context: &mut Context<'_, '_>) {
     timelock::note_round(context);
-    for netuid in neurons::netuids(context.state) {
-        s::BLOCKS_SINCE_LAST_STEP.change(context.state, &netuid, |blocks| *blocks = blocks.saturating_add(1));
-        reveal_timelocked(context, netuid);
-        let tempo = s::TEMPO.get(context.state, &netuid);
-        if legacy::is_due(netuid, tempo, u64::from(context.block)) {
-            run(context, netuid);
+    let (netuids, block) = (neurons::netuids(context.state), u64::from(context.block));
+    match Schedule::of(context.state) {
+        Schedule::Legacy => {
+            for netuid in netuids {
+                let blocks = s::BLOCKS_SINCE_LAST_STEP.get(context.state, &netuid).saturating_add(1);
+                s::BLOCKS_SINCE_LAST_STEP.put(context.state, &netuid, &blocks);
+                reveal_timelocked(context, netuid);
+                if legacy::is_due(netuid, s::TEMPO.get(context.state, &netuid), block) {
+                    run(context, netuid, blocks);
+                }
+            }
+        }
+        Schedule::Stateful => {
+            for netuid in &netuids {
+                reveal_timelocked(context, *netuid);
+            }
+            for (netuid, blocks) in schedule::advance(context.state, &netuids, block) {
+                run(context, netuid, blocks);
+            }
         }
     }
 }
 
-fn run(context: &mut Context<'_, '_>, netuid: u16) {
-    let blocks = s::BLOCKS_SINCE_LAST_STEP.get(context.state, &netuid);
+/// The epoch of a subnet, so many blocks after the one before.
+fn run(context: &mut Context<'_, '_>, netuid: u16, blocks: u64) {
     let emission = ALPHA_PER_BLOCK.get(context.state, &()).saturating_mul(blocks);
     let indexes = neurons::mechanism_indexes(context.state, netuid);
     let parts = emission_parts(context.state, netuid, emission, indexes.len());
@@ -83,7 +97,7 @@ fn input(context: &Context<'_, '_>, netuid: u16, index: u16, emission: u64) -> E
     EpochInput {
         block,
         last_epoch_block: last,
-        activity_cutoff: u64::from(s::ACTIVITY_CUTOFF.get(state, &netuid)),
+        activity_cutoff: schedule::activity_cutoff(state, netuid),
         last_update: s::LAST_UPDATE.get(state, &index),
         block_at_registration: (0..slots).map(|uid| s::BLOCK_AT_REGISTRATION.get(state, &(netuid, uid))).collect(),
         earliest_commit: earliest_commits(context, netuid, index, &hotkeys),

@@ -59,6 +59,14 @@ pub enum Error {
     /// The development chain serves this machine only unless told otherwise.
     #[error("{0} is not a loopback address: the development chain serves other machines only when told so")]
     NotLoopback(SocketAddr),
+    /// A running chain did not do what it was asked for.
+    #[error("{method} of the development chain: {reason}")]
+    Rpc {
+        /// What was asked.
+        method: &'static str,
+        /// What came of it.
+        reason: String,
+    },
     /// A method of the interface could not be offered.
     #[error("rpc method {0} is offered twice")]
     Method(String),

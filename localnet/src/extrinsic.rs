@@ -16,7 +16,7 @@ use crate::runtime::sp_runtime::MultiSignature;
 use crate::runtime::sp_runtime::generic::era::Era;
 use crate::runtime::sp_runtime::multiaddress::MultiAddress;
 use crate::runtime::{
-    SPEC_VERSION, TRANSACTION_VERSION, pallet_commitments, pallet_subtensor_utility, pallet_sudo, pallet_timestamp,
+    TRANSACTION_VERSION, pallet_commitments, pallet_subtensor_utility, pallet_sudo, pallet_timestamp,
 };
 
 /// 4,096 weights take 16 KiB; a batch of some commits is below.
@@ -98,9 +98,9 @@ impl Extrinsic {
         })
     }
 
-    /// Whether the signer signed it for this chain. `birth_hash` is the hash of the block with which its era began.
-    pub fn is_signed(&self, genesis_hash: &[u8; 32], birth_hash: &[u8; 32]) -> bool {
-        let message = message(&self.signed_part, genesis_hash, birth_hash);
+    /// Whether the signer signed it for this chain and runtime. `birth_hash` is the hash of the block with which its era began.
+    pub fn is_signed(&self, spec_version: u32, genesis_hash: &[u8; 32], birth_hash: &[u8; 32]) -> bool {
+        let message = message(&self.signed_part, spec_version, genesis_hash, birth_hash);
         !self.wants_metadata_hash && verify(&self.signer.0, &message, &self.signature)
     }
 }
@@ -118,10 +118,10 @@ fn body(bytes: &[u8]) -> Result<&[u8], String> {
     Ok(body)
 }
 
-fn message(signed_part: &[u8], genesis_hash: &[u8; 32], birth_hash: &[u8; 32]) -> Vec<u8> {
+fn message(signed_part: &[u8], spec_version: u32, genesis_hash: &[u8; 32], birth_hash: &[u8; 32]) -> Vec<u8> {
     let mut message = signed_part.to_vec();
     // The last is the hash of the metadata: none.
-    (SPEC_VERSION, TRANSACTION_VERSION, genesis_hash, birth_hash, 0u8).encode_to(&mut message);
+    (spec_version, TRANSACTION_VERSION, genesis_hash, birth_hash, 0u8).encode_to(&mut message);
     if message.len() > 256 { blake2_256(&message).to_vec() } else { message }
 }
 
@@ -152,6 +152,8 @@ pub struct Signing {
     pub nonce: u32,
     /// In which blocks it may be included.
     pub era: Era,
+    /// Which runtime.
+    pub spec_version: u32,
     /// Which chain.
     pub genesis_hash: [u8; 32],
     /// Hash of the block with which the era begins; the genesis hash of an immortal one.
@@ -163,7 +165,8 @@ pub fn sign(call: &RuntimeCall, signing: &Signing, keypair: &Keypair) -> Vec<u8>
     let extra = (signing.era, Compact(signing.nonce), Compact(0u64), 0u8).encode();
     let call = call.encode();
     let signed_part = [call.as_slice(), &extra].concat();
-    let signature = keypair.sign(&message(&signed_part, &signing.genesis_hash, &signing.birth_hash));
+    let signature =
+        keypair.sign(&message(&signed_part, signing.spec_version, &signing.genesis_hash, &signing.birth_hash));
     let address = MultiAddress::<AccountId32, ()>::Id(AccountId32(keypair.public()));
     let mut body = (SIGNED_4, address, MultiSignature::Sr25519(signature)).encode();
     body.extend_from_slice(&extra);

@@ -13,9 +13,8 @@ use crate::runtime::pallet_drand::types::BeaconConfiguration;
 use crate::runtime::pallet_subtensor::pallet::AxonInfo;
 use crate::runtime::pallet_subtensor::storage as s;
 use crate::runtime::sp_core::crypto::AccountId32;
-use crate::runtime::{
-    SPEC_VERSION, frame_system, pallet_balances, pallet_development, pallet_drand, pallet_sudo, pallet_timestamp,
-};
+use crate::runtime::{frame_system, pallet_balances, pallet_development, pallet_drand, pallet_sudo, pallet_timestamp};
+use crate::schedule::{Schedule, activity_cutoff_factor};
 use crate::specification::GenesisSubnet;
 use crate::store::Overlay;
 
@@ -29,8 +28,8 @@ pub(crate) fn account(hotkey: &Hotkey) -> Result<AccountId32, Error> {
 pub(crate) fn write(state: &mut Overlay<'_>, genesis: &Genesis) -> Result<(), Error> {
     let specification = &genesis.specification;
     frame_system::NUMBER.put(state, &(), &0);
-    let upgrade =
-        frame_system::LastRuntimeUpgradeInfo { spec_version: SPEC_VERSION, spec_name: "node-subtensor".to_owned() };
+    let spec_version = specification.schedule.spec_version();
+    let upgrade = frame_system::LastRuntimeUpgradeInfo { spec_version, spec_name: "node-subtensor".to_owned() };
     frame_system::LAST_RUNTIME_UPGRADE.put(state, &(), &upgrade);
     pallet_timestamp::NOW.put(state, &(), &genesis.timestamp_ms);
     pallet_sudo::KEY.put(state, &(), &account(&specification.root)?);
@@ -139,6 +138,11 @@ pub(crate) fn set_hyperparameters(state: &mut Overlay<'_>, netuid: u16, hyperpar
         (&s::LIQUID_ALPHA_ON, h.liquid_alpha),
     ] {
         item.put(state, &netuid, &value);
+    }
+    if Schedule::of(state) == Schedule::Stateful
+        && let Some(factor) = activity_cutoff_factor(h.activity_cutoff, h.tempo)
+    {
+        s::ACTIVITY_CUTOFF_FACTOR_MILLI.put(state, &netuid, &factor);
     }
     s::STAKE_THRESHOLD.put(state, &(), &h.stake_threshold);
     s::MECHANISM_COUNT_CURRENT.put(state, &netuid, &h.mechanism_count);

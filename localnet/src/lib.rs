@@ -28,9 +28,11 @@ mod item;
 mod neurons;
 mod node;
 mod pool;
+mod root;
 mod rpc;
 pub mod runtime;
 mod runtime_api;
+mod schedule;
 pub mod server;
 mod specification;
 mod state;
@@ -38,17 +40,33 @@ mod store;
 mod timelock;
 
 pub use block::{Block, Genesis, Header};
-pub use block_file::BlockFile;
+pub use block_file::{BlockFile, read_blocks};
 pub use error::Error;
 pub use hashing::blake2_256;
 pub use hyperparameters::Hyperparameters;
 pub use node::{Node, Whereabouts};
 pub use pool::Refusal;
+pub use root::{Outcome, Root, RootCall};
 pub use runtime_api::Failure;
+pub use schedule::Schedule;
 pub use specification::{Beacon, GenesisNeuron, GenesisSubnet, Specification};
 pub use state::State;
 
-/// The metadata of this runtime in SCALE, with its magic number: versions 14, 15 and 16.
+/// The account of a hotkey or coldkey.
+///
+/// # Errors
+/// [`Error::InvalidSpecification`] for an address that is none.
+pub fn account(key: &domain::types::Hotkey) -> Result<runtime::sp_core::crypto::AccountId32, Error> {
+    let public = key.public().map_err(|error| Error::InvalidSpecification(format!("{key}: {error}")))?;
+    Ok(runtime::sp_core::crypto::AccountId32(public))
+}
+
+/// The metadata of spec 393 in SCALE, with its magic number: versions 14, 15 and 16.
 pub fn metadata(version: u32) -> Option<&'static [u8]> {
-    runtime::metadata::of_version(version)
+    metadata_of(Schedule::Legacy, version)
+}
+
+/// The metadata of a schedule's runtime, likewise.
+pub fn metadata_of(schedule: Schedule, version: u32) -> Option<&'static [u8]> {
+    runtime::metadata::of_version(schedule, version)
 }

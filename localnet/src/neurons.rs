@@ -1,7 +1,9 @@
 //! Slots and who holds them.
 
+use crate::item::Item;
 use crate::runtime::pallet_subtensor::storage as s;
 use crate::runtime::sp_core::crypto::AccountId32;
+use crate::schedule::Schedule;
 use crate::store::{Overlay, Read};
 
 /// Subtensor's `GLOBAL_MAX_SUBNET_COUNT`.
@@ -35,11 +37,16 @@ pub(crate) fn netuids(state: &impl Read) -> Vec<u16> {
     found
 }
 
+/// The shares that a runtime stores of each slot.
+fn shares(schedule: Schedule) -> impl Iterator<Item = &'static Item<u16, Vec<u16>>> {
+    static ALL: [Item<u16, Vec<u16>>; 7] =
+        [s::RANK, s::TRUST, s::CONSENSUS, s::DIVIDENDS, s::VALIDATOR_TRUST, s::PRUNING_SCORES, s::STAKE_WEIGHT];
+    ALL.iter().filter(move |item| schedule.has_entry(item.name))
+}
+
 /// The vectors that have a place for each slot, besides those of the mechanisms.
 fn resize(state: &mut Overlay<'_>, netuid: u16, slots: usize) {
-    for item in
-        [&s::RANK, &s::TRUST, &s::CONSENSUS, &s::DIVIDENDS, &s::VALIDATOR_TRUST, &s::PRUNING_SCORES, &s::STAKE_WEIGHT]
-    {
+    for item in shares(Schedule::of(state)) {
         item.change(state, &netuid, |values| values.resize(slots, 0));
     }
     s::EMISSION.change(state, &netuid, |values| values.resize(slots, 0));
@@ -103,9 +110,7 @@ fn unseat(state: &mut Overlay<'_>, netuid: u16, uid: u16) {
     s::AXONS.remove(state, &(netuid, before));
     s::PROMETHEUS.remove(state, &(netuid, before));
     s::NEURON_CERTIFICATES.remove(state, &(netuid, before));
-    for item in
-        [&s::RANK, &s::TRUST, &s::CONSENSUS, &s::DIVIDENDS, &s::VALIDATOR_TRUST, &s::PRUNING_SCORES, &s::STAKE_WEIGHT]
-    {
+    for item in shares(Schedule::of(state)) {
         item.change(state, &netuid, |values| set(values, uid, 0));
     }
     s::EMISSION.change(state, &netuid, |values| set(values, uid, 0));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::hyperparameters::Hyperparameters;
+use crate::schedule::Schedule;
 
 /// Subtensor knows fewer subnets; the limit keeps a mistaken file small.
 const MAXIMUM_SUBNETS: usize = 64;
@@ -33,6 +34,9 @@ pub struct Specification {
     /// The beacon whose signatures open timelocked weights. Without one they wait for the root key to write pulses.
     #[serde(default)]
     pub beacon: Option<Beacon>,
+    /// How epochs follow each other, and with that the runtime.
+    #[serde(default)]
+    pub schedule: Schedule,
 }
 
 /// A beacon of the chain's own, after the model of drand's quicknet. Its signatures come by the chain's clock, and anyone who
@@ -77,10 +81,24 @@ pub struct GenesisNeuron {
 }
 
 impl Specification {
+    /// A chain without subnets.
+    pub fn of(root: Hotkey) -> Self {
+        let (subnets, balances) = (Vec::new(), Vec::new());
+        Self {
+            root,
+            allow_loopback_axons: true,
+            subnets,
+            balances,
+            seed: None,
+            beacon: None,
+            schedule: Schedule::default(),
+        }
+    }
+
     /// A chain of one subnet.
     pub fn single(root: Hotkey, netuid: NetUid, hyperparameters: Hyperparameters, neurons: Vec<GenesisNeuron>) -> Self {
         let subnet = GenesisSubnet { netuid, hyperparameters, owner: None, neurons };
-        Self { root, allow_loopback_axons: true, subnets: vec![subnet], balances: Vec::new(), seed: None, beacon: None }
+        Self { subnets: vec![subnet], ..Self::of(root) }
     }
 
     /// Whether a chain can begin with it.

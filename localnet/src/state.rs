@@ -14,12 +14,15 @@ use crate::execution;
 use crate::extrinsic::{Extrinsic, decode_timestamp, timestamp};
 use crate::genesis;
 use crate::hashing::blake2_256;
+use crate::root::Outcome;
 use crate::runtime::BLOCK_HASH_COUNT;
 use crate::runtime::frame_system;
-use crate::runtime::node_subtensor_runtime::RuntimeEvent;
+use crate::runtime::node_subtensor_runtime::{RuntimeError, RuntimeEvent};
+use crate::runtime::pallet_sudo;
 use crate::runtime::pallet_timestamp;
 use crate::runtime::primitive_types::H256;
 use crate::runtime::sp_core::crypto::AccountId32;
+use crate::runtime::sp_runtime::DispatchError;
 use crate::runtime::sp_runtime::generic::digest::Digest;
 use crate::runtime::sp_runtime::generic::era::Era;
 use crate::runtime_api;
@@ -121,6 +124,22 @@ impl State {
         self.included.get(hash).copied()
     }
 
+    /// What became of an extrinsic; none while it is in no block.
+    pub fn outcome(&self, hash: &[u8; 32]) -> Option<Outcome> {
+        let (block, index) = self.inclusion(hash)?;
+        let own = |record: &frame_system::EventRecord<RuntimeEvent, H256>| {
+            record.phase == frame_system::Phase::ApplyExtrinsic(index)
+        };
+        let error = self.events(block).into_iter().filter(own).find_map(|record| match record.event {
+            RuntimeEvent::Sudo(pallet_sudo::pallet::Event::Sudid { sudo_result: Err(error) }) => Some(error),
+            RuntimeEvent::System(frame_system::pallet::Event::ExtrinsicFailed { dispatch_error, .. }) => {
+                Some(dispatch_error)
+            }
+            _ => None,
+        });
+        Some(Outcome { block, index, error: error.map(name_of) })
+    }
+
     /// The state after a block.
     pub(crate) fn at(&self, number: u32) -> View<'_> {
         self.store.at(number)
@@ -161,7 +180,8 @@ impl State {
             return Err(Invalid::Stale);
         }
         let Some(birth_hash) = self.birth_hash(extrinsic.era) else { return Err(Invalid::AncientBirthBlock) };
-        if !extrinsic.is_signed(&self.genesis_hash(), &birth_hash) {
+        let spec_version = self.specification.schedule.spec_version();
+        if !extrinsic.is_signed(spec_version, &self.genesis_hash(), &birth_hash) {
             return Err(Invalid::BadProof);
         }
         execution::check_before_pool(&self.now(), &extrinsic.call)?;
@@ -255,5 +275,16 @@ impl State {
         }
         self.accept(made);
         Ok(())
+    }
+}
+
+/// The name of a dispatch error, as the metadata has it.
+fn name_of(error: DispatchError) -> String {
+    match error {
+        DispatchError::Module(module) => {
+            let unknown = format!("{module:?}");
+            RuntimeError::of(module).map_or(unknown, RuntimeError::name)
+        }
+        other => format!("{other:?}"),
     }
 }

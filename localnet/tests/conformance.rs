@@ -11,6 +11,7 @@ use codec::Decode;
 use frame_metadata::v14::StorageEntryType;
 use frame_metadata::v16::RuntimeMetadataV16;
 use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+use localnet::Schedule;
 use scale_info::form::PortableForm;
 use scale_info::{PortableRegistry, TypeDef};
 
@@ -229,4 +230,36 @@ fn the_older_versions_tell_the_same() {
     assert!(of(14) == of(16) && of(15) == of(16));
     assert_eq!(of(14).0.resolve(0).unwrap().path.segments, ["sp_core", "crypto", "AccountId32"]);
     assert_eq!(localnet::metadata(13), None);
+}
+
+/// A chain of spec 425 offers the same but for its schedule, and what that runtime dropped.
+#[test]
+fn the_stateful_schedule_adds_and_drops_what_it_says() {
+    let metadata = |schedule| offered(&decode(localnet::metadata_of(schedule, 16).unwrap()));
+    let (legacy, stateful) = (metadata(Schedule::Legacy), metadata(Schedule::Stateful));
+    let without = |all: &BTreeMap<String, String>, other: &BTreeMap<String, String>| -> Vec<String> {
+        all.keys().filter(|item| !other.contains_key(*item)).cloned().collect()
+    };
+    assert_eq!(
+        without(&legacy, &stateful),
+        ["PruningScores", "Rank", "Trust"].map(|name| format!("storage SubtensorModule.{name}"))
+    );
+    assert_eq!(
+        without(&stateful, &legacy),
+        [
+            "api SubnetInfoRuntimeApi.get_next_epoch_start_block",
+            "storage Development.EpochBlocks",
+            "storage SubtensorModule.ActivityCutoffFactorMilli",
+            "storage SubtensorModule.LastEpochBlock",
+            "storage SubtensorModule.MaxEpochsPerBlock",
+            "storage SubtensorModule.PendingEpochAt",
+            "storage SubtensorModule.SubnetEpochIndex",
+        ]
+    );
+    let changed: Vec<&String> = legacy
+        .iter()
+        .filter(|(item, text)| stateful.get(*item).is_some_and(|other| other != *text))
+        .map(|(item, _)| item)
+        .collect();
+    assert_eq!(changed, ["api SubnetInfoRuntimeApi", "constant System.Version"]);
 }

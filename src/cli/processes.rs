@@ -271,6 +271,9 @@ pub struct LocalnetArgs {
     /// Milliseconds between blocks.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(50..=60_000))]
     pub block_time_ms: u64,
+    /// Make a block only when `dev_newBlock` asks for it.
+    #[arg(long)]
+    pub on_demand: bool,
 }
 
 /// Arguments of `assay api`.

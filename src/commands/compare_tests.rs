@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use chain::development::{GenesisNeuron, Specification, server};
-use chain::{Call, Hyperparameters};
+use chain::Call;
+use localnet::{GenesisNeuron, Hyperparameters, Specification, server};
 use domain::events::{Weight, WeightMode};
 use domain::types::{Block, HexBytes, Position};
 use network::keys::Keypair;
@@ -63,7 +63,7 @@ async fn a_derivation_is_set_beside_every_row_and_their_consensus() {
     let configuration = server::Configuration {
         path: folder.path().join("blocks.jsonl"),
         listen: ([127, 0, 0, 1], 0).into(),
-        block_time: Duration::from_millis(50),
+        block_time: Some(Duration::from_millis(50)),
         serve_other_machines: false,
     };
     let running = server::start(configuration, &specification()).await.unwrap();

@@ -3,7 +3,7 @@
 use crate::cli::LocalnetArgs;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, Result};
-use chain::development::{Specification, server};
+use localnet::{Specification, server};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub async fn run(args: LocalnetArgs, stop: Shutdown) -> Result<ExitCode> {
     let configuration = server::Configuration {
         path: args.data.join("blocks.jsonl"),
         listen: args.listen,
-        block_time: Duration::from_millis(args.block_time_ms),
+        block_time: (!args.on_demand).then(|| Duration::from_millis(args.block_time_ms)),
         serve_other_machines: false,
     };
     let mut running = server::start(configuration, &specification).await.context("the development chain")?;

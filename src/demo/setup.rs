@@ -7,7 +7,7 @@ use crate::chain_connection;
 use crate::cli::DemoArgs;
 use crate::output;
 use anyhow::{Context, Result};
-use chain::development::{GenesisNeuron, GenesisSubnet, Specification};
+use localnet::{GenesisNeuron, GenesisSubnet, Hyperparameters, Specification};
 use cluster::{Options, SharedCluster};
 use domain::types::Rao;
 use std::fs::File;
@@ -146,7 +146,7 @@ async fn chain(folder: &Path, logs: &Path, keys: &Path, seats: &[Seat]) -> Resul
         format!("--block-time-ms={BLOCK_TIME_MS}"),
     ];
     let mut process = Process::start("chain", &arguments, logs, &[])?;
-    let url = format!("http://{address}");
+    let url = format!("ws://{address}");
     process.await_ready(PATIENCE, || chain_connection::answers(&url)).await?;
     announce(&url, keys, seats).await?;
     Ok((process, url))
@@ -156,7 +156,7 @@ async fn chain(folder: &Path, logs: &Path, keys: &Path, seats: &[Seat]) -> Resul
 fn specification(keys: &Path) -> Result<Specification> {
     let root = cast::keypair(keys, "root")?.hotkey();
     let subnets = SUBNETS.iter().map(|subnet| genesis(keys, subnet)).collect::<Result<_>>()?;
-    Ok(Specification { root, allow_loopback_axons: true, subnets })
+    Ok(Specification { subnets, ..Specification::of(root) })
 }
 
 fn genesis(keys: &Path, subnet: &Subnet) -> Result<GenesisSubnet> {
@@ -171,7 +171,7 @@ fn genesis(keys: &Path, subnet: &Subnet) -> Result<GenesisSubnet> {
     // The owner holds the last slot: what a rule set burns is paid to it.
     let owner_hotkey = cast::keypair(keys, &subnet.file_name("owner-hotkey"))?.hotkey();
     neurons.push(GenesisNeuron { hotkey: owner_hotkey, coldkey: owner, stake: Rao(0), axon: None });
-    let hyperparameters = chain::Hyperparameters { max_allowed_validators: 1, ..chain::Hyperparameters::default() };
+    let hyperparameters = Hyperparameters { max_allowed_validators: 1, ..Hyperparameters::default() };
     Ok(GenesisSubnet { netuid: subnet.netuid, hyperparameters, owner: Some(owner_hotkey), neurons })
 }
 

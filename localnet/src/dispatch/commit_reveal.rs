@@ -11,17 +11,12 @@ use crate::runtime::pallet_subtensor::pallet::{Error, Event};
 use crate::runtime::pallet_subtensor::storage as s;
 use crate::runtime::primitive_types::H256;
 use crate::runtime::sp_core::crypto::AccountId32;
+use crate::schedule::{epoch_index, reveal_blocks, reveal_index};
 use crate::store::Read;
 use crate::timelock;
 
 /// Commits of one hotkey that wait for their reveal.
 const MAXIMUM_UNREVEALED: usize = 10;
-
-/// The number of the epoch that a block belongs to, by the schedule of `tempo + 1` blocks.
-pub(crate) fn epoch_index(state: &impl Read, netuid: u16, block: u64) -> u64 {
-    let length = u64::from(s::TEMPO.get(state, &netuid)) + 1;
-    block.saturating_add(u64::from(netuid) + 1) / length
-}
 
 /// The checks that both kinds of commit have; gives the mechanism's index and the signer's slot.
 fn check_commit(
@@ -67,14 +62,6 @@ pub(super) fn commit(
     note_update(context, index, uid);
     context.deposit(RuntimeEvent::SubtensorModule(Event::WeightsCommitted(signer, index, hash)));
     Ok(())
-}
-
-/// The first and last block in which a commit of `block` can be revealed.
-fn reveal_blocks(state: &impl Read, netuid: u16, block: u64) -> (u64, u64) {
-    let tempo = u64::from(s::TEMPO.get(state, &netuid));
-    let epoch = epoch_index(state, netuid, block).saturating_add(s::REVEAL_PERIOD_EPOCHS.get(state, &netuid));
-    let first = epoch.saturating_mul(tempo + 1).saturating_sub(u64::from(netuid) + 1);
-    (first, first.saturating_add(tempo))
 }
 
 /// The epoch in which a commit of a block is revealed.
@@ -167,7 +154,7 @@ pub(super) fn commit_timelocked(
 /// Opens the commits whose epoch of reveal is that of this block. One whose round has no pulse yet waits for the next
 /// block of that epoch; after the epoch it is dropped.
 pub(crate) fn reveal_timelocked(context: &mut Context<'_, '_>, netuid: u16) {
-    let now = epoch_index(context.state, netuid, u64::from(context.block));
+    let now = reveal_index(context.state, netuid, u64::from(context.block));
     let Some(epoch) = now.checked_sub(s::REVEAL_PERIOD_EPOCHS.get(context.state, &netuid)) else { return };
     for (mechanism, index) in (0u8..).zip(neurons::mechanism_indexes(context.state, netuid)) {
         if let Some(late) = epoch.checked_sub(1)

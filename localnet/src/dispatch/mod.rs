@@ -10,7 +10,7 @@ mod root;
 mod serving;
 mod weights;
 
-pub(crate) use commit_reveal::{epoch_index, reveal_timelocked};
+pub(crate) use commit_reveal::reveal_timelocked;
 
 use crate::execution::Context;
 use crate::runtime::constants::BATCHED_CALLS_LIMIT;

@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Outcome, Subtensor};
-use crate::dispatch::commit_reveal::epoch_index;
 use crate::execution::Context;
 use crate::runtime::bounded_collections::bounded_vec::BoundedVec;
 use crate::runtime::constants::MAXIMUM_FIELDS;
@@ -14,6 +13,7 @@ use crate::runtime::pallet_development::ALLOW_LOOPBACK_AXONS;
 use crate::runtime::pallet_subtensor::pallet::{AxonInfo, Error, Event, NeuronCertificate, PrometheusInfo};
 use crate::runtime::pallet_subtensor::storage as s;
 use crate::runtime::sp_core::crypto::AccountId32;
+use crate::schedule::epoch_index;
 
 /// A commitment counts as at least this many bytes.
 const LEAST_SPACE: u64 = 100;

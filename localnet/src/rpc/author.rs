@@ -46,6 +46,10 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         },
     )?;
     module.register_async_method("dev_newBlock", |_, node, _| async move { new_block(node.as_ref().clone()).await })?;
+    module.register_method("dev_extrinsicOutcome", |params, node, _| {
+        let Hash(hash) = required(&mut params.sequence())?;
+        Answer::Ok(node.read(|state| state.outcome(&hash)))
+    })?;
     Ok(())
 }
 

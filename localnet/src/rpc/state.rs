@@ -12,6 +12,7 @@ use crate::hashing::blake2_256;
 use crate::node::Node;
 use crate::runtime::{constants, metadata};
 use crate::runtime_api::{self, Failure};
+use crate::schedule::Schedule;
 use crate::state::State;
 use crate::store::Read as _;
 
@@ -116,9 +117,13 @@ fn call(params: &Params<'_>, node: &Node) -> Answer<Bytes> {
     })
 }
 
-/// The runtime's version in JSON. It never changes on this chain.
-fn version() -> Value {
-    let version = constants::version();
+fn schedule(node: &Node) -> Schedule {
+    node.read(|state| state.specification().schedule)
+}
+
+/// The runtime's version in JSON. It never changes on a chain.
+fn version(node: &Node) -> Value {
+    let version = constants::version(schedule(node));
     let apis: Vec<(Bytes, u32)> = version.apis.into_iter().map(|(id, version)| (Bytes(id.to_vec()), version)).collect();
     json!({
         "specName": version.spec_name,
@@ -149,22 +154,22 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     module.register_method("state_queryStorage", |params, node, _| query(&params, node))?;
     module.register_method("state_call", |params, node, _| call(&params, node))?;
     module.register_alias("state_callAt", "state_call")?;
-    module.register_method("state_getMetadata", |_, _, _| {
-        Answer::Ok(Bytes(metadata::of_version(14).unwrap_or_default().to_vec()))
+    module.register_method("state_getMetadata", |_, node, _| {
+        Answer::Ok(Bytes(metadata::of_version(schedule(node), 14).unwrap_or_default().to_vec()))
     })?;
     module.register_method("state_getRuntimeVersion", |params, node, _| {
         let at: Option<Hash> = super::only_optional(&params)?;
         node.read(|state| block_number(state, at.as_ref()))?;
-        Answer::Ok(version())
+        Answer::Ok(version(node))
     })?;
     module.register_alias("chain_getRuntimeVersion", "state_getRuntimeVersion")?;
     module.register_subscription(
         "state_subscribeRuntimeVersion",
         "state_runtimeVersion",
         "state_unsubscribeRuntimeVersion",
-        |_, pending, _, _| async move {
+        |_, pending, node, _| async move {
             let Ok(sink) = pending.accept().await else { return };
-            if let Some(message) = message(&version())
+            if let Some(message) = message(&version(&node))
                 && sink.send(message).await.is_ok()
             {
                 sink.closed().await;

@@ -17,6 +17,7 @@ use super::pallet_transaction_payment::types::RuntimeDispatchInfo;
 use super::sp_core::{OpaqueMetadata, crypto::AccountId32};
 use super::sp_version::RuntimeVersion;
 use super::sp_weights::weight_v2::Weight;
+use crate::schedule::Schedule;
 
 /// A method: its name, its arguments and what it answers.
 pub(crate) struct Method {
@@ -34,8 +35,7 @@ pub(crate) struct Api {
 
 macro_rules! apis {
     ($($api:literal $version:literal { $($method:ident($($argument:ident: $ty:ty),*) -> $output:ty;)* })*) => {
-        /// All of them.
-        pub(crate) fn all() -> Vec<Api> {
+        fn every() -> Vec<Api> {
             vec![$(Api {
                 name: $api,
                 version: $version,
@@ -46,12 +46,27 @@ macro_rules! apis {
                 }),*],
             }),*]
         }
-
-        /// Identifiers (blake2-64 of the name) and versions, for the runtime's version.
-        pub(crate) fn versions() -> Vec<([u8; 8], u32)> {
-            [$(($api, $version)),*].map(|(name, version)| (Blake2b::<U8>::digest(name).into(), version)).to_vec()
-        }
     };
+}
+
+/// The API that tells of subnets, and the method of it that came with the stateful schedule.
+const SUBNETS: (&str, &str) = ("SubnetInfoRuntimeApi", "get_next_epoch_start_block");
+
+/// All that a runtime offers.
+pub(crate) fn all(schedule: Schedule) -> Vec<Api> {
+    let mut apis = every();
+    for api in apis.iter_mut().filter(|api| api.name == SUBNETS.0) {
+        match schedule {
+            Schedule::Legacy => api.methods.retain(|method| method.name != SUBNETS.1),
+            Schedule::Stateful => api.version = 2,
+        }
+    }
+    apis
+}
+
+/// Identifiers (blake2-64 of the name) and versions, for the runtime's version.
+pub(crate) fn versions(schedule: Schedule) -> Vec<([u8; 8], u32)> {
+    all(schedule).into_iter().map(|api| (Blake2b::<U8>::digest(api.name).into(), api.version)).collect()
 }
 
 apis! {
@@ -83,6 +98,7 @@ apis! {
         get_all_metagraphs() -> Vec<Option<Metagraph<AccountId32>>>;
         get_metagraph(netuid: u16) -> Option<Metagraph<AccountId32>>;
         get_mechagraph(netuid: u16, mecid: u8) -> Option<Metagraph<AccountId32>>;
+        get_next_epoch_start_block(netuid: u16) -> Option<u64>;
         get_subnet_state(netuid: u16) -> Option<SubnetState<AccountId32>>;
         get_selective_metagraph(netuid: u16, metagraph_indexes: Vec<u16>) -> Option<SelectiveMetagraph<AccountId32>>;
         get_selective_mechagraph(netuid: u16, subid: u8, metagraph_indexes: Vec<u16>)

@@ -5,7 +5,8 @@ use frame_metadata::v14::PalletConstantMetadata;
 use scale_info::{TypeInfo, meta_type};
 
 use super::sp_version::RuntimeVersion;
-use super::{BLOCK_HASH_COUNT, SPEC_VERSION, SS58_PREFIX, TRANSACTION_VERSION};
+use super::{BLOCK_HASH_COUNT, SS58_PREFIX, TRANSACTION_VERSION};
+use crate::schedule::Schedule;
 
 /// The least balance of an account in rao.
 pub(crate) const EXISTENTIAL_DEPOSIT: u64 = 500;
@@ -19,24 +20,24 @@ fn constant<T: Encode + TypeInfo + 'static>(name: &'static str, value: T) -> Pal
 }
 
 /// Which runtime this is. The runtime APIs are those of the metadata, by blake2-64 of their names.
-pub(crate) fn version() -> RuntimeVersion {
+pub(crate) fn version(schedule: Schedule) -> RuntimeVersion {
     RuntimeVersion {
         spec_name: "node-subtensor".to_owned(),
         impl_name: "node-subtensor".to_owned(),
         authoring_version: 1,
-        spec_version: SPEC_VERSION,
+        spec_version: schedule.spec_version(),
         impl_version: 1,
-        apis: super::apis::versions(),
+        apis: super::apis::versions(schedule),
         transaction_version: TRANSACTION_VERSION,
         system_version: 1,
     }
 }
 
-pub(crate) fn of(pallet: &str) -> Vec<PalletConstantMetadata> {
+pub(crate) fn of(schedule: Schedule, pallet: &str) -> Vec<PalletConstantMetadata> {
     match pallet {
         "System" => vec![
             constant("BlockHashCount", BLOCK_HASH_COUNT),
-            constant("Version", version()),
+            constant("Version", version(schedule)),
             constant("SS58Prefix", SS58_PREFIX),
         ],
         "Timestamp" => vec![constant("MinimumPeriod", 6_000u64)],

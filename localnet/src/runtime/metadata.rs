@@ -21,6 +21,7 @@ use super::{
     apis, constants, extensions, frame_system, pallet_admin_utils, pallet_balances, pallet_commitments,
     pallet_development, pallet_drand, pallet_subtensor, pallet_subtensor_utility, pallet_sudo, pallet_timestamp,
 };
+use crate::schedule::Schedule;
 
 pub(super) type Address = MultiAddress<AccountId32, ()>;
 pub(super) type Extrinsic = UncheckedExtrinsic<Address, RuntimeCall, MultiSignature, extensions::Extensions>;
@@ -28,14 +29,24 @@ pub(super) type Extrinsic = UncheckedExtrinsic<Address, RuntimeCall, MultiSignat
 /// The versions that [`of_version`] gives.
 pub(crate) const VERSIONS: [u32; 3] = [14, 15, 16];
 
-static ENCODED: LazyLock<BTreeMap<u32, Vec<u8>>> = LazyLock::new(|| {
-    let metadata: [RuntimeMetadataPrefixed; 3] = [version_14().into(), version_15().into(), version_16().into()];
+type Encoded = LazyLock<BTreeMap<u32, Vec<u8>>>;
+
+static LEGACY: Encoded = LazyLock::new(|| encoded(Schedule::Legacy));
+static STATEFUL: Encoded = LazyLock::new(|| encoded(Schedule::Stateful));
+
+fn encoded(schedule: Schedule) -> BTreeMap<u32, Vec<u8>> {
+    let metadata: [RuntimeMetadataPrefixed; 3] =
+        [version_14(schedule).into(), version_15(schedule).into(), version_16(schedule).into()];
     VERSIONS.into_iter().zip(metadata.map(|metadata| metadata.encode())).collect()
-});
+}
 
 /// The metadata with its magic number; [`None`] for a version that is not offered.
-pub(crate) fn of_version(version: u32) -> Option<&'static [u8]> {
-    ENCODED.get(&version).map(Vec::as_slice)
+pub(crate) fn of_version(schedule: Schedule, version: u32) -> Option<&'static [u8]> {
+    let encoded = match schedule {
+        Schedule::Legacy => &LEGACY,
+        Schedule::Stateful => &STATEFUL,
+    };
+    encoded.get(&version).map(Vec::as_slice)
 }
 
 struct Pallet {
@@ -73,7 +84,16 @@ impl Pallet {
     }
 }
 
-fn pallets() -> Vec<Pallet> {
+/// All of a runtime.
+fn pallets(schedule: Schedule) -> Vec<Pallet> {
+    let mut pallets = every_pallet();
+    for entries in pallets.iter_mut().filter_map(|pallet| pallet.storage.as_mut()) {
+        entries.retain(|entry| schedule.has_entry(entry.name));
+    }
+    pallets
+}
+
+fn every_pallet() -> Vec<Pallet> {
     vec![
         Pallet::new("System", 0)
             .storage(frame_system::described())
@@ -119,13 +139,13 @@ fn pallets() -> Vec<Pallet> {
     ]
 }
 
-fn version_14() -> v14::RuntimeMetadataV14 {
+fn version_14(schedule: Schedule) -> v14::RuntimeMetadataV14 {
     let pallet = |pallet: Pallet| v14::PalletMetadata {
         name: pallet.name,
         storage: pallet.storage.map(|entries| v14::PalletStorageMetadata { prefix: pallet.name, entries }),
         calls: pallet.call.map(|ty| v14::PalletCallMetadata { ty }),
         event: pallet.event.map(|ty| v14::PalletEventMetadata { ty }),
-        constants: constants::of(pallet.name),
+        constants: constants::of(schedule, pallet.name),
         error: pallet.error.map(|ty| v14::PalletErrorMetadata { ty }),
         index: pallet.index,
     };
@@ -136,22 +156,22 @@ fn version_14() -> v14::RuntimeMetadataV14 {
         version: 4,
         signed_extensions: extensions::described().into_iter().map(extension).collect(),
     };
-    let mut registry = registry();
+    let mut registry = registry(schedule);
     v14::RuntimeMetadataV14 {
-        pallets: registry.map_into_portable(pallets().into_iter().map(pallet)),
+        pallets: registry.map_into_portable(pallets(schedule).into_iter().map(pallet)),
         extrinsic: extrinsic.into_portable(&mut registry),
         ty: registry.register_type(&meta_type::<()>()),
         types: portable(registry),
     }
 }
 
-fn version_15() -> v15::RuntimeMetadataV15 {
+fn version_15(schedule: Schedule) -> v15::RuntimeMetadataV15 {
     let pallet = |pallet: Pallet| v15::PalletMetadata {
         name: pallet.name,
         storage: pallet.storage.map(|entries| v14::PalletStorageMetadata { prefix: pallet.name, entries }),
         calls: pallet.call.map(|ty| v14::PalletCallMetadata { ty }),
         event: pallet.event.map(|ty| v14::PalletEventMetadata { ty }),
-        constants: constants::of(pallet.name),
+        constants: constants::of(schedule, pallet.name),
         error: pallet.error.map(|ty| v14::PalletErrorMetadata { ty }),
         index: pallet.index,
         docs: vec![],
@@ -178,12 +198,12 @@ fn version_15() -> v15::RuntimeMetadataV15 {
         methods: api.methods.into_iter().map(method).collect(),
         docs: vec![],
     };
-    let mut registry = registry();
+    let mut registry = registry(schedule);
     v15::RuntimeMetadataV15 {
-        pallets: registry.map_into_portable(pallets().into_iter().map(pallet)),
+        pallets: registry.map_into_portable(pallets(schedule).into_iter().map(pallet)),
         extrinsic: extrinsic.into_portable(&mut registry),
         ty: registry.register_type(&meta_type::<()>()),
-        apis: registry.map_into_portable(apis::all().into_iter().map(api)),
+        apis: registry.map_into_portable(apis::all(schedule).into_iter().map(api)),
         outer_enums: outer_enums().into_portable(&mut registry),
         custom: v15::CustomMetadata { map: BTreeMap::new() },
         types: portable(registry),
@@ -198,12 +218,12 @@ fn outer_enums() -> v15::OuterEnums {
     }
 }
 
-fn version_16() -> v16::RuntimeMetadataV16 {
-    let mut registry = registry();
+fn version_16(schedule: Schedule) -> v16::RuntimeMetadataV16 {
+    let mut registry = registry(schedule);
     v16::RuntimeMetadataV16 {
-        pallets: registry.map_into_portable(pallets().into_iter().map(pallet_16)),
+        pallets: registry.map_into_portable(pallets(schedule).into_iter().map(|pallet| pallet_16(schedule, pallet))),
         extrinsic: extrinsic_16().into_portable(&mut registry),
-        apis: registry.map_into_portable(apis_16()),
+        apis: registry.map_into_portable(apis_16(schedule)),
         outer_enums: outer_enums().into_portable(&mut registry),
         custom: v16::CustomMetadata { map: BTreeMap::new() },
         types: portable(registry),
@@ -211,12 +231,12 @@ fn version_16() -> v16::RuntimeMetadataV16 {
 }
 
 /// All types of all versions, in an order of their own.
-fn registry() -> Registry {
+fn registry(schedule: Schedule) -> Registry {
     let mut registry = Registry::new();
     registry.register_type(&meta_type::<AccountId32>());
-    registry.map_into_portable(pallets().into_iter().map(pallet_16));
+    registry.map_into_portable(pallets(schedule).into_iter().map(|pallet| pallet_16(schedule, pallet)));
     extrinsic_16().into_portable(&mut registry);
-    registry.map_into_portable(apis_16());
+    registry.map_into_portable(apis_16(schedule));
     outer_enums().into_portable(&mut registry);
     registry.register_types([meta_type::<Extrinsic>(), meta_type::<extensions::Extensions>(), meta_type::<()>()]);
     registry
@@ -228,7 +248,7 @@ fn portable(registry: Registry) -> PortableRegistry {
     types
 }
 
-fn apis_16() -> Vec<v16::RuntimeApiMetadata> {
+fn apis_16(schedule: Schedule) -> Vec<v16::RuntimeApiMetadata> {
     let parameter = |(name, ty)| v16::FunctionParamMetadata { name, ty };
     let method = |method: apis::Method| v16::RuntimeApiMethodMetadata {
         name: method.name,
@@ -244,7 +264,7 @@ fn apis_16() -> Vec<v16::RuntimeApiMetadata> {
         version: Compact(api.version),
         deprecation_info: v16::ItemDeprecationInfo::NotDeprecated,
     };
-    apis::all().into_iter().map(api).collect()
+    apis::all(schedule).into_iter().map(api).collect()
 }
 
 fn extrinsic_16() -> v16::ExtrinsicMetadata {
@@ -260,7 +280,7 @@ fn extrinsic_16() -> v16::ExtrinsicMetadata {
     }
 }
 
-fn pallet_16(pallet: Pallet) -> v16::PalletMetadata {
+fn pallet_16(schedule: Schedule, pallet: Pallet) -> v16::PalletMetadata {
     let entry = |entry: v14::StorageEntryMetadata| v16::StorageEntryMetadata {
         name: entry.name,
         modifier: entry.modifier,
@@ -285,7 +305,7 @@ fn pallet_16(pallet: Pallet) -> v16::PalletMetadata {
         }),
         calls: pallet.call.map(|ty| v16::PalletCallMetadata { ty, deprecation_info: nothing() }),
         event: pallet.event.map(|ty| v16::PalletEventMetadata { ty, deprecation_info: nothing() }),
-        constants: constants::of(pallet.name).into_iter().map(constant).collect(),
+        constants: constants::of(schedule, pallet.name).into_iter().map(constant).collect(),
         error: pallet.error.map(|ty| v16::PalletErrorMetadata { ty, deprecation_info: nothing() }),
         associated_types: vec![],
         view_functions: vec![],

@@ -3,6 +3,7 @@
 //! A module here stands for a crate there (`pallet_subtensor::pallet::Call` is `pallet_subtensor/…`), so that the paths in
 //! the metadata are the real ones: clients choose how to decode by them. Indexes, field names and types are those of
 //! spec 393; `tests/conformance.rs` compares all of them with the real metadata. What is not here is not offered.
+//! A chain of spec 425 has the same but for what `crate::schedule` names.
 
 #![allow(missing_docs, reason = "the names are subtensor's and Substrate's, and mean what they mean there")]
 
@@ -36,6 +37,8 @@ pub(crate) mod metadata;
 
 /// The runtime's version: what an extrinsic signs.
 pub const SPEC_VERSION: u32 = 393;
+/// The same of a chain whose epochs have state of their own.
+pub const STATEFUL_SPEC_VERSION: u32 = 425;
 /// The version of the extrinsics' format: what an extrinsic signs.
 pub const TRANSACTION_VERSION: u32 = 1;
 /// Blocks whose hash an era may begin with.

@@ -9,6 +9,8 @@ storage! { "Development":
     ALPHA_PER_BLOCK "AlphaPerBlock": [] () => u64 = 1_000_000_000;
     /// The seed of this chain's own beacon. Whoever reads it opens every commit at once: it keeps the order of a test, no secret.
     BEACON_SEED "BeaconSeed": [] () => [u8; 32], optional;
+    /// Blocks of a subnet's last epochs, where they follow no formula.
+    EPOCH_BLOCKS "EpochBlocks": [Identity] u16 => Vec<u64>;
 }
 
 pub mod pallet {

@@ -14,6 +14,7 @@ use crate::runtime::sp_core::OpaqueMetadata;
 use crate::runtime::sp_core::crypto::AccountId32;
 use crate::runtime::sp_weights::weight_v2::Weight;
 use crate::runtime::{constants, metadata, pallet_subtensor};
+use crate::schedule::{Schedule, next_epoch_start};
 use crate::store::{Read, View};
 
 type StakeInfo = pallet_subtensor::rpc_info::stake_info::StakeInfo<AccountId32>;
@@ -36,12 +37,13 @@ fn arguments<T: codec::Decode>(bytes: &[u8]) -> Result<T, Failure> {
 
 /// Answers a call after the block of `state`.
 pub(crate) fn call(state: &View<'_>, method: &str, bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    let schedule = Schedule::of(state);
     Ok(match method {
-        "Core_version" => constants::version().encode(),
-        "Metadata_metadata" => OpaqueMetadata(metadata::of_version(14).unwrap_or_default().to_vec()).encode(),
+        "Core_version" => constants::version(schedule).encode(),
+        "Metadata_metadata" => OpaqueMetadata(metadata::of_version(schedule, 14).unwrap_or_default().to_vec()).encode(),
         "Metadata_metadata_versions" => metadata::VERSIONS.to_vec().encode(),
         "Metadata_metadata_at_version" => {
-            metadata::of_version(arguments(bytes)?).map(|metadata| OpaqueMetadata(metadata.to_vec())).encode()
+            metadata::of_version(schedule, arguments(bytes)?).map(|metadata| OpaqueMetadata(metadata.to_vec())).encode()
         }
         "AccountNonceApi_account_nonce" => frame_system::ACCOUNT.get(state, &arguments(bytes)?).nonce.encode(),
         "TransactionPaymentApi_query_info" => {
@@ -63,6 +65,9 @@ pub(crate) fn call(state: &View<'_>, method: &str, bytes: &[u8]) -> Result<Vec<u
         "SubnetInfoRuntimeApi_get_subnet_hyperparams" => subnets::hyperparameters(state, arguments(bytes)?).encode(),
         "SubnetInfoRuntimeApi_get_subnet_hyperparams_v2" => {
             subnets::hyperparameters_v2(state, arguments(bytes)?).encode()
+        }
+        "SubnetInfoRuntimeApi_get_next_epoch_start_block" if schedule == Schedule::Stateful => {
+            next_epoch_start(state, arguments(bytes)?).encode()
         }
         "SubnetInfoRuntimeApi_get_subnet_state" => subnets::state(state, arguments(bytes)?).encode(),
         "SubnetInfoRuntimeApi_get_dynamic_info" => dynamic::one(state, arguments(bytes)?).encode(),

@@ -8,6 +8,7 @@ use crate::runtime::pallet_subtensor::rpc_info::subnet_info::{SubnetHyperparams,
 use crate::runtime::pallet_subtensor::storage as s;
 use crate::runtime::sp_core::crypto::AccountId32;
 use crate::runtime::substrate_fixed::FixedI64;
+use crate::schedule::activity_cutoff;
 use crate::store::Read;
 
 /// The same numbers in compact form.
@@ -32,7 +33,7 @@ pub(super) fn hyperparameters(state: &impl Read, netuid: u16) -> Option<SubnetHy
         weights_version: s::WEIGHTS_VERSION_KEY.get(state, &netuid).into(),
         weights_rate_limit: s::WEIGHTS_SET_RATE_LIMIT.get(state, &netuid).into(),
         adjustment_interval: s::ADJUSTMENT_INTERVAL.get(state, &netuid).into(),
-        activity_cutoff: s::ACTIVITY_CUTOFF.get(state, &netuid).into(),
+        activity_cutoff: u16::try_from(activity_cutoff(state, netuid)).unwrap_or(u16::MAX).into(),
         registration_allowed: s::NETWORK_REGISTRATION_ALLOWED.get(state, &netuid),
         target_regs_per_interval: s::TARGET_REGISTRATIONS_PER_INTERVAL.get(state, &netuid).into(),
         min_burn: s::MIN_BURN.get(state, &netuid).into(),
@@ -100,20 +101,25 @@ pub(super) fn state(state: &impl Read, netuid: u16) -> Option<SubnetState<Accoun
     let stakes: Vec<u64> = hotkeys.iter().map(|hotkey| stake(state, netuid, *hotkey)).collect();
     let registered = (0..slots).map(|uid| s::BLOCK_AT_REGISTRATION.get(state, &(netuid, uid))).collect();
     let emission = s::EMISSION.get(state, &netuid);
+    // Zeros where the runtime does not store them any more.
+    let for_slots = |mut values: Vec<u16>| {
+        values.resize(usize::from(slots), 0);
+        compact(values)
+    };
     Some(SubnetState {
         netuid: Compact(netuid),
         coldkeys: hotkeys.iter().map(|hotkey| s::OWNER.get(state, hotkey)).collect(),
         hotkeys,
         active: s::ACTIVE.get(state, &netuid),
         validator_permit: s::VALIDATOR_PERMIT.get(state, &netuid),
-        pruning_score: compact(s::PRUNING_SCORES.get(state, &netuid)),
+        pruning_score: for_slots(s::PRUNING_SCORES.get(state, &netuid)),
         last_update: compact(s::LAST_UPDATE.get(state, &netuid)),
         emission: compact(emission.clone()),
         dividends: compact(s::DIVIDENDS.get(state, &netuid)),
         incentives: compact(s::INCENTIVE.get(state, &netuid)),
         consensus: compact(s::CONSENSUS.get(state, &netuid)),
-        trust: compact(s::TRUST.get(state, &netuid)),
-        rank: compact(s::RANK.get(state, &netuid)),
+        trust: for_slots(s::TRUST.get(state, &netuid)),
+        rank: for_slots(s::RANK.get(state, &netuid)),
         block_at_registration: compact(registered),
         alpha_stake: compact(stakes.clone()),
         tao_stake: vec![Compact(0); stakes.len()],

@@ -271,11 +271,12 @@ proptest! {
         let quantum = (period >> 12).max(1);
         let era = Era::Mortal { period, phase: phase % period / quantum * quantum };
         let (alice, call) = (key("Alice"), remark(&text));
-        let signing = Signing { nonce, era, genesis_hash: [1; 32], birth_hash: [2; 32] };
+        let signing = Signing { nonce, era, spec_version: 393, genesis_hash: [1; 32], birth_hash: [2; 32] };
         let extrinsic = Extrinsic::decode(&sign(&call, &signing, &alice)).unwrap();
         prop_assert_eq!((extrinsic.nonce, extrinsic.era, extrinsic.signer), (nonce, era, account("Alice")));
         prop_assert_eq!(&extrinsic.call, &call);
-        prop_assert!(extrinsic.is_signed(&[1; 32], &[2; 32]));
-        prop_assert!(!extrinsic.is_signed(&[1; 32], &[3; 32]));
+        prop_assert!(extrinsic.is_signed(393, &[1; 32], &[2; 32]));
+        prop_assert!(!extrinsic.is_signed(393, &[1; 32], &[3; 32]));
+        prop_assert!(!extrinsic.is_signed(425, &[1; 32], &[2; 32]));
     }
 }

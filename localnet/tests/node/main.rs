@@ -10,5 +10,6 @@ mod persistence;
 mod replay;
 mod rpc;
 mod slots;
+mod stateful;
 mod weights;
 mod world;

@@ -128,7 +128,7 @@ async fn subscribers_are_told_of_every_block_and_of_their_extrinsic() {
     let alice = key("Alice");
     let (genesis_hash, birth_hash) = running.node().read(|state| (state.genesis_hash(), state.head().hash));
     let era = localnet::runtime::sp_runtime::generic::era::Era::Mortal { period: 64, phase: 0 };
-    let signing = localnet::extrinsic::Signing { nonce: 0, era, genesis_hash, birth_hash };
+    let signing = localnet::extrinsic::Signing { nonce: 0, era, spec_version: 393, genesis_hash, birth_hash };
     let bytes = localnet::extrinsic::sign(&weights(&[(2, 1)]).into(), &signing, &alice);
     let bytes = json!(format!("0x{}", hex::encode(bytes)));
     let mut watched = client

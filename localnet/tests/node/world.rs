@@ -80,8 +80,10 @@ impl World {
     pub(crate) fn signing(&self, key: &Keypair) -> Signing {
         let (genesis_hash, head, birth_hash) =
             self.node.read(|state| (state.genesis_hash(), state.height(), state.head().hash));
+        let spec_version = self.specification.schedule.spec_version();
         let era = Era::Mortal { period: 8, phase: u64::from(head) % 8 };
-        Signing { nonce: self.node.next_nonce(&AccountId32(key.public())), era, genesis_hash, birth_hash }
+        let nonce = self.node.next_nonce(&AccountId32(key.public()));
+        Signing { nonce, era, spec_version, genesis_hash, birth_hash }
     }
 
     pub(crate) fn signed(&self, key: &Keypair, call: &RuntimeCall) -> Vec<u8> {

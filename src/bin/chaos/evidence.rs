@@ -4,15 +4,16 @@ use crate::book::{self, Entry};
 use crate::pusher::Counts;
 use crate::stage::{NETUID, Stage};
 use anyhow::{Context, Result};
-use chain::development::{Block, DevelopmentCall, Extrinsic, Genesis};
-use chain::{Call, Chain, Metagraph};
+use chain::{Chain, Metagraph};
 use domain::events::{Event, MinersSelected};
-use domain::types::{BlockNumber, Digest, Uid};
+use domain::types::{BlockNumber, Digest, HexBytes, Uid};
 use futures::TryStreamExt;
 use ledger::StoredEvent;
 use ledger::checkpoint::CheckpointDirectory;
 use ledger::verify::Verification;
-use serde::Deserialize;
+use localnet::extrinsic::Extrinsic;
+use localnet::runtime::node_subtensor_runtime::RuntimeCall;
+use localnet::runtime::pallet_subtensor::pallet::Call;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -60,13 +61,6 @@ pub(crate) struct OnChain {
     pub(crate) metagraph: Metagraph,
     /// The validator's weights.
     pub(crate) weights: Vec<(Uid, u16)>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line {
-    Genesis(#[allow(dead_code, reason = "only its presence is looked at")] Box<Genesis>),
-    Block(Box<Block>),
 }
 
 impl Evidence {
@@ -120,32 +114,33 @@ fn recorded(stored: StoredEvent) -> Result<Recorded> {
     Ok(Recorded { stored, event })
 }
 
-/// The validator's weight settings in the chain's file of blocks. Its last line may be half written: the chain lives.
+/// The validator's weight settings in the chain's file of blocks.
 fn settings(stage: &Stage) -> Result<Vec<Setting>> {
-    let path = stage.blocks();
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let validator = localnet::account(&stage.validator)?;
     let mut settings = Vec::new();
-    for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
-        let line: Line = serde_json::from_str(line).with_context(|| format!("{} is malformed", path.display()))?;
-        let Line::Block(block) = line else { continue };
-        for extrinsic in &block.extrinsics {
-            settings.extend(setting(stage, block.number, extrinsic)?);
+    for block in localnet::read_blocks(&stage.blocks())? {
+        let number = BlockNumber(u64::from(block.header.number));
+        // The author's clock is not signed, and is nothing that is read here.
+        for extrinsic in block.extrinsics.iter().filter_map(|bytes| Extrinsic::decode(bytes).ok()) {
+            if extrinsic.signer == validator {
+                settings.extend(setting(number, extrinsic));
+            }
         }
     }
     Ok(settings)
 }
 
-fn setting(stage: &Stage, block: BlockNumber, extrinsic: &Extrinsic) -> Result<Option<Setting>> {
-    let payload = &extrinsic.payload;
-    Ok(match &payload.call {
-        DevelopmentCall::Subtensor(Call::SetWeights { netuid, uids, weights, .. })
-            if *netuid == NETUID && payload.signer == stage.validator =>
-        {
-            let weights = uids.iter().copied().zip(weights.iter().copied()).collect();
-            Some(Setting { block, hash: extrinsic.hash()?, weights })
+fn setting(block: BlockNumber, extrinsic: Extrinsic) -> Option<Setting> {
+    let hash = HexBytes(extrinsic.hash);
+    match extrinsic.call {
+        RuntimeCall::SubtensorModule(
+            Call::set_weights { netuid, dests, weights, .. } | Call::set_mechanism_weights { netuid, dests, weights, .. },
+        ) if netuid == NETUID.0 => {
+            let weights = dests.into_iter().map(Uid).zip(weights).collect();
+            Some(Setting { block, hash, weights })
         }
         _ => None,
-    })
+    }
 }
 
 async fn on_chain_at(stage: &Stage, block: BlockNumber) -> Result<OnChain> {

@@ -109,7 +109,7 @@ async fn second_validator(stage: &mut Stage) -> Result<Check> {
 pub(crate) async fn commands(stage: &Stage) -> Result<Vec<Check>> {
     let netuid = format!("--netuid={NETUID}");
     let checkpoints = format!("--checkpoints={}", stage.checkpoints().display());
-    let chain = format!("--chain={}", stage.chain.url());
+    let chain = format!("--chain={}", stage.chain_url);
     Ok(vec![
         command(stage, &["verify", &netuid, &checkpoints]).await?,
         command(stage, &["audit", "--from-genesis", &netuid, &chain]).await?,

@@ -4,8 +4,9 @@ use crate::chance::Chance;
 use crate::child::Child;
 use crate::witness::Witness;
 use anyhow::{Context, Result, bail};
-use chain::development::{Client, GenesisNeuron, RootCall, Specification};
-use chain::{Chain, Hyperparameters};
+use chain::Chain;
+use localnet::{GenesisNeuron, Hyperparameters, Root, RootCall, Specification};
+use subtensor::{Settings, Subtensor};
 use cluster::{Cluster, Options, StopMode};
 use domain::events::LedgerOpened;
 use domain::types::{Hotkey, NetUid, Rao, Uid};
@@ -41,7 +42,9 @@ pub(crate) struct Stage {
     /// PostgreSQL, with fsync, on a disk.
     pub(crate) cluster: Cluster,
     /// The chain's client.
-    pub(crate) chain: Client,
+    pub(crate) chain: Subtensor,
+    /// Where it listens.
+    pub(crate) chain_url: String,
     /// The ledger's origin.
     pub(crate) origin: String,
     /// The validator's hotkey.
@@ -84,13 +87,14 @@ impl Stage {
         neurons.push(neuron(&keys, "witness", Rao(0), Some(witness.address()))?);
         neurons.push(neuron(&keys, "dead", Rao(0), Some(free_address()?))?);
         let (validator, witness_hotkey) = (key(&keys, "validator")?.hotkey(), key(&keys, "witness")?.hotkey());
-        let (chain_process, chain) = chain(&program, &folder, neurons).await?;
+        let (chain_process, chain, chain_url) = chain(&program, &folder, neurons).await?;
         let origin = LedgerOpened::origin_of(&chain.genesis_hash().await?, NETUID, &validator, 0);
         let listen = free_address()?;
         Ok(Self {
             folder,
             cluster,
             chain,
+            chain_url,
             origin,
             validator,
             listen,
@@ -142,7 +146,7 @@ impl Stage {
         let arguments = [
             "validator".to_owned(),
             format!("--netuid={NETUID}"),
-            format!("--chain={}", self.chain.url()),
+            format!("--chain={}", self.chain_url),
             "--network=local".to_owned(),
             format!("--hotkey={}", key_file(&keys, "validator").display()),
             format!("--checkpoint-key={}", key_file(&keys, "checkpoint").display()),
@@ -199,8 +203,9 @@ impl Stage {
         let variant = HONEST + u16::try_from(self.seats)?;
         let (hotkey, axon, task) = miner(&keys, &name, Behaviour::Honest, variant, &self.embeddings).await?;
         let coldkey = key(&keys, &format!("{name}-cold"))?.hotkey();
-        let call = RootCall::ReplaceNeuron { netuid: NETUID, uid, hotkey, coldkey };
-        self.chain.execute_root(call, &key(&keys, "root")?, BLOCK_PATIENCE).await?;
+        let (hotkey_account, coldkey) = (localnet::account(&hotkey)?, localnet::account(&coldkey)?);
+        let call = RootCall::replace_neuron { netuid: NETUID.0, uid: uid.0, hotkey: hotkey_account, coldkey };
+        Root::new(&self.chain_url, key(&keys, "root")?)?.execute(call, BLOCK_PATIENCE).await?;
         self.chain.serve_axon(NETUID, axon, &key(&keys, &name)?, BLOCK_PATIENCE).await?;
         let (_, replaced) = std::mem::replace(&mut self.miners[at], (hotkey, task));
         replaced.abort();
@@ -310,7 +315,7 @@ async fn miner(
     Ok((hotkey, axon, tokio::spawn(server.serve(std::future::pending()))))
 }
 
-async fn chain(program: &Path, folder: &Path, neurons: Vec<GenesisNeuron>) -> Result<(Child, Client)> {
+async fn chain(program: &Path, folder: &Path, neurons: Vec<GenesisNeuron>) -> Result<(Child, Subtensor, String)> {
     // No rate limit: a second submission must be seen as what it is, not be refused by the chain.
     let hyperparameters =
         Hyperparameters { max_allowed_validators: 1, weights_rate_limit: 0, ..Hyperparameters::default() };
@@ -328,8 +333,10 @@ async fn chain(program: &Path, folder: &Path, neurons: Vec<GenesisNeuron>) -> Re
     ];
     let log = folder.join("logs").join("chain.log");
     let mut process = Child::start(program, "the development chain", &arguments, &[], log)?;
-    let url = format!("http://{listen}");
-    process.await_ready("an answer", PATIENCE, || async { Client::connect(&url).await.is_ok() }).await?;
-    let client = Client::connect(&url).await?;
-    Ok((process, client))
+    let endpoints = [format!("ws://{listen}")];
+    let connect = || Subtensor::connect(&endpoints, Settings::default());
+    process.await_ready("an answer", PATIENCE, || async { connect().await.is_ok() }).await?;
+    let client = connect().await?;
+    let [url] = endpoints;
+    Ok((process, client, url))
 }

@@ -1,12 +1,12 @@
 //! Epochs: the order of their events, what stands on chain, and slots that change hands.
 
 use chain::Chain;
-use chain::development::RootCall;
 use domain::epoch::EpochFold;
 use domain::events::{ChainOutcome, EpochOutcome, Event, ZeroReason};
 use domain::mechanism;
 use domain::types::{Micros, Position, Uid};
 use futures::TryStreamExt;
+use localnet::RootCall;
 use network::keys::Keypair;
 use validator::ValidatorConfig;
 use validator::faults::Faults;
@@ -175,9 +175,9 @@ async fn a_uid_that_changed_hands_is_left_out_and_never_pays_another() {
     // The best paid miner loses its slot, so that what is left has another largest weight.
     let loser = derived.weights.iter().max_by_key(|weight| weight.weight).unwrap().clone();
     let newcomer = Keypair::from_uri("//newcomer").unwrap();
-    let (hotkey, coldkey) = (newcomer.hotkey(), newcomer.hotkey());
-    let call = RootCall::ReplaceNeuron { netuid: NETUID, uid: loser.uid, hotkey, coldkey };
-    world.chain.execute_root(call, &world.root, PATIENCE).await.unwrap();
+    let account = localnet::account(&newcomer.hotkey()).unwrap();
+    let (hotkey, coldkey) = (account.clone(), account);
+    world.arrange(RootCall::replace_neuron { netuid: NETUID.0, uid: loser.uid.0, hotkey, coldkey }).await;
     running.crash().await;
 
     let running = world.start(world.config()).await;

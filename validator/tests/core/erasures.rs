@@ -11,7 +11,8 @@ use crate::world::{World, challenge, close_epoch, ended, honest, positions, unti
 async fn erase(world: &World, erased: &[u64]) {
     let (config, settings) = (world.config(), world.settings.clone());
     let url = world.database.url();
-    let ledger = validator::open_ledger_with(&url, "the operator", &config, &world.chain, settings).await.unwrap();
+    let ledger =
+        validator::open_ledger_with(&url, "the operator", &config, world.chain.as_ref(), settings).await.unwrap();
     for position in erased {
         ledger.erase(*position, "asked for").await.unwrap();
     }
@@ -77,7 +78,8 @@ async fn the_best_answer_is_read_by_the_rules_of_its_round() {
         .collect();
     let (config, settings) = (world.config(), world.settings.clone());
     let url = world.database.url();
-    let ledger = validator::open_ledger_with(&url, "the operator", &config, &world.chain, settings).await.unwrap();
+    let ledger =
+        validator::open_ledger_with(&url, "the operator", &config, world.chain.as_ref(), settings).await.unwrap();
     let refused = ledger.erase(adopted[0], "asked for").await.unwrap_err().to_string();
     assert!(refused.contains("RuleSetAdopted"), "nobody would know any more how it was read: {refused}");
     ledger.close().await;

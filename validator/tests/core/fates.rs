@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chain::development::{Client, RootCall};
 use chain::{
     Anchor, BlockHeader, Call, Chain, Error, ExtrinsicReference, ExtrinsicStatus, Hyperparameters, Metagraph,
     SignedExtrinsic,
 };
 use domain::events::{EpochOutcome, Event};
 use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Uid};
+use localnet::{Root, RootCall};
 use network::keys::Keypair;
+use subtensor::Subtensor;
 use validator::service::SubmissionState;
 use validator::transport::HttpTransport;
 use validator::{Validator, ValidatorConfig, open_ledger_with};
@@ -32,9 +33,9 @@ const REASSIGNS: u8 = 3;
 
 /// The development chain, but for its mood about weights.
 struct Moody {
-    chain: Client,
+    chain: Arc<Subtensor>,
     mood: Arc<AtomicU8>,
-    root: Keypair,
+    root: Root,
 }
 
 impl Moody {
@@ -89,8 +90,9 @@ impl Chain for Moody {
         if let (REASSIGNS, Call::SetWeights { netuid, uids, weights, .. }) = (self.mood(), call) {
             let (netuid, best) = (*netuid, weights.iter().zip(uids).max().map(|(_, uid)| *uid).unwrap());
             let newcomer = Keypair::from_uri("//newcomer").unwrap().hotkey();
-            let change = RootCall::ReplaceNeuron { netuid, uid: best, hotkey: newcomer, coldkey: newcomer };
-            self.chain.execute_root(change, &self.root, PATIENCE).await?;
+            let (hotkey, coldkey) = (localnet::account(&newcomer).unwrap(), localnet::account(&newcomer).unwrap());
+            let change = RootCall::replace_neuron { netuid: netuid.0, uid: best.0, hotkey, coldkey };
+            self.root.execute(change, PATIENCE).await.unwrap();
         }
         self.chain.prepare(call, keypair).await
     }
@@ -114,7 +116,11 @@ impl Chain for Moody {
 async fn start(world: &World) -> (Running, Arc<AtomicU8>) {
     let mood = Arc::new(AtomicU8::new(HONEST));
     let config = ValidatorConfig { submission_attempts: 1, ..world.config() };
-    let chain = Moody { chain: world.chain.clone(), mood: Arc::clone(&mood), root: world.root.clone() };
+    let chain = Moody {
+        chain: world.chain.clone(),
+        mood: Arc::clone(&mood),
+        root: Root::new(&world.chain_url, world.root.clone()).unwrap(),
+    };
     let chain: Arc<dyn Chain> = Arc::new(chain);
     let (url, settings) = (world.database.url(), world.settings.clone());
     let ledger = open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await.unwrap();

@@ -115,7 +115,8 @@ async fn two_subnets_keys_or_rule_sets_are_not_mixed_up() {
     assert!(matches!(refused, Error::OtherIdentity { what: "checkpoint key", .. }), "{refused}");
     // Another hotkey has another ledger, in the same database.
     let other = ValidatorConfig { hotkey: Keypair::from_uri("//validator//other").unwrap(), ..world.config() };
-    let ledger = open_ledger(&world.database.url(), "the test", &other, &world.chain as &dyn Chain).await.unwrap();
+    let ledger =
+        open_ledger(&world.database.url(), "the test", &other, world.chain.as_ref() as &dyn Chain).await.unwrap();
     assert_eq!(LedgerReader::list(&world.database.url()).await.unwrap().len(), 2);
     ledger.close().await;
 }

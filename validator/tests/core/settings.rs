@@ -1,24 +1,21 @@
 //! What the chain asks of a setting of weights, and what is said of one that it would not take: the same under every rule set,
 //! whatever upstream's program does.
 
-use chain::development::RootCall;
-use chain::{Chain, Hyperparameters};
 use domain::bettertherapy::task::{Question, Task};
 use domain::epoch::RATE_LIMITED;
 use domain::events::{EpochOutcome, Event};
 use domain::mechanism;
 use domain::ruleset::RuleSet;
+use localnet::{Hyperparameters, RootCall};
 use validator::sources::bettertherapy::Questions;
 
 use crate::peer::Behaviour;
-use crate::world::{NETUID, PATIENCE, Running, World, challenge, close_epoch, ended, honest, positions, until};
+use crate::world::{NETUID, Running, World, challenge, close_epoch, ended, honest, positions, until};
 
 async fn change(world: &World, change: impl FnOnce(&mut Hyperparameters)) {
-    let head = world.chain.head().await.unwrap().number;
-    let mut hyperparameters = world.chain.hyperparameters(NETUID, head).await.unwrap();
+    let mut hyperparameters = world.specification.subnets[0].hyperparameters.clone();
     change(&mut hyperparameters);
-    let call = RootCall::SetHyperparameters { netuid: NETUID, hyperparameters };
-    world.chain.execute_root(call, &world.root, PATIENCE).await.unwrap();
+    world.arrange(RootCall::set_hyperparameters { netuid: NETUID.0, hyperparameters }).await;
 }
 
 /// BetterTherapy, number 12: upstream's version key is 0, which the chain refuses as soon as the subnet asks for more.

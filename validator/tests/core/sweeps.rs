@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chain::Chain;
-use chain::development::RootCall;
 use domain::events::{Event, MinersSelected, ZeroReason};
 use domain::mechanism::{self, JudgementRequest, Mechanism, NO_VERDICT, OFFLINE};
 use domain::twitter::verdicts::{QUERY_ANALYSIS, RLHF};
-use domain::types::{Hotkey, Position, Rao};
+use domain::types::{Hotkey, Position};
 use futures::TryStreamExt;
+use localnet::RootCall;
 use validator::ValidatorConfig;
 use validator::judge::{Judge, Offline, Verdict};
 use validator::service::{ChallengeState, MinerOutcome};
@@ -90,8 +90,8 @@ async fn without_miners_a_round_does_not_fill_the_log_with_sweeps() {
 /// Sets a peer's stake and waits until it has a permit, or none any more.
 async fn stake(world: &World, tao: u64, permit: bool) {
     let hotkey = world.peers[0].key.hotkey();
-    let call = RootCall::SetStake { netuid: NETUID, hotkey, stake: Rao(tao * 1_000_000_000) };
-    world.chain.execute_root(call, &world.root, PATIENCE).await.unwrap();
+    let (account, stake) = (localnet::account(&hotkey).unwrap(), tao * 1_000_000_000);
+    world.arrange(RootCall::set_stake { netuid: NETUID.0, hotkey: account, stake }).await;
     until("the permit follows", || async {
         let head = world.chain.head().await.unwrap().number;
         let metagraph = world.chain.metagraph(NETUID, head).await.unwrap();

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain::development::server::{Configuration, Running as RunningChain};
-use chain::development::{Client, GenesisNeuron, GenesisSubnet, Specification};
-use chain::{Chain, Hyperparameters};
+use chain::Chain;
 use cluster::{Cluster, TestDatabase};
 use domain::events::{Challenge, Event, ResponseScored};
 use domain::mechanism;
@@ -17,8 +15,11 @@ use domain::types::{Hotkey, NetUid, Position, Rao};
 use futures::TryStreamExt;
 use inference::{EmbeddingConfig, EmbeddingService};
 use ledger::{AppendSettings, LedgerReader, migrate};
+use localnet::server::{Configuration, Running as RunningChain};
+use localnet::{GenesisNeuron, GenesisSubnet, Hyperparameters, Root, RootCall, Specification};
 use network::checkpoint_key::CheckpointKey;
 use network::keys::Keypair;
+use subtensor::{Settings, Subtensor};
 use tokio::task::JoinHandle;
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
@@ -61,7 +62,9 @@ pub struct World {
     pub database: Database,
     pub settings: AppendSettings,
     pub directory: tempfile::TempDir,
-    pub chain: Client,
+    pub chain: Arc<Subtensor>,
+    /// Where it listens.
+    pub chain_url: String,
     pub validator_key: Keypair,
     pub root: Keypair,
     pub peers: Vec<Peer>,
@@ -69,7 +72,7 @@ pub struct World {
     pub embeddings: EmbeddingService,
     pub judge: Arc<dyn Judge>,
     running_chain: Option<RunningChain>,
-    specification: Specification,
+    pub specification: Specification,
 }
 
 pub struct Running {
@@ -103,16 +106,28 @@ pub fn honest() -> Vec<Behaviour> {
     ANSWERS.iter().zip(pauses).map(|(text, pause)| Behaviour::Answers(text, Duration::from_millis(pause))).collect()
 }
 
+/// A client that notices at once when the chain is gone.
+async fn connect(url: &str) -> Arc<Subtensor> {
+    let settings = Settings {
+        deadline: Duration::from_secs(3),
+        request_deadline: Duration::from_secs(3),
+        longest_pause: Duration::from_millis(500),
+        era_period: 16,
+        ..Settings::default()
+    };
+    Arc::new(Subtensor::connect(&[url.to_owned()], settings).await.unwrap())
+}
+
 async fn start_chain(directory: &Path, listen: SocketAddr, specification: &Specification) -> RunningChain {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let configuration = Configuration {
             path: directory.join("chain"),
             listen,
-            block_time: Duration::from_millis(100),
+            block_time: Some(Duration::from_millis(100)),
             serve_other_machines: false,
         };
-        match chain::development::server::start(configuration, specification).await {
+        match localnet::server::start(configuration, specification).await {
             Ok(running) => return running,
             // The file and the port of the one before come free a moment later.
             Err(error) => assert!(tokio::time::Instant::now() < deadline, "the chain starts: {error}"),
@@ -158,7 +173,7 @@ impl World {
         let twin = GenesisSubnet { netuid: OTHER_NETUID, ..specification.subnets[0].clone() };
         specification.subnets.push(twin);
         let running = start_chain(directory.path(), "127.0.0.1:0".parse().unwrap(), &specification).await;
-        let chain = Client::connect(&running.url()).await.unwrap().with_era_period(16);
+        let (chain_url, chain) = (running.url(), connect(&running.url()).await);
         let embedder = inference::open(&EmbeddingConfig::discover()).unwrap();
         let embeddings = EmbeddingService::start(embedder, &inference::ServiceLimits::default()).unwrap();
         let rule_set = quick_rules();
@@ -168,6 +183,7 @@ impl World {
             settings,
             directory,
             chain,
+            chain_url,
             validator_key,
             root,
             peers,
@@ -177,6 +193,12 @@ impl World {
             running_chain: Some(running),
             specification,
         }
+    }
+
+    /// Has the root key arrange something on the chain.
+    pub async fn arrange(&self, call: RootCall) {
+        let root = Root::new(&self.chain_url, self.root.clone()).unwrap();
+        root.execute(call, PATIENCE).await.unwrap();
     }
 
     /// Ends the chain's process, as far as anybody can tell.
@@ -213,7 +235,7 @@ impl World {
     }
 
     pub async fn try_start(&self, config: ValidatorConfig) -> Result<Running, Error> {
-        let chain: Arc<dyn Chain> = Arc::new(self.chain.clone());
+        let chain: Arc<dyn Chain> = self.chain.clone();
         let transport = Arc::new(HttpTransport::new(config.network_is_local).unwrap());
         let ledger = {
             let (url, settings) = (self.database.url(), self.settings.clone());
@@ -231,7 +253,7 @@ impl World {
     /// The ledger as its writer has it, while no validator runs.
     pub async fn writer(&self) -> ledger::Ledger {
         let (url, settings) = (self.database.url(), self.settings.clone());
-        open_ledger_with(&url, "the test", &self.config(), &self.chain, settings).await.unwrap()
+        open_ledger_with(&url, "the test", &self.config(), self.chain.as_ref(), settings).await.unwrap()
     }
 
     pub async fn reader(&self) -> LedgerReader {

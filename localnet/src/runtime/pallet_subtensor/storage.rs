@@ -36,6 +36,10 @@ storage! { "SubtensorModule":
     TEMPO "Tempo": [Identity] u16 => u16 = 360;
     BLOCKS_SINCE_LAST_STEP "BlocksSinceLastStep": [Identity] u16 => u64;
     LAST_MECHANISM_STEP_BLOCK "LastMechansimStepBlock": [Identity] u16 => u64;
+    LAST_EPOCH_BLOCK "LastEpochBlock": [Identity] u16 => u64;
+    PENDING_EPOCH_AT "PendingEpochAt": [Identity] u16 => u64;
+    SUBNET_EPOCH_INDEX "SubnetEpochIndex": [Identity] u16 => u64;
+    MAX_EPOCHS_PER_BLOCK "MaxEpochsPerBlock": [] () => u8 = 2;
     ADMIN_FREEZE_WINDOW "AdminFreezeWindow": [] () => u16 = 10;
     RHO "Rho": [Identity] u16 => u16 = 10;
     KAPPA "Kappa": [Identity] u16 => u16 = 32767;
@@ -48,6 +52,7 @@ storage! { "SubtensorModule":
     BONDS_RESET_ON "BondsResetOn": [Identity] u16 => bool;
     IMMUNITY_PERIOD "ImmunityPeriod": [Identity] u16 => u16 = 4096;
     ACTIVITY_CUTOFF "ActivityCutoff": [Identity] u16 => u16 = 5000;
+    ACTIVITY_CUTOFF_FACTOR_MILLI "ActivityCutoffFactorMilli": [Identity] u16 => u32 = 13_889;
     MIN_ALLOWED_UIDS "MinAllowedUids": [Identity] u16 => u16 = 64;
     MAX_ALLOWED_UIDS "MaxAllowedUids": [Identity] u16 => u16 = 256;
     MAX_ALLOWED_VALIDATORS "MaxAllowedValidators": [Identity] u16 => u16 = 128;

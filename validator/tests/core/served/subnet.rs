@@ -136,7 +136,7 @@ impl Subnet {
     /// A validator that takes its conversations from there, and the tasks that do so.
     pub async fn start(&self, server: &ConversationServer) -> (Running, Vec<JoinHandle<()>>) {
         let (world, config) = (&self.world, self.world.config());
-        let chain: Arc<dyn Chain> = Arc::new(world.chain.clone());
+        let chain: Arc<dyn Chain> = world.chain.clone();
         let (url, settings) = (world.database.url(), world.settings.clone());
         let ledger = open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await.unwrap();
         let judge: Arc<dyn Judge> = self.counting.clone();
