@@ -43,7 +43,7 @@ pub struct MinerConfig {
     pub cache: Option<PathBuf>,
     /// Answer only requests that carry a valid receipt.
     pub require_signed: bool,
-    /// Who may ask its axon, and who comes first; everybody, in turn, when none.
+    /// Who may ask in the dialects that prove a hotkey, and who comes first; everybody, in turn, when none.
     pub gate: Option<Arc<dyn Gate>>,
     /// Sizes and times.
     pub limits: Limits,
@@ -80,7 +80,7 @@ impl MinerConfig {
 pub struct Limits {
     /// Bytes of a request's body. Default 256 KiB.
     pub body_bytes: usize,
-    /// Requests that are answered at once; more are told to come back. Default 32.
+    /// Requests that are answered at once, on the plain route and in each dialect; more are told to come back. Default 32.
     pub concurrent: usize,
     /// Open connections; more wait to be accepted. Default 256.
     pub connections: usize,

@@ -1,26 +1,37 @@
-//! The miner as an axon: the dialects of Bittensor's SDKs, on the route that is named after the subnet's synapse.
+//! Everything but the plain routes: the dialects of Bittensor's SDKs, fiber, Loosh's dialect of it, and Epistula, on one port.
 //!
-//! Who asks is known from the signature that the dialect demands. A receipt, which validators of our make add, is checked and
-//! logged as on the plain route; others are answered without one.
+//! Which one a request speaks is told by its path and its header fields, before anything of it is believed; each dialect's server
+//! then verifies it by its own rules. Who asks is known from the signature, or the key, that the dialect demands. A receipt, which
+//! validators of our make add, is checked and logged as on the plain route; others are answered without one.
+//!
+//! **Invariant:** RSA keys are made once, when somebody first asks for one, and away from the requests: one that breaks off does
+//! not have another made.
 
+mod rates;
+mod sdk;
+mod signed;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use axon::{Answer, Axon, Handler, HandlerError, PriorityError, Request, Route};
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request as HttpRequest, State};
-use axum::http::{HeaderMap, Method};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::types::Hotkey;
-use futures::StreamExt;
-use network::legacy::{Json, Shape};
-use serde::Deserialize;
+use network::fiber::client::{EXCHANGE_PATH, PUBLIC_KEY_PATH};
+use network::fiber::headers::MINER;
+use network::fiber::rsa_key::MinerKey;
+use tokio::sync::OnceCell;
+use tower::ServiceExt;
 
-use crate::answering::{Answering, Asked, Said};
-use crate::request::{InferenceRequest, ReceiptFields, Refusal};
-use crate::subnets::{Subnet, SynapseRequest};
-use crate::{Behaviour, Error, malformed, receipt};
+use self::rates::Rates;
+use crate::answering::{Answering, Asked};
+use crate::request::{InferenceRequest, Refusal};
+use crate::{Error, receipt};
+
+/// The paths that are Loosh's.
+const LOOSH: &str = "/fiber/";
 
 /// Who may ask a miner, and who comes first when it is busy.
 pub trait Gate: Send + Sync {
@@ -31,119 +42,174 @@ pub trait Gate: Send + Sync {
     fn priority(&self, hotkey: &Hotkey) -> Option<f64>;
 }
 
-/// The axon's routes.
+/// A dialect, as far as the routes are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    /// SDK 6 to 11.
+    Sdk,
+    /// Fiber 2, in both modes.
+    Fiber,
+    /// Loosh's dialect of fiber.
+    Loosh,
+    /// Epistula 2.
+    Epistula,
+}
+
+/// What a request speaks. Each dialect has a field that the others do not have; a receipt's are in all of them.
+fn spoken(path: &str, headers: &HeaderMap) -> Spoken {
+    if path.starts_with(LOOSH) {
+        return Spoken::Loosh;
+    }
+    if matches!(path, PUBLIC_KEY_PATH | EXCHANGE_PATH) {
+        return Spoken::Fiber;
+    }
+    if headers.contains_key(network::epistula::VERSION) || headers.contains_key(network::epistula::SIGNATURE) {
+        return Spoken::Epistula;
+    }
+    let sdk = headers.contains_key(network::btauth::header::VERSION);
+    if !sdk && headers.contains_key(MINER) { Spoken::Fiber } else { Spoken::Sdk }
+}
+
+/// The servers of all dialects.
+struct Servers {
+    answering: Arc<Answering>,
+    sdk: Router,
+    epistula: Router,
+    fiber: OnceCell<Router>,
+    loosh: OnceCell<Router>,
+    rates: Rates,
+}
+
+/// The routes of all dialects.
 ///
 /// # Errors
 /// [`Error::Wire`] for a synapse whose name is no route.
 pub(crate) fn router(answering: &Arc<Answering>) -> Result<Router, Error> {
-    let config = &answering.config;
-    let shape =
-        config.subnet.as_ref().map_or_else(|| Shape::new(domain::wire::INFERENCE.name), |subnet| subnet.shape());
-    let mut route = Route::new(shape, Answers(Arc::clone(answering)));
-    if let Some(gate) = &config.gate {
-        let (refuses, ranks) = (Arc::clone(gate), Arc::clone(gate));
-        route = route
-            .blacklist(move |claim| refuses.refuses(claim.hotkey))
-            .priority(move |hotkey| ranks.priority(hotkey).ok_or(PriorityError::Failed));
-    }
-    let mut limits = axon::AxonLimits::default();
-    limits.body_bytes = config.limits.body_bytes;
-    limits.body_timeout = config.limits.body_timeout;
-    limits.handlers = config.limits.concurrent;
-    let axon = Axon::new(config.keypair.clone()).limits(limits).route(route);
-    let router = axon.into_router().map_err(|error| Error::Wire(error.to_string()))?;
-    // What it sends cannot be said by an axon that means well.
-    match config.behaviour {
-        Behaviour::Malformed { .. } => Ok(Router::new().fallback(broken).with_state((Arc::clone(answering), router))),
-        _ => Ok(router),
+    let servers = Servers {
+        answering: Arc::clone(answering),
+        sdk: sdk::router(answering)?,
+        epistula: signed::epistula(answering)?,
+        fiber: OnceCell::new(),
+        loosh: OnceCell::new(),
+        rates: Rates::default(),
+    };
+    Ok(Router::new().fallback(dispatch).with_state(Arc::new(servers)))
+}
+
+async fn dispatch(
+    State(servers): State<Arc<Servers>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let server = match spoken(request.uri().path(), request.headers()) {
+        Spoken::Sdk => Ok(servers.sdk.clone()),
+        Spoken::Epistula => Ok(servers.epistula.clone()),
+        Spoken::Fiber => servers.with_key(|servers| &servers.fiber, signed::fiber).await,
+        Spoken::Loosh => return loosh(&servers, peer, request).await,
+    };
+    passed(server, request).await
+}
+
+async fn passed(server: Result<Router, Refusal>, request: Request) -> Response {
+    match server {
+        Ok(server) => {
+            let Ok(response) = server.oneshot(request).await;
+            response
+        }
+        Err(refusal) => refusal.into_response(),
     }
 }
 
-/// Answers pings as an axon does, and everything else so that it cannot be read.
-async fn broken(State((answering, axon)): State<(Arc<Answering>, Router)>, request: HttpRequest) -> Response {
-    use tower::ServiceExt;
-
-    if request.method() != Method::POST || request.uri().path() == format!("/{}", axon::server::PING) {
-        let Ok(response) = axon.oneshot(request).await;
-        return response;
+/// Loosh's routes count who asks how often, as upstream's miners do.
+async fn loosh(servers: &Arc<Servers>, peer: SocketAddr, request: Request) -> Response {
+    let counted =
+        rates::Counted::of(peer.ip(), request.method() == Method::POST, request.uri().path(), request.headers());
+    if let Err(wait) = servers.rates.admit(&counted, std::time::Instant::now()) {
+        return rates::refusal(wait);
     }
-    let limits = &answering.config.limits;
-    let read = axum::body::to_bytes(request.into_body(), limits.body_bytes);
-    let Ok(Ok(body)) = tokio::time::timeout(limits.body_timeout, read).await else {
-        return Refusal::new(axum::http::StatusCode::BAD_REQUEST, "the body cannot be read").into_response();
-    };
-    let way = answering.next_malformation();
-    tracing::info!(way = way.name(), "this miner answers malformed on purpose");
-    let (headers, answer) = malformed::answer(way, &answering.config.keypair, &body);
-    let mut response = Response::new(Body::from(answer));
-    response.headers_mut().extend(headers);
-    let content = axum::http::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(axum::http::header::CONTENT_TYPE, content);
-    response.headers_mut().insert("bt_header_axon_status_code", axum::http::HeaderValue::from_static("200"));
+    let server = servers.with_key(|servers| &servers.loosh, signed::loosh).await;
+    let response = passed(server, request).await;
+    servers.rates.answered(&counted, response.status(), std::time::Instant::now());
     response
 }
 
-/// The one handler: what is asked, how it is answered, and in which form that leaves.
-struct Answers(Arc<Answering>);
+impl Servers {
+    /// A server that has an RSA key, made with one when it is first asked for.
+    async fn with_key(
+        self: &Arc<Self>,
+        place: fn(&Self) -> &OnceCell<Router>,
+        make: fn(&Arc<Answering>, MinerKey) -> Result<Router, Error>,
+    ) -> Result<Router, Refusal> {
+        if let Some(server) = place(self).get() {
+            return Ok(server.clone());
+        }
+        let servers = Arc::clone(self);
+        let made = tokio::spawn(async move {
+            let made = place(&servers).get_or_try_init(|| async {
+                let key = tokio::task::spawn_blocking(MinerKey::generate).await;
+                let key = key.map_err(|error| Error::Task(error.to_string()))?;
+                make(&servers.answering, key.map_err(|error| Error::Wire(error.to_string()))?)
+            });
+            made.await.cloned()
+        });
+        let made =
+            made.await.map_err(|error| error.to_string()).and_then(|made| made.map_err(|error| error.to_string()));
+        made.map_err(|error| {
+            tracing::error!(error, "no key can be made");
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Miner initializing")
+        })
+    }
+}
 
-#[async_trait]
-impl Handler for Answers {
-    async fn answer(&self, request: Request) -> Result<Answer, HandlerError> {
-        let answering = &self.0;
-        let asked = self.asked(&request).map_err(refused)?;
-        self.check_receipt(&request, &asked).map_err(refused)?;
-        let answer = match answering.answer(&request.headers, &request.body, &asked).await.map_err(refused)? {
-            Said::Body(answer) => answer,
-            Said::Malformed(..) => return Err(HandlerError::Failed("this answer has no form".to_owned())),
+/// What is asked: a question, or the subnet's synapse as the body itself.
+fn asked(answering: &Answering, body: &[u8]) -> Result<Asked, Refusal> {
+    match &answering.config.subnet {
+        None => Ok(Asked::Question(InferenceRequest::parse(body)?)),
+        Some(subnet) => Ok(Asked::Synapse(sdk::flat(subnet.as_ref(), body)?)),
+    }
+}
+
+/// A receipt must be of whoever signed the request.
+fn check_receipt(
+    answering: &Answering,
+    hotkey: &Hotkey,
+    headers: &HeaderMap,
+    body: &[u8],
+    asked: &Asked,
+) -> Result<(), Refusal> {
+    let required = answering.config.require_signed;
+    let Some(receipt) = receipt::check(headers, body, required)? else { return Ok(()) };
+    receipt.is_of(hotkey)?;
+    receipt.admit(body, asked.receipt(), required)
+}
+
+/// The name of the synapse, which is the path in most dialects.
+fn synapse(answering: &Answering) -> &'static str {
+    answering.config.subnet.as_ref().map_or(domain::wire::INFERENCE.name, |subnet| subnet.synapse())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn dialects_are_told_apart_by_path_and_fields() {
+        let check = |path: &str, fields: &[&'static str], expected: Spoken| {
+            let headers =
+                fields.iter().map(|name| (axum::http::HeaderName::from_static(name), HeaderValue::from_static("x")));
+            assert_eq!(spoken(path, &headers.collect()), expected, "{path} {fields:?}");
         };
-        if let Some(pieces) = answering.in_pieces().and_then(|subnet| subnet.tokens(&answer)) {
-            return Ok(Answer::stream(pieces.map(|piece| Ok(Bytes::from(piece)))));
-        }
-        if let Ok(Json::Object(fields)) = Json::parse(&answer) {
-            return Ok(Answer::Fields(fields, HeaderMap::new()));
-        }
-        // A text that somebody else streamed.
-        match answering.config.subnet.as_ref().and_then(|subnet| subnet.tokens(&answer)) {
-            Some(pieces) => Ok(Answer::stream(pieces.map(|piece| Ok(Bytes::from(piece))))),
-            None => Err(HandlerError::Failed("the answer is no object".to_owned())),
-        }
+        // A receipt has the field that fiber calls its validator's.
+        check("/Inference", &["validator-hotkey", "assay-signature"], Spoken::Sdk);
+        check("/Inference", &["bt_header_dendrite_hotkey", "validator-hotkey"], Spoken::Sdk);
+        check("/Inference", &["validator-hotkey", "miner-hotkey", "nonce"], Spoken::Fiber);
+        check("/Inference", &["epistula-version", "validator-hotkey"], Spoken::Epistula);
+        check("/Inference", &["epistula-request-signature"], Spoken::Epistula);
+        check("/public-encryption-key", &[], Spoken::Fiber);
+        check("/exchange-symmetric-key", &["miner-hotkey"], Spoken::Fiber);
+        check("/fiber/challenge", &["epistula-version"], Spoken::Loosh);
+        check("/fiber", &[], Spoken::Sdk);
     }
-}
-
-impl Answers {
-    fn asked(&self, request: &Request) -> Result<Asked, Refusal> {
-        match &self.0.config.subnet {
-            None => Ok(Asked::Question(InferenceRequest::parse(&request.body)?)),
-            Some(subnet) => Ok(Asked::Synapse(flat(subnet.as_ref(), &request.body)?)),
-        }
-    }
-
-    /// A receipt must be of whoever signed the request.
-    fn check_receipt(&self, request: &Request, asked: &Asked) -> Result<(), Refusal> {
-        let required = self.0.config.require_signed;
-        let Some(receipt) = receipt::check(&request.headers, &request.body, required)? else { return Ok(()) };
-        receipt.is_of(&request.hotkey)?;
-        receipt.admit(&request.body, asked.receipt(), required)
-    }
-}
-
-/// A synapse whose own object is the body; the receipt's place in a ledger is one field more.
-fn flat(subnet: &dyn Subnet, body: &[u8]) -> Result<SynapseRequest, Refusal> {
-    #[derive(Deserialize)]
-    struct Extra {
-        assay: Option<serde_json::Value>,
-    }
-    let bad = |error: String| Refusal::new(axum::http::StatusCode::BAD_REQUEST, error);
-    let request = std::str::from_utf8(body).map_err(|error| bad(error.to_string()))?.to_owned();
-    let Extra { assay } = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
-    let receipt: Option<ReceiptFields> = assay.as_ref().map(crate::request::receipt).transpose()?;
-    Ok(SynapseRequest { synapse: subnet.synapse().to_owned(), request, receipt })
-}
-
-fn refused(refusal: Refusal) -> HandlerError {
-    let message = match refusal.field {
-        Some(field) => format!("{field}: {}", refusal.error),
-        None => refusal.error,
-    };
-    HandlerError::Refused { status: refusal.status.as_u16(), message }
 }

@@ -1,0 +1,121 @@
+//! The miner as an axon: the dialects of Bittensor's SDKs, on the route that is named after the subnet's synapse.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axon::{Answer, Axon, Handler, HandlerError, PriorityError, Request, Route};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request as HttpRequest, State};
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use network::legacy::{Json, Shape};
+use serde::Deserialize;
+
+use super::{asked, check_receipt};
+use crate::answering::{Answering, Said};
+use crate::request::{ReceiptFields, Refusal};
+use crate::subnets::{Subnet, SynapseRequest};
+use crate::{Behaviour, Error, malformed};
+
+/// The axon's routes.
+///
+/// # Errors
+/// [`Error::Wire`] for a synapse whose name is no route.
+pub(super) fn router(answering: &Arc<Answering>) -> Result<Router, Error> {
+    let config = &answering.config;
+    let shape =
+        config.subnet.as_ref().map_or_else(|| Shape::new(domain::wire::INFERENCE.name), |subnet| subnet.shape());
+    let mut route = Route::new(shape, Answers(Arc::clone(answering)));
+    if let Some(gate) = &config.gate {
+        let (refuses, ranks) = (Arc::clone(gate), Arc::clone(gate));
+        route = route
+            .blacklist(move |claim| refuses.refuses(claim.hotkey))
+            .priority(move |hotkey| ranks.priority(hotkey).ok_or(PriorityError::Failed));
+    }
+    let mut limits = axon::AxonLimits::default();
+    limits.body_bytes = config.limits.body_bytes;
+    limits.body_timeout = config.limits.body_timeout;
+    limits.handlers = config.limits.concurrent;
+    let axon = Axon::new(config.keypair.clone()).limits(limits).route(route);
+    let router = axon.into_router().map_err(|error| Error::Wire(error.to_string()))?;
+    // What it sends cannot be said by an axon that means well.
+    match config.behaviour {
+        Behaviour::Malformed { .. } => Ok(Router::new().fallback(broken).with_state((Arc::clone(answering), router))),
+        _ => Ok(router),
+    }
+}
+
+/// Answers pings as an axon does, and everything else so that it cannot be read.
+async fn broken(State((answering, axon)): State<(Arc<Answering>, Router)>, request: HttpRequest) -> Response {
+    use tower::ServiceExt;
+
+    if request.method() != Method::POST || request.uri().path() == format!("/{}", axon::server::PING) {
+        let Ok(response) = axon.oneshot(request).await;
+        return response;
+    }
+    let limits = &answering.config.limits;
+    let read = axum::body::to_bytes(request.into_body(), limits.body_bytes);
+    let Ok(Ok(body)) = tokio::time::timeout(limits.body_timeout, read).await else {
+        return Refusal::new(axum::http::StatusCode::BAD_REQUEST, "the body cannot be read").into_response();
+    };
+    let way = answering.next_malformation();
+    tracing::info!(way = way.name(), "this miner answers malformed on purpose");
+    let (headers, answer) = malformed::answer(way, &answering.config.keypair, &body);
+    let mut response = Response::new(Body::from(answer));
+    response.headers_mut().extend(headers);
+    let content = axum::http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(axum::http::header::CONTENT_TYPE, content);
+    response.headers_mut().insert("bt_header_axon_status_code", axum::http::HeaderValue::from_static("200"));
+    response
+}
+
+/// The one handler: what is asked, how it is answered, and in which form that leaves.
+struct Answers(Arc<Answering>);
+
+#[async_trait]
+impl Handler for Answers {
+    async fn answer(&self, request: Request) -> Result<Answer, HandlerError> {
+        let answering = &self.0;
+        let asked = asked(answering, &request.body).map_err(refused)?;
+        let Request { hotkey, headers, body, .. } = &request;
+        check_receipt(answering, hotkey, headers, body, &asked).map_err(refused)?;
+        let answer = match answering.answer(&request.headers, &request.body, &asked).await.map_err(refused)? {
+            Said::Body(answer) => answer,
+            Said::Malformed(..) => return Err(HandlerError::Failed("this answer has no form".to_owned())),
+        };
+        if let Some(pieces) = answering.in_pieces().and_then(|subnet| subnet.tokens(&answer)) {
+            return Ok(Answer::stream(pieces.map(|piece| Ok(Bytes::from(piece)))));
+        }
+        if let Ok(Json::Object(fields)) = Json::parse(&answer) {
+            return Ok(Answer::Fields(fields, HeaderMap::new()));
+        }
+        // A text that somebody else streamed.
+        match answering.config.subnet.as_ref().and_then(|subnet| subnet.tokens(&answer)) {
+            Some(pieces) => Ok(Answer::stream(pieces.map(|piece| Ok(Bytes::from(piece))))),
+            None => Err(HandlerError::Failed("the answer is no object".to_owned())),
+        }
+    }
+}
+
+/// A synapse whose own object is the body; the receipt's place in a ledger is one field more.
+pub(super) fn flat(subnet: &dyn Subnet, body: &[u8]) -> Result<SynapseRequest, Refusal> {
+    #[derive(Deserialize)]
+    struct Extra {
+        assay: Option<serde_json::Value>,
+    }
+    let bad = |error: String| Refusal::new(axum::http::StatusCode::BAD_REQUEST, error);
+    let request = std::str::from_utf8(body).map_err(|error| bad(error.to_string()))?.to_owned();
+    let Extra { assay } = serde_json::from_slice(body).map_err(|error| bad(error.to_string()))?;
+    let receipt: Option<ReceiptFields> = assay.as_ref().map(crate::request::receipt).transpose()?;
+    Ok(SynapseRequest { synapse: subnet.synapse().to_owned(), request, receipt })
+}
+
+pub(super) fn refused(refusal: Refusal) -> HandlerError {
+    let message = match refusal.field {
+        Some(field) => format!("{field}: {}", refusal.error),
+        None => refusal.error,
+    };
+    HandlerError::Refused { status: refusal.status.as_u16(), message }
+}
