@@ -22,7 +22,7 @@ help:
 	@echo "make chaos         kill -9 and crash tests (CYCLES=$(CYCLES))"
 	@echo "make bench-ledger  appending and reading beside postgres-es, time of an audit (QUICK=1: shorter)"
 	@echo "make bench-domain  scoring and folding, beside numpy where it has a peer (QUICK=1: shorter)"
-	@echo "make interop       axon and dendrite of the Python SDK against ours, both ways"
+	@echo "make interop       axon and dendrite of the Python SDK against ours, both ways, and the SDK on our chain"
 	@echo "make bench-axon    our axon beside that of the Python SDK, and a dendrite that asks 256 miners (QUICK=1: shorter)"
 	@echo "make fuzz          readers of network input on changed bytes (MINUTES=10 for each)"
 	@echo "make bench         memory of an audit, bytes of a round, embedding (QUICK=1: shorter)"

@@ -1,12 +1,16 @@
 #!/bin/sh
-# Python's axon and dendrite against ours, both ways. Prints one line a check; the exit status says whether all hold.
+# Python's axon and dendrite against ours, both ways, and the Python SDK on our development chain. Prints one line a check;
+# the exit status says whether all hold.
 set -eu
 cd "$(dirname "$0")/../.."
 home="${ASSAY_HOME:-$PWD/.assay}"
 sh scripts/setup-interop.sh
 python="$home/interop/bin/python"
 "${CARGO:-cargo}" build --locked --quiet -p axon --example interop
+"${CARGO:-cargo}" build --locked --quiet -p localnet --example localnet
 binary="${CARGO_TARGET_DIR:-target}/debug/examples/interop"
+chain="${CARGO_TARGET_DIR:-target}/debug/examples/localnet"
+export PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d)
 ours=""
 theirs=""
@@ -42,4 +46,6 @@ failed=0
 "$python" scripts/interop/dendrite_asks.py "$address" "$hotkey" || failed=1
 "$binary" ask "127.0.0.1:$port" || failed=1
 exec 3>&-
+mkdir "$work/chain"
+"$python" scripts/interop/chain.py "$chain" "$work/chain" || failed=1
 exit "$failed"
