@@ -1,16 +1,14 @@
-//! The chain as the validator sees it, and a development chain.
+//! The chain as the validator sees it.
 //!
 //! [`Chain`] is what a validator or an audit needs to know of subtensor, at a named block wherever an answer depends on
 //! one. An extrinsic is signed and hashed before it is sent ([`Chain::prepare`]), so that its hash, nonce and era can be
-//! recorded first; after a crash [`Chain::extrinsic_status`] says what became of it. [`development`] is a chain of one
-//! process with fast blocks for demonstrations and tests.
+//! recorded first; after a crash [`Chain::extrinsic_status`] says what became of it.
 //!
 //! **Invariant:** nothing here retries a submission by signing again. Whether a second extrinsic may be signed is the
 //! caller's decision, from the recorded reference of the first.
 
 #![forbid(unsafe_code)]
 
-pub mod development;
 mod error;
 mod types;
 
@@ -39,7 +37,7 @@ pub trait Chain: Send + Sync {
     /// Hash of block 0: which chain this is.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] and the like, as of every method here.
+    /// [`Error::Disconnected`] and the like, as of every method here.
     async fn genesis_hash(&self) -> Result<Digest, Error>;
 
     /// The newest block.

@@ -160,7 +160,7 @@ pub struct Hyperparameters {
 }
 
 impl Default for Hyperparameters {
-    /// For a development chain: short epochs, no rate limit on announcements. Not the defaults of subtensor.
+    /// Short epochs, no rate limit on announcements. Not the defaults of subtensor.
     fn default() -> Self {
         Self {
             tempo: 20,

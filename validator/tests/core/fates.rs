@@ -106,7 +106,7 @@ impl Chain for Moody {
 
     async fn extrinsic_status(&self, reference: &ExtrinsicReference) -> Result<ExtrinsicStatus, Error> {
         match self.mood() {
-            SILENT => Err(Error::Stopped("it does not feel like it".to_owned())),
+            SILENT => Err(self.chain.lacks("an answer to that".to_owned())),
             HOARDS => Ok(ExtrinsicStatus::Pending),
             _ => self.chain.extrinsic_status(reference).await,
         }
