@@ -16,7 +16,7 @@ pub use beacon::{Beacon, BeaconKey, PublicKey, Pulse, QUICKNET, Signature};
 pub use error::Error;
 pub use hash::weights_hash;
 pub use payload::{Payload, Weights};
-pub use rounds::{Moment, Schedule, reveal_round};
+pub use rounds::{Moment, Schedule, reveal_block, reveal_round};
 pub use timelock::{decrypt, encrypt, open_envelope, seal_envelope};
 
 /// The version that goes with timelock commits (`CommitRevealWeightsVersion`).

@@ -7,5 +7,6 @@ mod middle;
 mod odd_nodes;
 mod proxy;
 mod reads;
+mod stateful;
 mod weights;
 mod world;
