@@ -2,13 +2,16 @@
 //!
 //! subxt and the Python SDK take it for a subtensor of spec 393: storage under the real keys, calls, events and errors with
 //! the real numbers, signed extrinsics of format 4, blocks with real header hashes, Yuma consensus at the end of each tempo.
+//! With [`Schedule::Stateful`] it is one of spec 425, whose epochs follow the last one and not the block's number.
 //! [`State`] is a pure state machine over blocks, [`Node`] adds the pool and the file of blocks, [`server`] lets other
 //! processes in.
 //!
 //! What differs from subtensor, on purpose: axons may announce loopback addresses when the specification says so; nothing
 //! costs a fee and an account without balance may send; there is no market, so stake is what genesis and the root key say,
 //! emission is counted and not staked, and the burn does not move; state and extrinsics roots are hashes, not tries; every
-//! block is final at once; pallet `Development` is this chain's own.
+//! block is final at once; pallet `Development` is this chain's own. Of spec 425 there are the schedule and what it needs, with
+//! the numbers of 393: an owner cannot trigger an epoch, a tempo may be shorter than 360 blocks, nothing tells of an epoch that
+//! was put off but its `PendingEpochAt`, and hyperparameters are told by `get_subnet_hyperparams_v2`, not by `_v3`.
 //!
 //! **Invariant:** what a client reads at a block never changes later, and nothing is told of a block that is not on disk.
 
