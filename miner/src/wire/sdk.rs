@@ -38,13 +38,23 @@ pub(super) fn router(answering: &Arc<Answering>) -> Result<Router, Error> {
     limits.body_bytes = config.limits.body_bytes;
     limits.body_timeout = config.limits.body_timeout;
     limits.handlers = config.limits.concurrent;
-    let axon = Axon::new(config.keypair.clone()).limits(limits).route(route);
+    let axon = Axon::new(config.keypair.clone()).limits(limits).route(ping(answering)).route(route);
     let router = axon.into_router().map_err(|error| Error::Wire(error.to_string()))?;
     // What it sends cannot be said by an axon that means well.
     match config.behaviour {
         Behaviour::Malformed { .. } => Ok(Router::new().fallback(broken).with_state((Arc::clone(answering), router))),
         _ => Ok(router),
     }
+}
+
+/// Pings are answered once questions are, so that nobody asks a miner that only starts.
+fn ping(answering: &Arc<Answering>) -> Route {
+    let answering = Arc::clone(answering);
+    Route::new(Shape::new(axon::server::PING), move |_: Request| {
+        let ready = answering.is_ready();
+        let initialising = HandlerError::Refused { status: 503, message: "Miner initializing".to_owned() };
+        std::future::ready(if ready { Ok(Answer::unchanged()) } else { Err(initialising) })
+    })
 }
 
 /// Answers pings as an axon does, and everything else so that it cannot be read.
