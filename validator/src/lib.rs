@@ -20,6 +20,7 @@ mod journal;
 pub mod judge;
 mod keeper;
 mod metagraph;
+pub mod outbox;
 mod remembered;
 pub mod reward_models;
 mod rounds;

@@ -32,6 +32,8 @@ pub mod streams {
     pub const METAGRAPH: &str = "metagraph";
     /// Availability sweeps.
     pub const AVAILABILITY: &str = "availability";
+    /// What outside services say of miners and validators.
+    pub const EXTERNAL: &str = "external";
     /// Challenges; the id is the client's.
     pub const CHALLENGE: &str = "challenge";
     /// The id of a stream that is alone in its type.

@@ -1,7 +1,5 @@
 //! Rounds of the validator in memory: challenges, draws, what the miners do, evidence and scores.
 
-use std::collections::BTreeMap;
-
 use domain::Aggregate;
 use domain::events::*;
 use domain::loosh::constants::Constants;

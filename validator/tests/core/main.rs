@@ -1,13 +1,16 @@
 //! The validator on a real PostgreSQL, a real development chain, real HTTP peers and the real sentence model.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
+mod commits;
 mod crashes;
+mod dialects;
 mod epochs;
 mod erasures;
 mod failed_judgements;
 mod fates;
 mod labels;
 mod operation;
+mod outbox;
 mod pacing;
 mod peer;
 mod refusals;
