@@ -12,6 +12,7 @@ use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::twitter::task::Task;
 use domain::types::{Hotkey, NetUid, Position, Rao};
+use domain::wire::Dialect;
 use futures::TryStreamExt;
 use inference::{EmbeddingConfig, EmbeddingService};
 use ledger::{AppendSettings, LedgerReader, migrate};
@@ -24,7 +25,6 @@ use tokio::task::JoinHandle;
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
 use validator::service::{ChallengeState, ChallengeStatus, Handle};
-use validator::transport::HttpTransport;
 use validator::{Error, Models, Validator, ValidatorConfig, open_ledger_with};
 
 use crate::peer::{Behaviour, Peer};
@@ -71,6 +71,8 @@ pub struct World {
     pub rule_set: RuleSet,
     pub embeddings: EmbeddingService,
     pub judge: Arc<dyn Judge>,
+    /// How miners are asked.
+    pub dialect: Dialect,
     running_chain: Option<RunningChain>,
     pub specification: Specification,
 }
@@ -190,6 +192,7 @@ impl World {
             rule_set,
             embeddings,
             judge: Arc::new(Offline),
+            dialect: Dialect::Http,
             running_chain: Some(running),
             specification,
         }
@@ -236,7 +239,7 @@ impl World {
 
     pub async fn try_start(&self, config: ValidatorConfig) -> Result<Running, Error> {
         let chain: Arc<dyn Chain> = self.chain.clone();
-        let transport = Arc::new(HttpTransport::new(config.network_is_local).unwrap());
+        let transport = validator::transport::open(self.dialect, &config.hotkey, config.network_is_local).unwrap();
         let ledger = {
             let (url, settings) = (self.database.url(), self.settings.clone());
             open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await?
