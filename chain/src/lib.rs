@@ -20,8 +20,8 @@ use network::keys::Keypair;
 
 pub use error::Error;
 pub use types::{
-    Anchor, BlockHeader, Call, Epoch, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, Hyperparameters,
-    Inclusion, Metagraph, Neuron, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
+    Anchor, Beacon, BlockHeader, Call, Epoch, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus,
+    Hyperparameters, Inclusion, Metagraph, Neuron, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
 };
 
 /// How long [`Chain::execute`] sleeps between two questions when no new block arrives.
@@ -106,6 +106,22 @@ pub trait Chain: Send + Sync {
     /// [`Error::NotOffered`] where a chain keeps no events.
     async fn weight_events(&self, netuid: NetUid, at: BlockNumber) -> Result<Vec<WeightEvent>, Error> {
         Err(self.lacks(format!("events of subnet {netuid} at block {at}")))
+    }
+
+    /// The beacon whose signatures open timelocked commits, as of block `at`.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] where a chain knows none.
+    async fn beacon(&self, at: BlockNumber) -> Result<Beacon, Error> {
+        Err(self.lacks(format!("a beacon at block {at}")))
+    }
+
+    /// The author's clock in block `at`, in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] where a chain keeps no time.
+    async fn time_of(&self, at: BlockNumber) -> Result<u64, Error> {
+        Err(self.lacks(format!("the time of block {at}")))
     }
 
     /// [`Error::NotOffered`] with this chain's address.

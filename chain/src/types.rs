@@ -55,6 +55,17 @@ pub enum Schedule {
     },
 }
 
+/// A randomness beacon, as a chain knows the one that opens timelocked commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beacon {
+    /// The compressed public key, a point of G2 in 96 bytes.
+    pub public_key: Vec<u8>,
+    /// Seconds between two rounds.
+    pub period_s: u32,
+    /// Time of round 1 in seconds since the Unix epoch.
+    pub genesis_s: u32,
+}
+
 /// A subnet's neurons at a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metagraph {

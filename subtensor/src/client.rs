@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chain::{
-    Anchor, BlockHeader, Call, Chain, Era, Error as ChainError, ExtrinsicReference, ExtrinsicStatus, Hyperparameters,
-    Metagraph, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
+    Anchor, Beacon, BlockHeader, Call, Chain, Era, Error as ChainError, ExtrinsicReference, ExtrinsicStatus,
+    Hyperparameters, Metagraph, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
 };
 use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Uid};
 use network::keys::Keypair;
@@ -229,6 +229,18 @@ impl Chain for Subtensor {
         self.ask("weight events", |link| async move {
             let ran = self.at(&link, BlockNumber(at.0.saturating_sub(1))).await?.runtime;
             self.at(&link, at).await?.weight_events(&ran, netuid).await
+        })
+        .await
+    }
+
+    async fn beacon(&self, at: BlockNumber) -> Result<Beacon, ChainError> {
+        self.ask("the beacon", |link| async move { self.at(&link, at).await?.beacon().await }).await
+    }
+
+    async fn time_of(&self, at: BlockNumber) -> Result<u64, ChainError> {
+        self.ask("a block's time", |link| async move {
+            let found = self.at(&link, at).await?.value::<u64>("Timestamp", "Now", ()).await?;
+            Ok(found.unwrap_or(0))
         })
         .await
     }

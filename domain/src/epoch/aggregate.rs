@@ -42,7 +42,7 @@ pub struct Epoch {
     derived: Option<WeightsDerived>,
     anchored: Option<CheckpointAnchored>,
     submitted: Option<WeightsSubmitted>,
-    committed: bool,
+    committed: Option<WeightsCommitted>,
     fate: Option<Fate>,
     closed: Option<EpochClosed>,
 }
@@ -114,6 +114,12 @@ impl Epoch {
     #[must_use]
     pub fn submitted(&self) -> Option<&WeightsSubmitted> {
         self.submitted.as_ref()
+    }
+
+    /// The commitment on chain, where weights are revealed later.
+    #[must_use]
+    pub fn committed(&self) -> Option<&WeightsCommitted> {
+        self.committed.as_ref()
     }
 
     /// Whether the submission's fate is known, and whether it stands on chain.
@@ -257,7 +263,7 @@ impl Aggregate for Epoch {
             }
             EpochCommand::Reveal(revealed) => {
                 self.awaited("WeightsRevealed", revealed.epoch, None)?;
-                if !self.committed {
+                if self.committed.is_none() {
                     return Err(self.refuse("WeightsRevealed", "nothing is committed"));
                 }
                 Event::WeightsRevealed(revealed)
@@ -282,9 +288,9 @@ impl Aggregate for Epoch {
             Event::CheckpointAnchored(anchored) => self.anchored = Some(anchored.clone()),
             Event::WeightsSubmitted(submitted) => {
                 self.submitted = Some(submitted.clone());
-                self.fate = None;
+                (self.fate, self.committed) = (None, None);
             }
-            Event::WeightsCommitted(_) => self.committed = true,
+            Event::WeightsCommitted(committed) => self.committed = Some(committed.clone()),
             Event::WeightsRevealed(_) | Event::WeightsIncluded(_) => self.fate = Some(Fate::OnChain),
             Event::WeightsRejected(_) => self.fate = Some(Fate::Rejected),
             Event::EpochClosed(closed) => self.closed = Some(closed.clone()),

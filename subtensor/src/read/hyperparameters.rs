@@ -3,12 +3,22 @@
 //! Both are read from storage in one request: no answer of a runtime API has all of them, and storage has the same names in
 //! every runtime. Entries that a runtime dropped or does not have yet are met as stated at each.
 
-use chain::{Epoch, Hyperparameters, Schedule};
+use chain::{Beacon, Epoch, Hyperparameters, Schedule};
 use domain::types::{BlockNumber, NetUid, Rao};
+use subxt::ext::scale_decode::{self, DecodeAsType};
 use yuma::schedule::{legacy, stateful};
 
 use super::At;
 use crate::error::Error;
+
+/// What is read of `Drand.BeaconConfig`.
+#[derive(Default, DecodeAsType)]
+#[decode_as_type(crate_path = "scale_decode")]
+struct BeaconConfiguration {
+    public_key: Vec<u8>,
+    period: u32,
+    genesis_time: u32,
+}
 
 /// The entry whose presence tells of the newer schedule of epochs.
 const LAST_EPOCH_BLOCK: &str = "LastEpochBlock";
@@ -69,6 +79,16 @@ impl At {
         found.stake_threshold = Rao(answers.need("StakeThreshold")?);
         found.commit_reveal_version = answers.take("CommitRevealWeightsVersion")?.unwrap_or(0);
         Ok(found)
+    }
+
+    /// The beacon that the chain listens to.
+    ///
+    /// # Errors
+    /// [`chain::Error::NotOffered`] where the runtime names none.
+    pub(crate) async fn beacon(&self) -> Result<Beacon, Error> {
+        let found = self.value::<BeaconConfiguration>("Drand", "BeaconConfig", ()).await?;
+        let BeaconConfiguration { public_key, period, genesis_time } = found.unwrap_or_default();
+        Ok(Beacon { public_key, period_s: period, genesis_s: genesis_time })
     }
 
     /// What the chain stores of a subnet's schedule.

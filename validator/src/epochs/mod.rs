@@ -4,6 +4,7 @@
 //! a restart, a lost ledger or a lost chain continue at the same step.
 
 mod anchor;
+mod commit;
 mod derive;
 mod record;
 mod submit;
@@ -33,6 +34,8 @@ struct Memory {
     sent: Option<SignedExtrinsic>,
     /// The epoch that was told to end now; the word is given once and must outlive a step that fails.
     ended_early: Option<u64>,
+    /// The last block in which the reveal of committed weights was looked for.
+    revealed_until: Option<BlockNumber>,
     /// Since when nothing came of the step that is due, and why.
     trouble: Option<(Instant, String)>,
 }
@@ -102,6 +105,10 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
         submit::check_holders(shared, number, &record, derived).await;
         return close(shared, &record, number, EpochOutcome::Included, "").await;
     }
+    if let (Some(committed), None) = (epoch.committed(), epoch.on_chain()) {
+        return commit::reveal(shared, committed, record.last, &mut memory.revealed_until).await;
+    }
+    memory.revealed_until = None;
     if let (Some(submitted), None, Some(cause)) = (epoch.submitted(), epoch.on_chain(), record.submission) {
         return submit::fate(shared, number, submitted, cause, &memory.sent).await;
     }

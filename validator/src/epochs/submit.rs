@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chain::{Chain, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, SignedExtrinsic};
+use chain::{Chain, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, Hyperparameters, SignedExtrinsic};
 use domain::epoch::{self, EpochCommand};
 use domain::events::{EpochOutcome, WeightsDerived, WeightsIncluded, WeightsRejected, WeightsSubmitted};
 use domain::types::{BlockNumber, Hotkey, Position, Uid};
 
+use super::commit;
 use super::record::Record;
 use crate::Error;
 use crate::metagraph;
@@ -34,7 +35,7 @@ pub(super) type Ending = (EpochOutcome, String);
 /// What the chain says about sending now.
 enum Sending {
     /// Send these, under this version key.
-    Send { weights: Vec<(Uid, u16)>, version_key: u64 },
+    Send { weights: Vec<(Uid, u16)>, parameters: Box<Hyperparameters> },
     /// Close without sending.
     Close(Ending),
     /// A revision was recorded; look again.
@@ -53,8 +54,8 @@ pub(super) async fn run(
     derived: &WeightsDerived,
     sent: &mut Option<SignedExtrinsic>,
 ) -> Result<Option<Ending>, Error> {
-    let (weights, version_key) = match ready(shared, number, record, derived).await? {
-        Sending::Send { weights, version_key } => (weights, version_key),
+    let (weights, parameters) = match ready(shared, number, record, derived).await? {
+        Sending::Send { weights, parameters } => (weights, parameters),
         Sending::Close(ending) => return Ok(Some(ending)),
         Sending::Revised => return Ok(None),
     };
@@ -62,7 +63,13 @@ pub(super) async fn run(
     shared.config.faults.point("before_submission").await;
     let (netuid, keypair) = (shared.config.netuid, &shared.config.hotkey);
     let turn = shared.chain.sending().lock().await;
-    let extrinsic = shared.chain.prepare_set_weights(netuid, &weights, version_key, keypair).await?;
+    let version_key = parameters.weights_version_key;
+    let extrinsic = if parameters.commit_reveal_enabled {
+        let head = shared.chain.head().await?.number;
+        shared.chain.prepare(&commit::call(shared, head, &parameters, &weights).await?, keypair).await?
+    } else {
+        shared.chain.prepare_set_weights(netuid, &weights, version_key, keypair).await?
+    };
     let (uids, weights) = weights.into_iter().unzip();
     let submitted = WeightsSubmitted {
         epoch: number,
@@ -131,7 +138,7 @@ async fn ready(shared: &Shared, number: u64, record: &Record, derived: &WeightsD
         return Ok(Sending::Close((EpochOutcome::Skipped, reason)));
     }
     let weights = derived.weights.iter().map(|weight| (weight.uid, weight.weight)).collect();
-    Ok(Sending::Send { weights, version_key: parameters.weights_version_key })
+    Ok(Sending::Send { weights, parameters: Box::new(parameters) })
 }
 
 /// Records who is left out because the slot changed hands.
@@ -195,12 +202,15 @@ pub(super) async fn fate(
     let status = status.inspect_err(|error| waits(SubmissionState::NoAnswer, Some(error.to_string())))?;
     let command = match status {
         ExtrinsicStatus::Included(inclusion) => match inclusion.outcome {
-            ExtrinsicOutcome::Succeeded => EpochCommand::Include(WeightsIncluded {
-                epoch: number,
-                extrinsic: hash,
-                block: inclusion.block,
-                block_hash: inclusion.block_hash,
-            }),
+            ExtrinsicOutcome::Succeeded => match commit::found(shared, submitted, inclusion.block).await? {
+                Some(committed) => EpochCommand::Commit(committed),
+                None => EpochCommand::Include(WeightsIncluded {
+                    epoch: number,
+                    extrinsic: hash,
+                    block: inclusion.block,
+                    block_hash: inclusion.block_hash,
+                }),
+            },
             ExtrinsicOutcome::Failed { error } => reject(error),
         },
         ExtrinsicStatus::Expired => reject(EXPIRED.to_owned()),

@@ -174,6 +174,8 @@ impl World {
         let mut specification = Specification::single(root.hotkey(), NETUID, hyperparameters, neurons);
         let twin = GenesisSubnet { netuid: OTHER_NETUID, ..specification.subnets[0].clone() };
         specification.subnets.push(twin);
+        let seed = domain::types::HexBytes([5; 32]);
+        specification.beacon = Some(localnet::Beacon { seed, period: 1, genesis_time: 1_700_000_000 });
         let running = start_chain(directory.path(), "127.0.0.1:0".parse().unwrap(), &specification).await;
         let (chain_url, chain) = (running.url(), connect(&running.url()).await);
         let embedder = inference::open(&EmbeddingConfig::discover()).unwrap();
