@@ -54,6 +54,7 @@ pub struct DemoArgs {
   and 8001)
   assay validator --subnet conversion --labels pushed …      (a service pushes conversations, and labels when it knows them)
   ASSAY_CONVERSATION_KEY=… assay validator --netuid 33 --rules cgp/assay-1 --conversations http://127.0.0.1:8095 …
+  ASSAY_CHALLENGE_API_KEY=… assay validator --subnet loosh --network finney --challenge-api https://challenge.example …
 
 DATABASE_URL names the database; `assay migrate` makes its schema.")]
 pub struct ValidatorArgs {
@@ -109,6 +110,9 @@ pub struct ValidatorArgs {
     /// Where conversations come from and go to.
     #[command(flatten)]
     pub conversations: Box<ConversationSourceArgs>,
+    /// Where Loosh's results go.
+    #[command(flatten)]
+    pub challenge_service: Box<ChallengeServiceArgs>,
 }
 
 /// A dialect of the wire that validators ask in.
@@ -151,6 +155,39 @@ pub struct ConversationSourceArgs {
     /// Ask as this version of upstream: its server then answers with bundles, of which those that are conversations are taken.
     #[arg(long, value_name = "VERSION", requires = "conversations")]
     pub conversation_version: Option<String>,
+}
+
+/// Where a validator of Loosh brings results, and reads scores.
+#[derive(Debug, Clone, Args)]
+pub struct ChallengeServiceArgs {
+    /// Loosh's challenge service, for rule sets of loosh: results and pictures of what it asked are brought back, and validators,
+    /// weights of the draw and scores are read from it. Without one nothing is brought anywhere.
+    #[arg(long, env = "ASSAY_CHALLENGE_API", value_name = "URL")]
+    pub challenge_api: Option<String>,
+    /// The challenge service's key, where it asks for one besides the hotkey's signature.
+    #[arg(long, env = "ASSAY_CHALLENGE_API_KEY", hide_env_values = true, value_name = "KEY")]
+    pub challenge_api_key: Option<String>,
+    /// Of which challenges results are brought: of those that say who asked (a correlation id or a requester), or of all.
+    #[arg(long, value_enum, default_value_t = ResultsName::Service, requires = "challenge_api", value_name = "WHICH")]
+    pub challenge_api_results: ResultsName,
+}
+
+/// Of which challenges results are brought to the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ResultsName {
+    /// Those that say who asked.
+    Service,
+    /// All.
+    All,
+}
+
+impl From<ResultsName> for validator::outbox::ResultsOf {
+    fn from(name: ResultsName) -> Self {
+        match name {
+            ResultsName::Service => Self::Service,
+            ResultsName::All => Self::All,
+        }
+    }
 }
 
 /// Arguments of `assay check`.

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use validator::api::{self, ApiConfig, ChallengeDefaults, Token};
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
+use validator::outbox::{self, Outbox};
 use validator::sources::{ConversationServer, Labels, LabelsFrom};
 use validator::{Models, Validator, ValidatorConfig, open_ledger};
 
@@ -53,6 +54,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
     let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
     labels(&args, &rule_sets)?;
+    challenge_service(&args, &rule_sets)?;
     let database = Database::open(args.database.database.as_deref()).await?;
     for Served { netuid, rule_set } in &subnets {
         api_config(&args, rule_set)?.check(first)?;
@@ -155,6 +157,7 @@ async fn subnet(
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let holder = format!("pid {} on {}", std::process::id(), host());
     let ledger = open_ledger(&common.database, &holder, &config, common.chain.as_ref()).await?;
+    let outbox = outbox(args, &config)?;
     let transport = validator::transport::open(args.dialect.into(), &config.hotkey, config.network_is_local)?;
     let started = Validator::start(config, ledger, common.chain.clone(), common.models.clone(), transport);
     let (handle, mut ended) = started.await?;
@@ -163,6 +166,8 @@ async fn subnet(
     let sources =
         validator::sources::start_with(&handle, rule_set, &common.models.judge, common.conversations.as_ref());
     let _sources = sources.map_err(anyhow::Error::msg)?;
+    let bringing = outbox.map(|outbox| outbox::start(&handle, rule_set, &outbox)).transpose();
+    let _bringing = bringing.map_err(anyhow::Error::msg)?;
     let served = tokio::spawn(api::serve(listener, handle.clone(), api, {
         let stop = stop.clone();
         async move { stop.wait().await }
@@ -213,6 +218,29 @@ fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: 
     config.shadow = args.shadow;
     config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)
+}
+
+/// A challenge service is of use to some rule set.
+fn challenge_service(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<()> {
+    let Some(address) = &args.challenge_service.challenge_api else { return Ok(()) };
+    ensure!(
+        rule_sets.iter().any(|rules| rules.algorithm() == outbox::ALGORITHM),
+        "--challenge-api is for rule sets of loosh; none of {} is one",
+        rule_sets.iter().map(RuleSet::name).collect::<Vec<_>>().join(", ")
+    );
+    tracing::info!(service = address, "results go back to a challenge service");
+    Ok(())
+}
+
+/// The way to the challenge service, where there is one and the rules are of use to it.
+fn outbox(args: &ValidatorArgs, config: &ValidatorConfig) -> Result<Option<Outbox>> {
+    let given = &args.challenge_service;
+    let Some(address) = given.challenge_api.as_ref().filter(|_| config.rule_set.algorithm() == outbox::ALGORITHM) else {
+        return Ok(None);
+    };
+    let outbox = Outbox::open(address, config.hotkey.clone(), given.challenge_api_key.clone());
+    let outbox = outbox.context("--challenge-api")?;
+    Ok(Some(Outbox { results_of: given.challenge_api_results.into(), ..outbox }))
 }
 
 /// Who tells the labels that rule sets of conversion wait for.
