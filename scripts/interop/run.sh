@@ -10,8 +10,10 @@ python="$home/interop/bin/python"
 "${CARGO:-cargo}" build --locked --quiet -p localnet --example localnet
 binary="${CARGO_TARGET_DIR:-target}/debug/examples/interop"
 chain="${CARGO_TARGET_DIR:-target}/debug/examples/localnet"
-export PYTHONDONTWRITEBYTECODE=1
 work=$(mktemp -d)
+export PYTHONDONTWRITEBYTECODE=1
+# The SDK makes folders for wallets in the home of whoever imports it.
+python() { HOME="$work" "$python" "$@"; }
 ours=""
 theirs=""
 stop() {
@@ -37,15 +39,15 @@ read -r _ address hotkey < "$work/ours"
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mkfifo "$work/open"
-"$python" scripts/interop/axon_serves.py "$port" < "$work/open" > "$work/theirs" 2>&1 &
+HOME="$work" "$python" scripts/interop/axon_serves.py "$port" < "$work/open" > "$work/theirs" 2>&1 &
 theirs=$!
 exec 3> "$work/open"
 wait_for "$work/theirs" "Python's axon"
 
 failed=0
-"$python" scripts/interop/dendrite_asks.py "$address" "$hotkey" || failed=1
+python scripts/interop/dendrite_asks.py "$address" "$hotkey" || failed=1
 "$binary" ask "127.0.0.1:$port" || failed=1
 exec 3>&-
 mkdir "$work/chain"
-"$python" scripts/interop/chain.py "$chain" "$work/chain" || failed=1
+python scripts/interop/chain.py "$chain" "$work/chain" || failed=1
 exit "$failed"
