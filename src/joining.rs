@@ -8,7 +8,7 @@ use crate::operator::Network;
 use crate::subnets::NetworkName;
 use anyhow::{Context, Result, bail};
 use chain::{Chain, Neuron};
-use domain::types::{NetUid, Uid};
+use domain::types::{Hotkey, NetUid, Uid};
 use network::keys::Keypair;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub async fn join(network: &Network, netuid: NetUid, keypair: &Keypair, axon: So
     Ok(uid)
 }
 
-async fn neuron(chain: &dyn Chain, netuid: NetUid, keypair: &Keypair) -> Result<Option<Neuron>> {
+pub async fn neuron(chain: &dyn Chain, netuid: NetUid, keypair: &Keypair) -> Result<Option<Neuron>> {
     let head = chain.head().await?;
     let metagraph = chain.metagraph(netuid, head.number).await.with_context(|| format!("subnet {netuid}"))?;
     Ok(metagraph.neuron_of(&keypair.hotkey()).cloned())
@@ -57,12 +57,20 @@ async fn register(chain: &dyn Chain, network: &Network, netuid: NetUid, keypair:
             network.name
         );
     }
-    let registered = chain.register(netuid, &hotkey, keypair, PATIENCE).await;
+    buy(chain, netuid, &hotkey, keypair).await
+}
+
+/// Takes a slot for a hotkey; `coldkey` pays what it costs.
+///
+/// # Errors
+/// A chain that does not answer, and one that refuses.
+pub async fn buy(chain: &dyn Chain, netuid: NetUid, hotkey: &Hotkey, coldkey: &Keypair) -> Result<Neuron> {
+    let registered = chain.register(netuid, hotkey, coldkey, PATIENCE).await;
     let block = registered.with_context(|| format!("the hotkey {hotkey} cannot be registered"))?.block;
     tracing::info!(%netuid, %hotkey, %block, "registered");
     let metagraph = chain.metagraph(netuid, block).await?;
     metagraph
-        .neuron_of(&hotkey)
+        .neuron_of(hotkey)
         .cloned()
         .with_context(|| format!("block {block} registered {hotkey} and has no slot for it"))
 }

@@ -9,6 +9,7 @@ mod commands;
 mod configuration;
 mod database;
 mod demo;
+mod gate;
 mod home;
 mod joining;
 mod judges;
@@ -98,6 +99,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Subnets(args) => commands::subnets::run(&args),
         Command::Compare(args) => commands::compare::run(&args).await,
         Command::Wallet(args) => commands::wallet::run(&args),
+        Command::Register(args) => commands::register::run(&args).await,
         Command::Check(args) => commands::check::run(&args).await,
     }
 }

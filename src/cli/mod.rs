@@ -100,6 +100,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Make wallets and list them.
     Wallet(WalletCommandArgs),
+    /// Take a slot of a subnet for a hotkey.
+    Register(RegisterArgs),
     /// Look at every piece that a validator needs and report all that is missing or wrong.
     Check(CheckArgs),
 }

@@ -74,6 +74,35 @@ pub struct OperatorArgs {
     pub axon_port: Option<u16>,
 }
 
+/// Arguments of `assay register`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  assay register --subnet loosh --network local --hotkey keys/miner.json
+  assay register --subnet cgp --network test --wallet.name miner --wallet.hotkey default
+
+A slot of a public network costs TAO, which the coldkey pays: its wallet is opened with the password that is asked for, or with the
+variable BT_PW_… of its path. On a local network the hotkey registers itself, and nothing is paid.")]
+pub struct RegisterArgs {
+    /// Subnet by name: loosh, cgp, twitter, conversion, bettertherapy.
+    #[arg(long, value_name = "NAME")]
+    pub subnet: Option<String>,
+    /// Subnet by number.
+    #[arg(long, value_name = "N")]
+    pub netuid: Option<u16>,
+    /// Which chain.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Whose key.
+    #[command(flatten)]
+    pub wallet: WalletArgs,
+    /// Pay without asking on a public network.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Arguments of `assay subnets`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:\n  assay subnets\n  assay subnets --json")]

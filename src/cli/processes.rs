@@ -252,6 +252,13 @@ pub struct MinerArgs {
     /// Which chain. With a network, --netuid or --announce the miner joins its subnet.
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Who may ask a miner that joins its subnet; more stake comes first when it is busy. Default: anyone on a local network, hotkeys
+    /// that hold a slot elsewhere.
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub admit: Option<crate::gate::Admitted>,
+    /// The least stake of who asks, in TAO (or the subnet's alpha).
+    #[arg(long, value_name = "TAO", value_parser = clap::value_parser!(u64).range(0..=21_000_000), default_value_t = 0)]
+    pub min_stake: u64,
     /// Number of the subnet, when it is another than `assay subnets` says. A miner that is told a network, a number or an
     /// address to announce joins the subnet: it announces its axon, and on a local network takes a slot first when it has none.
     #[arg(long, value_name = "N")]

@@ -3,9 +3,9 @@
 
 use super::*;
 use chain::Call;
-use localnet::{GenesisNeuron, Hyperparameters, Specification, server};
 use domain::events::{Weight, WeightMode};
 use domain::types::{Block, HexBytes, Position};
+use localnet::{GenesisNeuron, Hyperparameters, Specification, server};
 use network::keys::Keypair;
 use std::time::Duration;
 

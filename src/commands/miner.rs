@@ -1,14 +1,16 @@
 //! `assay miner`: a miner process, alone or as a member of its subnet.
 
+use crate::chain_connection;
 use crate::cli::{MinerArgs, NetworkArgs, OperatorArgs};
 use crate::configuration::{Configuration, variable};
+use crate::gate::{Admitted, MetagraphGate};
 use crate::home::Home;
 use crate::joining;
 use crate::operator::{self, HotkeyFile, Network};
 use crate::shutdown::Shutdown;
 use crate::subnets::NetworkName;
 use anyhow::{Context, Result, bail};
-use domain::types::NetUid;
+use domain::types::{NetUid, Rao};
 use inference::EmbeddingConfig;
 use llm::Client;
 use miner::subnets::{self, Subnet};
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 /// The port of an axon that none is named for.
 const PORT: u16 = 8091;
+/// Rao in a TAO.
+const RAO_OF_TAO: u64 = 1_000_000_000;
 /// How long the slow miner of the demo waits at least.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -38,6 +42,12 @@ pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
     config.profile = Profile::numbered(u16::try_from(args.variant).context("--variant is over 65535")?);
     config.cache = Some(Home::find()?.path().join("cache"));
     config.require_signed = args.require_signed;
+    if let Some((network, netuid)) = &joined {
+        let admitted = args.admit.unwrap_or_else(|| Admitted::on(network.name));
+        let minimum = Rao(args.min_stake.saturating_mul(RAO_OF_TAO));
+        let chain = chain_connection::open(&network.endpoint).await?;
+        config.gate = Some(MetagraphGate::open(chain, *netuid, admitted, minimum, stop.clone()).await?);
+    }
     let server = Server::bind(config).await.context("the miner")?;
     if let Some((network, netuid)) = joined {
         let axon = args.announce.unwrap_or_else(|| server.address());

@@ -13,6 +13,7 @@ pub mod miner;
 mod mock_run;
 pub mod process;
 pub mod rebuild;
+pub mod register;
 pub mod replay;
 pub mod rules;
 pub mod subnets;

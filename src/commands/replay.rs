@@ -82,7 +82,7 @@ fn print(what_if: &WhatIf) {
         what_if.rule_set, what_if.rounds, what_if.scores_changed, what_if.scores_same, what_if.rounds_not_evaluated
     ));
     what_if.reasons.iter().for_each(|reason| output::line(format!("  {reason}")));
-    notes(what_if).iter().for_each(|note| output::line(note));
+    notes(what_if).iter().for_each(output::line);
     what_if.given_up.iter().for_each(|reason| output::line(format!("  {reason}")));
     if !what_if.compared() {
         return output::line("nothing was compared");

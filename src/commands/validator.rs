@@ -235,7 +235,8 @@ fn challenge_service(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<()> 
 /// The way to the challenge service, where there is one and the rules are of use to it.
 fn outbox(args: &ValidatorArgs, config: &ValidatorConfig) -> Result<Option<Outbox>> {
     let given = &args.challenge_service;
-    let Some(address) = given.challenge_api.as_ref().filter(|_| config.rule_set.algorithm() == outbox::ALGORITHM) else {
+    let Some(address) = given.challenge_api.as_ref().filter(|_| config.rule_set.algorithm() == outbox::ALGORITHM)
+    else {
         return Ok(None);
     };
     let outbox = Outbox::open(address, config.hotkey.clone(), given.challenge_api_key.clone());

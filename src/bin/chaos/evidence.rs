@@ -134,7 +134,8 @@ fn setting(block: BlockNumber, extrinsic: Extrinsic) -> Option<Setting> {
     let hash = HexBytes(extrinsic.hash);
     match extrinsic.call {
         RuntimeCall::SubtensorModule(
-            Call::set_weights { netuid, dests, weights, .. } | Call::set_mechanism_weights { netuid, dests, weights, .. },
+            Call::set_weights { netuid, dests, weights, .. }
+            | Call::set_mechanism_weights { netuid, dests, weights, .. },
         ) if netuid == NETUID.0 => {
             let weights = dests.into_iter().map(Uid).zip(weights).collect();
             Some(Setting { block, hash, weights })

@@ -5,18 +5,18 @@ use crate::child::Child;
 use crate::witness::Witness;
 use anyhow::{Context, Result, bail};
 use chain::Chain;
-use localnet::{GenesisNeuron, Hyperparameters, Root, RootCall, Specification};
-use subtensor::{Settings, Subtensor};
 use cluster::{Cluster, Options, StopMode};
 use domain::events::LedgerOpened;
 use domain::types::{Hotkey, NetUid, Rao, Uid};
 use inference::{EmbeddingConfig, EmbeddingService, ServiceLimits};
 use ledger::LedgerReader;
+use localnet::{GenesisNeuron, Hyperparameters, Root, RootCall, Specification};
 use miner::{Behaviour, EmbeddingSource, MinerConfig, Profile};
 use network::keys::Keypair;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use subtensor::{Settings, Subtensor};
 use tokio::task::JoinHandle;
 
 /// The subnet.

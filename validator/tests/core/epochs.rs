@@ -176,7 +176,7 @@ async fn a_uid_that_changed_hands_is_left_out_and_never_pays_another() {
     let loser = derived.weights.iter().max_by_key(|weight| weight.weight).unwrap().clone();
     let newcomer = Keypair::from_uri("//newcomer").unwrap();
     let account = localnet::account(&newcomer.hotkey()).unwrap();
-    let (hotkey, coldkey) = (account.clone(), account);
+    let (hotkey, coldkey) = (account, account);
     world.arrange(RootCall::replace_neuron { netuid: NETUID.0, uid: loser.uid.0, hotkey, coldkey }).await;
     running.crash().await;
 
