@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use domain::events::{Challenge, Component, DrawnMiner};
 use domain::events::{ResponseScored, RoundEvaluated, SkipReason, Weight, WeightMode, ZeroReason};
 use domain::mechanism::{self, Check, Derivation, EpochFacts, Evaluation, EvaluationError, Mechanism};
-use domain::mechanism::{MinerState, RoundFacts, Rules, Synapse, zero};
+use domain::mechanism::{MinerState, RoundFacts, Rules, Synapse, SynapseKind, zero};
 use domain::metagraph::announces_axon;
 use domain::ruleset::RuleSet;
 use domain::types::{Block, Hotkey, Micros};
@@ -32,6 +32,14 @@ pub struct Constants {
 pub struct Task {
     /// The word.
     pub word: String,
+}
+
+/// The type of a request: `POST /Brevity` in the dialects of Bittensor's SDKs.
+const KIND: SynapseKind = SynapseKind { name: "Brevity", required: &[("word", "\"\"")], hashed: &[] };
+
+#[derive(Deserialize)]
+struct Answer {
+    said: String,
 }
 
 impl mechanism::Constants for Constants {
@@ -72,12 +80,12 @@ impl Mechanism for Brevity {
 
     fn synapse(&self, challenge: &Challenge) -> Result<Option<Synapse>, String> {
         task(challenge.task.as_deref())?;
-        Ok(Some(Synapse { name: "Brevity", body: challenge.task.clone().unwrap_or_default() }))
+        Ok(Some(Synapse { kind: &KIND, body: challenge.task.clone().unwrap_or_default() }))
     }
 
-    /// The body is hostile input: whatever is not a JSON string is no answer.
+    /// The body is hostile input: whatever has no text in `said` is no answer.
     fn parse_response(&self, body: &[u8]) -> Result<String, String> {
-        serde_json::from_slice(body).map_err(|error| error.to_string())
+        serde_json::from_slice(body).map(|Answer { said }| said).map_err(|error| error.to_string())
     }
 
     fn evaluate(&self, facts: &RoundFacts) -> Result<Evaluation, EvaluationError> {

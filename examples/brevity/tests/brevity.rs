@@ -44,7 +44,7 @@ fn short_answers_with_the_word_are_paid() {
     assert_eq!(found.scores[3].reason, Some(ZeroReason::TimedOut));
     assert_eq!(found.round.best, Some(hotkey(1)));
     assert!(brevity.evaluate(&RoundFacts::default()).is_err(), "a round without a task");
-    for body in ["", "7", "{\"a\":1}", "\"moon"] {
+    for body in ["", "7", "{\"a\":1}", "\"moon", "{\"said\":7}"] {
         assert!(brevity.parse_response(body.as_bytes()).is_err(), "{body}");
     }
 }
