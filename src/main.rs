@@ -80,6 +80,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args, stop).await,
         Command::Validator(args) => commands::validator::run(args, stop).await,
         Command::Miner(args) => commands::miner::run(args, stop).await,
+        Command::Query(args) => commands::query::run(&args).await,
         Command::Localnet(args) => commands::localnet::run(args, stop).await,
         Command::Api(args) => commands::api::run(args, stop).await,
         Command::Migrate(args) => commands::migrate::run(&args).await,

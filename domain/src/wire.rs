@@ -8,7 +8,7 @@ use crate::types::{Digest, Hotkey, Signature, sha256, sha256_parts};
 
 pub use dialect::Dialect;
 pub use request::{
-    INFERENCE, IssuedRequest, Receipt, RequestError, inference_request, issued_request, synapse_request,
+    INFERENCE, IssuedRequest, Receipt, RequestError, inference_request, issued_request, synapse_request, with_nonce,
 };
 
 /// What a receipt signs: `assay/request/1` 0x00 ‖ SHA-256 of the request body.

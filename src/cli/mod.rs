@@ -4,6 +4,7 @@ mod checking;
 mod conversations;
 mod operator;
 mod processes;
+mod query;
 mod reading;
 mod wallet;
 
@@ -11,6 +12,7 @@ pub use checking::*;
 pub use conversations::*;
 pub use operator::*;
 pub use processes::*;
+pub use query::*;
 pub use reading::*;
 pub use wallet::*;
 
@@ -62,6 +64,8 @@ pub enum Command {
     Validator(ValidatorArgs),
     /// Run a miner.
     Miner(MinerArgs),
+    /// Ask a miner directly and print what it answers. Nothing is recorded.
+    Query(QueryArgs),
     /// Run the development chain.
     Localnet(LocalnetArgs),
     /// Serve the read side: GraphQL, GraphiQL, health.

@@ -77,8 +77,9 @@ pub struct ValidatorArgs {
     /// More log lines, as the documents spell it; RUST_LOG says it more finely.
     #[arg(long = "logging.debug")]
     pub logging_debug: bool,
-    /// How miners are asked: as the dendrite of SDK 6 to 10 does, under btauth/1 of SDK 11, or over the plain route that miners of
-    /// this make have besides. It is recorded with each request.
+    /// How miners are asked: as the dendrite of SDK 6 to 10 does, under btauth/1 of SDK 11, in fiber's plain or encrypted mode, in
+    /// Loosh's dialect of fiber, in Epistula 2, or over the plain route that miners of this make have besides. It is recorded with
+    /// each request.
     #[arg(long, value_enum, default_value_t = DialectName::Axon)]
     pub dialect: DialectName,
     /// Token for routes that change something; without one only loopback may use them.
@@ -124,6 +125,14 @@ pub enum DialectName {
     Btauth,
     /// `assay/http/1`.
     Http,
+    /// `fiber/plain/2`.
+    Fiber,
+    /// `fiber/encrypted/2`.
+    FiberEncrypted,
+    /// `fiber/loosh/1`.
+    FiberLoosh,
+    /// `epistula/2`.
+    Epistula,
 }
 
 impl From<DialectName> for domain::wire::Dialect {
@@ -132,6 +141,10 @@ impl From<DialectName> for domain::wire::Dialect {
             DialectName::Axon => Self::Axon,
             DialectName::Btauth => Self::BtAuth,
             DialectName::Http => Self::Http,
+            DialectName::Fiber => Self::FiberPlain,
+            DialectName::FiberEncrypted => Self::FiberEncrypted,
+            DialectName::FiberLoosh => Self::FiberLoosh,
+            DialectName::Epistula => Self::Epistula,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod miner;
 mod mock_run;
 pub mod process;
+pub mod query;
 pub mod rebuild;
 pub mod register;
 pub mod replay;

@@ -97,13 +97,18 @@ fn flat_request(synapse: &Synapse, receipt: &Receipt<'_>) -> Result<Vec<u8>, Req
     Ok(format!("{{{inner}{comma}\"assay\":{receipt}}}").into_bytes())
 }
 
-/// A request's object with the issue's nonce as its last field. What is recorded is so what the miner decrypts.
-fn with_nonce(mut body: Vec<u8>, nonce: &str) -> Result<Vec<u8>, RequestError> {
-    // Each request is an object that has the receipt.
+/// A request's object with a nonce as its last field, as fiber's encrypted mode has it. What is recorded is so what the miner
+/// decrypts.
+///
+/// # Errors
+/// What does not end as a JSON object does.
+pub fn with_nonce(mut body: Vec<u8>, nonce: &str) -> Result<Vec<u8>, RequestError> {
+    body.truncate(body.trim_ascii_end().len());
     if body.pop() != Some(b'}') {
         return Err(RequestError::Task("the request is no JSON object".to_owned()));
     }
-    body.extend_from_slice(format!(",\"nonce\":{}}}", serde_json::to_string(nonce)?).as_bytes());
+    let comma = if body.trim_ascii_end().ends_with(b"{") { "" } else { "," };
+    body.extend_from_slice(format!("{comma}\"nonce\":{}}}", serde_json::to_string(nonce)?).as_bytes());
     Ok(body)
 }
 
@@ -185,7 +190,8 @@ mod tests {
             assert_eq!(String::from_utf8(flat_request(&synapse, &receipt()).unwrap()).unwrap(), expected);
         }
         assert_eq!(with_nonce(b"{\"a\":{}}".to_vec(), "n\"").unwrap(), b"{\"a\":{},\"nonce\":\"n\\\"\"}");
-        assert!(with_nonce(b"[]".to_vec(), "n").is_err());
+        assert_eq!(with_nonce(b"{ } \n".to_vec(), "n").unwrap(), b"{ \"nonce\":\"n\"}");
+        assert!(with_nonce(b"[]".to_vec(), "n").is_err() && with_nonce(Vec::new(), "n").is_err());
         for body in ["", "[]", "7", "{", r#"{"a":1}}"#, r#"{"a":1} {"b":2}"#] {
             assert!(flat_request(&Synapse { kind: &KIND, body: body.to_owned() }, &receipt()).is_err(), "{body}");
         }
