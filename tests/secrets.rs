@@ -15,7 +15,7 @@ fn command(home: &Path, arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(home).env("ASSAY_HOME", home).env("RUST_LOG", "trace");
     // Nothing listens on port 1.
     command.env("DATABASE_URL", format!("postgres://somebody:{PASSWORD}@127.0.0.1:1/assay"));
-    command.env("ASSAY_API_TOKEN", TOKEN).env_remove("ASSAY_CHAIN");
+    command.env("ASSAY_API_TOKEN", TOKEN).env("ASSAY_CHALLENGE_API_KEY", TOKEN).env_remove("ASSAY_CHAIN");
     command
 }
 

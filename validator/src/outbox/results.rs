@@ -232,3 +232,123 @@ fn request(challenge: &Challenge) -> Request<'_> {
         requester: challenge.requester.as_deref(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use domain::events::FilterStage;
+    use domain::mechanism;
+    use domain::types::{Block, HexBytes, Uid};
+
+    use super::*;
+
+    fn hotkey(number: u8) -> Hotkey {
+        Hotkey::from_public(&[number; 32])
+    }
+
+    fn answered(number: u8, body: &str) -> ResponseReceived {
+        ResponseReceived {
+            challenge_id: "c".into(),
+            attempt: 1,
+            hotkey: hotkey(number),
+            address: "http://127.0.0.1:1".into(),
+            dialect: "assay/http/1".into(),
+            status: 200,
+            sent_at: Micros(1),
+            first_byte_at: Micros(2),
+            received_at: Micros(3),
+            response_time_ms: 7,
+            request_hash: HexBytes([0; 32]),
+            signature: None,
+            body: Block::new(body.as_bytes().to_vec()),
+        }
+    }
+
+    fn scored(number: u8, filtered: Option<FilterStage>) -> ResponseScored {
+        ResponseScored {
+            challenge_id: "c".into(),
+            attempt: 1,
+            hotkey: hotkey(number),
+            uid: Uid(u16::from(number)),
+            score: f64::from(number) / 8.0,
+            counted: number != 4,
+            filtered,
+            reason: None,
+            components: Vec::new(),
+        }
+    }
+
+    /// Four answers, of which the second is dropped; their cosines are 0.11, 0.12, … by row and column.
+    fn results(bodies: [&str; 4]) -> Results {
+        let numbers = (1..=4).flat_map(|row| (row..=4).map(move |column| cosine(row, column)));
+        let challenge = crate::sources::task("c".to_owned(), "A question?".to_owned(), "{}".to_owned());
+        Results {
+            challenge: Challenge { metadata: Some("{\"a\":[1]}".into()), tools: Some("no JSON".into()), ..challenge },
+            responses: (1..).zip(bodies).map(|(number, body)| answered(number, body)).collect(),
+            scores: (1..=4).map(|number| scored(number, (number == 2).then_some(FilterStage::Outlier))).collect(),
+            evaluated: RoundEvaluated {
+                challenge_id: "c".into(),
+                attempt: 1,
+                rule_set: HexBytes([0; 32]),
+                consensus: 0.75,
+                consensus_achieved: true,
+                best: Some(hotkey(3)),
+                components: Vec::new(),
+                labels: (1..=4).map(hotkey).collect(),
+                label: None,
+                statistics: Vec::new(),
+                similarity: Block::new(numbers.flat_map(f64::to_be_bytes).collect()),
+            },
+            at: Micros(0),
+        }
+    }
+
+    fn cosine(row: u8, column: u8) -> f64 {
+        f64::from(row.min(column)) / 10.0 + f64::from(row.max(column)) / 100.0
+    }
+
+    #[test]
+    fn what_miners_say_of_tool_calls_and_usage_goes_with_the_batch() {
+        let calls = r#"{"response_text":"a","tool_calls":[{"id":"x"}],"finish_reason":"tool_calls","usage":{"prompt_tokens":2,"total_tokens":5}}"#;
+        let long =
+            format!(r#"{{"response_text":"b","tool_calls":"x","finish_reason":"{}","usage":[-1]}}"#, "y".repeat(65));
+        let found = results([calls, &long, r#"{"response_text":"c"}"#, "no answer"]);
+        let rules = mechanism::open(&mechanism::shipped_by_name("loosh/1.2.8").unwrap()).unwrap();
+        let batch = found.batch(rules.as_ref(), hotkey(9)).unwrap();
+        assert_eq!(batch, found.batch(rules.as_ref(), hotkey(9)).unwrap());
+        let batch: Value = serde_json::from_slice(&batch).unwrap();
+        let answer = |number: u8, text: &str, calls: Value, reason: &str, usage: [u64; 3]| {
+            let [prompt, completion, total] = usage;
+            serde_json::json!({
+                "miner_id": hotkey(number), "miner_uid": number, "text": text, "tool_calls": calls, "finish_reason": reason,
+                "response_time_ms": 7,
+                "usage": { "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total },
+            })
+        };
+        let expected = serde_json::json!([
+            answer(1, "a", serde_json::json!([{ "id": "x" }]), "tool_calls", [2, 0, 5]),
+            answer(2, "b", Value::Null, "stop", [0; 3]),
+            answer(3, "c", Value::Null, "stop", [0; 3]),
+        ]);
+        assert_eq!(batch["responses"], expected);
+        let emissions = batch["evaluation"]["emissions"].as_object().unwrap();
+        assert_eq!((emissions.len(), &emissions[hotkey(3).as_str()]), (3, &serde_json::json!(0.375)));
+        assert_eq!(batch["evaluation"]["best_miner_id"], hotkey(3).as_str());
+        assert_eq!(batch["original_request"]["metadata"], serde_json::json!({ "a": [1] }));
+        assert_eq!(batch["original_request"]["tools"], "no JSON");
+    }
+
+    #[test]
+    fn the_picture_shows_the_answers_that_no_filter_dropped() {
+        let found = results([""; 4]);
+        let rows = [1, 3, 4].map(|row| [1, 3, 4].map(|column| cosine(row, column)).to_vec()).to_vec();
+        let labels = ["1", "3", "4"].map(str::to_owned).to_vec();
+        let expected = Heatmap::new("c/1", &Micros(0).rfc3339(), "", labels, rows).unwrap().png().unwrap();
+        assert_eq!(found.heatmap().unwrap(), Some(expected));
+        let mut alone = results([""; 4]);
+        alone.scores.truncate(2);
+        assert_eq!(alone.heatmap().unwrap(), None);
+        alone.evaluated.similarity = Block::new(vec![0; 9]);
+        assert!(alone.heatmap().unwrap_err().contains("9 bytes"));
+    }
+}
