@@ -66,7 +66,7 @@ impl Server {
     /// completes. Open requests then get [`crate::Limits::drain_timeout`] to end.
     ///
     /// # Errors
-    /// Those of the model and the corpus, and [`Error::Serve`].
+    /// Those of the model and the corpus, [`Error::Wire`] and [`Error::Task`].
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         let config = &self.miner.answering.config;
         tracing::info!(

@@ -2,7 +2,7 @@
 //!
 //! - `$NACL`: 24-byte nonce, then a secretbox of libsodium (XSalsa20-Poly1305); the key is Argon2i of the password with the
 //!   parameters that libsodium calls sensitive and one salt for everybody. Read and written.
-//! - `$ANSIBLE_VAULT`: see [`super::ansible`]. Read.
+//! - `$ANSIBLE_VAULT`: Ansible vault 1.1 and 1.2. Read.
 //! - Fernet token (`gAAAAA…`) under PBKDF2 of the password, from the first releases. Read.
 //!
 //! Secretbox: <https://nacl.cr.yp.to/secretbox.html>; Argon2: RFC 9106, version 1.3.
