@@ -141,7 +141,9 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let (_chain, url) = chain(home);
-    let said = format!("--subnet cgp --subtensor.network test --subtensor.chain_endpoint {url} --axon.port 18091");
+    // Free a moment ago, and nobody asks for it by name.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let said = format!("--subnet cgp --subtensor.network test --subtensor.chain_endpoint {url} --axon.port {port}");
     let (code, found) = check(home, &format!("{said} --wallet.name validator"));
     assert_eq!(code, Some(1), "there is no database: {found}");
     for (piece, part) in [
@@ -153,7 +155,7 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
         ("stake 138", "5.000 TAO, 1.000 TAO are required"),
         ("axon 138", "none is announced"),
         ("checkpoint key", "will be made as "),
-        ("port", "127.0.0.1:18091 is free"),
+        ("port", format!("127.0.0.1:{port} is free").as_str()),
     ] {
         let found = finding(&found, piece);
         assert!(found.0 == "good" && found.1.contains(part) && found.2.is_empty(), "{piece}: {found:?}");
