@@ -86,11 +86,21 @@ impl Delivery {
         self.read_on().await?;
         let (due, next) = self.queue.due(clock::now(), AT_ONCE);
         let tried = join_all(due.iter().map(|due| self.attempt(due))).await;
+        // What one of them failed by takes nothing from the others: what was brought is recorded.
+        let mut failure = None;
         for (due, tried) in due.iter().zip(tried) {
-            match tried? {
-                Tried::Attempt(attempted) => self.record(due, attempted).await?,
-                Tried::Nothing => self.queue.leave_out(due.evaluated, due.item),
-            }
+            let noted = match tried {
+                Ok(Tried::Attempt(attempted)) => self.record(due, attempted).await,
+                Ok(Tried::Nothing) => {
+                    self.queue.leave_out(due.evaluated, due.item);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            failure = failure.or(noted.err());
+        }
+        if let Some(error) = failure {
+            return Err(error);
         }
         Ok(if due.is_empty() {
             next.map_or(self.outbox.look, |next| next.min(self.outbox.look))
