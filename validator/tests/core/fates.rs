@@ -150,7 +150,7 @@ async fn a_fate_that_is_not_told_is_known_once_the_era_is_over() {
     };
     until("nobody answers", state(SubmissionState::NoAnswer)).await;
     let problem = running.handle.stats().submission.unwrap().problem.unwrap();
-    assert!(problem.contains("does not feel like it"), "{problem}");
+    assert!(problem.contains("does not offer an answer to that"), "{problem}");
     // However long the chain does not answer, nothing else is signed.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(positions(&world.log().await, "WeightsSubmitted").len(), 1);
