@@ -142,7 +142,7 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
     let home = home.path();
     let (_chain, url) = chain(home);
     // Free a moment ago, and nobody asks for it by name.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said = format!("--subnet cgp --subtensor.network test --subtensor.chain_endpoint {url} --axon.port {port}");
     let (code, found) = check(home, &format!("{said} --wallet.name validator"));
     assert_eq!(code, Some(1), "there is no database: {found}");

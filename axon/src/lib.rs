@@ -13,6 +13,7 @@
 
 mod clock;
 mod error;
+pub mod hostile;
 mod sessions;
 
 pub mod challenge_service;

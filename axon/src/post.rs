@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use crate::client::{DendriteLimits, Failure};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::hostile;
 
 /// Why there is no answer that can be used, with a text for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -103,17 +104,7 @@ pub(crate) struct Parcel<'a> {
 
 impl Post {
     pub(crate) fn new(guard: AddressGuard, limits: &DendriteLimits, clock: Clock) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .pool_max_idle_per_host(0)
-            .connect_timeout(limits.connect)
-            .tcp_nodelay(true)
-            .user_agent(concat!("assay/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(Error::Client)?;
+        let client = hostile::client(limits.connect)?;
         let places = Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS));
         Ok(Self { guard, client, clock, places, answer_bytes: limits.answer_bytes })
     }

@@ -11,6 +11,7 @@ use network::legacy::Terminal;
 use reqwest::Response;
 
 use super::{Call, Dendrite, Failure, Outcome, Target};
+use crate::hostile::causes;
 
 /// How an answer is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +129,7 @@ async fn read(
     let limit = dendrite.limits.answer_bytes;
     let mut frames = reqwest::Body::from(response);
     while let Some(frame) = frames.frame().await {
-        let frame = frame.map_err(|error| (Failure::Disconnected, chain_of(&error.without_url())))?;
+        let frame = frame.map_err(|error| (Failure::Disconnected, causes(&error.without_url())))?;
         if let Some(trailers) = frame.trailers_ref() {
             received.headers.extend(trailers.clone());
         } else if let Some(piece) = frame.data_ref() {
@@ -150,7 +151,7 @@ fn before_answer(error: reqwest::Error) -> Broken {
         Some(cause) if cause.is_parse() => Failure::Protocol,
         _ => Failure::Disconnected,
     };
-    (failure, chain_of(&error))
+    (failure, causes(&error))
 }
 
 fn http_error(error: &reqwest::Error) -> Option<&hyper::Error> {
@@ -162,18 +163,4 @@ fn http_error(error: &reqwest::Error) -> Option<&hyper::Error> {
         cause = error.source();
     }
     None
-}
-
-/// An error with its causes, short and printable.
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text.chars().filter(|letter| !letter.is_control()).take(300).collect()
 }

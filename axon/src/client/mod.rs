@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::hostile;
 
 pub use call::Call;
 pub use outcome::{Failure, Outcome};
@@ -81,18 +82,7 @@ impl Dendrite {
         guard: AddressGuard,
         limits: DendriteLimits,
     ) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // An idle connection that the peer closes must not look like a miner that failed.
-            .pool_max_idle_per_host(0)
-            .connect_timeout(limits.connect)
-            .tcp_nodelay(true)
-            .user_agent(concat!("assay/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(Error::Client)?;
+        let client = hostile::client(limits.connect)?;
         Ok(Self {
             hotkey: keypair.ss58(),
             keypair,

@@ -14,6 +14,7 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use axon::hostile::{self, causes};
 use domain::events::FailureReason;
 use domain::types::{Hotkey, Micros};
 use domain::wire::{Dialect, header};
@@ -78,17 +79,8 @@ impl HttpTransport {
     /// # Errors
     /// When the HTTP client cannot be made.
     pub fn new(network_is_local: bool) -> Result<Self, Error> {
-        let client = reqwest::Client::builder()
-            .http1_only()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .pool_max_idle_per_host(0)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .user_agent(concat!("assay/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Error::Setting { setting: "http client", problem: chain_of(&error) })?;
+        let client = hostile::client(CONNECT_TIMEOUT)
+            .map_err(|error| Error::Setting { setting: "http client", problem: causes(&error) })?;
         let guard = AddressGuard::for_network(if network_is_local { "local" } else { "public" });
         Ok(Self { client, guard, places: Semaphore::new(MOST_CONNECTIONS) })
     }
@@ -221,7 +213,7 @@ async fn read(response: Response, received: &mut Received, limit: usize) -> Resu
             None => return Ok(()),
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                let (count, cause) = (received.body.len(), chain_of(&error.without_url()));
+                let (count, cause) = (received.body.len(), causes(&error.without_url()));
                 return Err((FailureReason::Protocol, format!("the answer broke off after {count} bytes: {cause}")));
             }
         };
@@ -261,7 +253,7 @@ fn refusal(status: StatusCode) -> String {
 fn before_answer(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let reason = if is_unreadable(&error) { FailureReason::Protocol } else { FailureReason::Unreachable };
-    (reason, chain_of(&error))
+    (reason, causes(&error))
 }
 
 fn is_unreadable(error: &reqwest::Error) -> bool {
@@ -278,20 +270,6 @@ fn is_unreadable(error: &reqwest::Error) -> bool {
 /// The semaphore is never closed.
 fn closed() -> Failure {
     (FailureReason::Unreachable, "the validator is stopping".to_owned())
-}
-
-/// An error with its causes; each repeats less than the one before.
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
