@@ -11,7 +11,7 @@ use subxt::utils::AccountId32;
 
 use super::At;
 use crate::error::Error;
-use crate::runtime::{AxonInfo, SUBTENSOR, hotkey};
+use crate::runtime::{AxonInfo, Runtime, SUBTENSOR, hotkey};
 
 /// The part of the runtime's `Metagraph` that is of interest, one item a slot.
 #[derive(DecodeAsType)]
@@ -77,28 +77,7 @@ impl At {
 
     async fn neurons_of_metagraph(&self, netuid: NetUid) -> Result<Vec<Neuron>, Error> {
         let answer: Option<Answer> = self.api("SubnetInfoRuntimeApi", "get_metagraph", (netuid.0,)).await?;
-        let answer = answer.ok_or_else(|| self.unknown_subnet(netuid))?;
-        let length = answer.hotkeys.len();
-        let lengths = [
-            answer.coldkeys.len(),
-            answer.axons.len(),
-            answer.validator_permit.len(),
-            answer.last_update.len(),
-            answer.block_at_registration.len(),
-            answer.total_stake.len(),
-        ];
-        if lengths.iter().any(|found| *found != length) {
-            return Err(Error::decode("metagraph", format!("its lists have {length} and {lengths:?} items")));
-        }
-        let slots = answer.hotkeys.iter().zip(&answer.coldkeys).zip(&answer.axons).zip(&answer.validator_permit);
-        let blocks = answer.last_update.iter().zip(&answer.block_at_registration).zip(&answer.total_stake);
-        let neurons = slots.zip(blocks).zip(0u32..);
-        neurons
-            .map(|(((((owned, owner), axon), permit), ((updated, registered), stake)), uid)| {
-                let slot = Slot { hotkey: hotkey(owned), coldkey: hotkey(owner), axon: Some(axon) };
-                slot.neuron(uid, *stake, *permit, *updated, *registered)
-            })
-            .collect()
+        neurons_of(&answer.ok_or_else(|| self.unknown_subnet(netuid))?)
     }
 
     async fn neurons_of_list(&self, netuid: NetUid) -> Result<Vec<Neuron>, Error> {
@@ -155,6 +134,42 @@ impl At {
         let uid: Option<u16> = self.value(SUBTENSOR, "Uids", (netuid.0, account)).await?;
         Ok(uid.map(Uid))
     }
+}
+
+impl Runtime {
+    /// The neurons in an answer of `SubnetInfoRuntimeApi_get_metagraph`; [`None`] where the chain has no such subnet.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], and [`Error::Decode`], also when its lists differ in length.
+    pub fn metagraph_neurons(&self, answer: &[u8]) -> Result<Option<Vec<Neuron>>, Error> {
+        let answer: Option<Answer> = self.api_answer("SubnetInfoRuntimeApi", "get_metagraph", answer)?;
+        answer.as_ref().map(neurons_of).transpose()
+    }
+}
+
+/// The neurons of an answer, whose lists must have one length.
+fn neurons_of(answer: &Answer) -> Result<Vec<Neuron>, Error> {
+    let length = answer.hotkeys.len();
+    let lengths = [
+        answer.coldkeys.len(),
+        answer.axons.len(),
+        answer.validator_permit.len(),
+        answer.last_update.len(),
+        answer.block_at_registration.len(),
+        answer.total_stake.len(),
+    ];
+    if lengths.iter().any(|found| *found != length) {
+        return Err(Error::decode("metagraph", format!("its lists have {length} and {lengths:?} items")));
+    }
+    let slots = answer.hotkeys.iter().zip(&answer.coldkeys).zip(&answer.axons).zip(&answer.validator_permit);
+    let blocks = answer.last_update.iter().zip(&answer.block_at_registration).zip(&answer.total_stake);
+    let neurons = slots.zip(blocks).zip(0u32..);
+    neurons
+        .map(|(((((owned, owner), axon), permit), ((updated, registered), stake)), uid)| {
+            let slot = Slot { hotkey: hotkey(owned), coldkey: hotkey(owner), axon: Some(axon) };
+            slot.neuron(uid, *stake, *permit, *updated, *registered)
+        })
+        .collect()
 }
 
 /// Whether the same may be had in another way: the runtime does not have the question, refuses it, or answers in a form that

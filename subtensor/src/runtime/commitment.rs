@@ -86,7 +86,7 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::Missing`] and [`Error::Decode`].
-    pub(crate) fn anchor(&self, stored: &[u8]) -> Result<Option<Anchor>, Error> {
+    pub fn anchor(&self, stored: &[u8]) -> Result<Option<Anchor>, Error> {
         let Some(registration) = self.storage_value::<Value>(COMMITMENTS, COMMITMENT_OF, Some(stored))? else {
             return Ok(None);
         };

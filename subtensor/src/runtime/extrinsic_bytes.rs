@@ -41,12 +41,18 @@ impl Runtime {
     /// Takes an extrinsic apart, with its length in front.
     ///
     /// # Errors
-    /// [`Error::Decode`] when it is no signed extrinsic of this runtime, of a key and with a signature of 64 bytes.
+    /// [`Error::Decode`] when it is no signed extrinsic of this runtime, of a key and with a signature of 64 bytes; also when bytes
+    /// are left over.
     pub fn read_extrinsic(&self, bytes: &[u8]) -> Result<ReadExtrinsic, Error> {
         let metadata = self.metadata();
         let cursor = &mut &bytes[..];
         let read = decode_extrinsic(cursor, &**metadata, metadata.types());
         let read = read.map_err(|error| Error::decode("extrinsic", error))?;
+        let end = read.call_data_range().end;
+        if end != bytes.len() {
+            let left = bytes.len().saturating_sub(end);
+            return Err(Error::decode("extrinsic", format!("{left} bytes are left over behind its call")));
+        }
         let part = |range: std::ops::Range<usize>| bytes.get(range).unwrap_or_default();
         let (Some(signed), Some(extensions)) = (read.signature_payload(), read.transaction_extension_payload()) else {
             return Err(Error::decode("extrinsic", "it is not signed"));

@@ -18,12 +18,14 @@ use std::sync::Arc;
 
 use subxt::ext::codec::Decode;
 use subxt::ext::frame_decode::runtime_apis::{
-    IntoEncodableValues as ApiArguments, decode_runtime_api_response, encode_runtime_api_inputs,
+    IntoEncodableValues as ApiArguments, RuntimeApiTypeInfo, decode_runtime_api_response_with_info,
+    encode_runtime_api_inputs,
 };
 use subxt::ext::frame_decode::storage::{
     IntoEncodableValues, StorageTypeInfo, decode_storage_value_with_info, encode_storage_key_with_info,
 };
 use subxt::ext::scale_decode::DecodeAsType;
+use subxt::ext::scale_decode::visitor::{IgnoreVisitor, decode_with_visitor};
 use subxt::{ArcMetadata, Metadata};
 
 pub use calls::CallStyle;
@@ -139,6 +141,7 @@ impl Runtime {
         let Some(bytes) = bytes.or(info.default_value.as_deref()) else {
             return Ok(None);
         };
+        self.survey(|| format!("{pallet}.{entry}"), info.value_id, bytes)?;
         let cursor = &mut &bytes[..];
         let value = decode_storage_value_with_info(cursor, &info, self.metadata.types(), T::into_visitor())
             .map_err(|error| Error::decode(format!("{pallet}.{entry}"), error))?;
@@ -176,15 +179,23 @@ impl Runtime {
         if !self.has_api(api, method) {
             return Err(self.missing(format!("runtime api {api}_{method}")));
         }
-        let cursor = &mut &bytes[..];
         let what = || format!("answer of {api}_{method}");
-        let visitor = T::into_visitor();
-        let value = decode_runtime_api_response(api, method, cursor, &*self.metadata, self.metadata.types(), visitor)
+        let info = self.metadata.runtime_api_info(api, method).map_err(|error| Error::decode(what(), error))?;
+        self.survey(what, info.output_id, bytes)?;
+        let cursor = &mut &bytes[..];
+        let value = decode_runtime_api_response_with_info(cursor, &info, self.metadata.types(), T::into_visitor())
             .map_err(|error| Error::decode(what(), error))?;
         if !cursor.is_empty() {
             return Err(Error::decode(what(), format!("{} bytes are left over", cursor.len())));
         }
         Ok(value)
+    }
+
+    /// Goes through the bytes of a value and keeps nothing. Some decoders make room for as many items as a list says it has: after
+    /// this, the items are there.
+    fn survey(&self, what: impl FnOnce() -> String, type_id: u32, bytes: &[u8]) -> Result<(), Error> {
+        decode_with_visitor(&mut &bytes[..], type_id, self.metadata.types(), IgnoreVisitor::new())
+            .map_err(|error| Error::decode(what(), error))
     }
 
     pub(crate) fn missing(&self, what: String) -> Error {
@@ -209,5 +220,26 @@ impl Runtime {
     pub(crate) fn subnet_of_index(index: u16) -> (domain::types::NetUid, u8) {
         // The quotient is at most 65535 / 4096 = 15.
         (domain::types::NetUid(index % MECHANISM_STRIDE), (index / MECHANISM_STRIDE) as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use subxt::dynamic::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_list_takes_no_more_memory_than_its_bytes_are_worth() {
+        let runtime = Runtime::decode(393, 1, localnet::metadata(16).unwrap()).unwrap();
+        // 2^30 - 1 items, of which there are none.
+        let bytes = [0xfe, 0xff, 0xff, 0xff];
+        for entry in ["LastUpdate", "Weights"] {
+            let read = runtime.storage_value::<Value>(SUBTENSOR, entry, Some(&bytes));
+            assert!(matches!(read, Err(Error::Decode { .. })), "{entry}: {read:?}");
+        }
+        let read = runtime.api_answer::<Value>("NeuronInfoRuntimeApi", "get_neurons_lite", &bytes);
+        assert!(matches!(read, Err(Error::Decode { .. })), "{read:?}");
     }
 }
