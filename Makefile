@@ -81,10 +81,10 @@ bench-axon:
 	@sh scripts/setup-interop.sh
 	@$(CARGO) bench --locked --quiet -p axon --bench axon -- $(BENCH_ARGS)
 
-# One thread a core; what breaks a reader is kept beside the seeds.
+# One thread a core; what breaks a reader is kept beside the seeds. ARGS="--only events" takes one of them, ARGS=--list names all.
 fuzz:
-	@echo "fuzz: building in release mode, then $(MINUTES) minutes for each of five readers"
-	@$(CARGO) run --release --locked --quiet -p axon --example fuzz -- --minutes $(MINUTES) $(ARGS)
+	@echo "fuzz: building in release mode (a first build takes about 3 minutes on two cores), then $(MINUTES) minutes for each of 22 readers"
+	@$(CARGO) run --release --locked --quiet -p fuzz -- --minutes $(MINUTES) $(ARGS)
 
 bench: setup
 	@echo "bench: building in release mode (a first build takes about 5 minutes on two cores)"
