@@ -11,8 +11,11 @@ use domain::types::{BlockNumber, Hotkey, NetUid};
 pub async fn ask(url: &str, netuid: NetUid, hotkey: &Hotkey, wanted: &Wanted) -> Result<ChainView> {
     let chain = chain_connection::open(url).await?;
     let mut view = ChainView { genesis_hash: Some(chain.genesis_hash().await?), ..ChainView::default() };
-    let head = chain.head().await?;
-    view.tempo = answered(chain.hyperparameters(netuid, head.number).await)?.map(|parameters| parameters.tempo);
+    for block in &wanted.tempos {
+        if let Some(parameters) = answered(chain.hyperparameters(netuid, *block).await)? {
+            view.tempos.insert(*block, parameters.tempo);
+        }
+    }
     for block in &wanted.blocks {
         if let Some(hash) = answered(chain.block_hash(*block).await)?.flatten() {
             view.block_hashes.insert(*block, hash);
@@ -69,11 +72,17 @@ fn outcome(status: ExtrinsicStatus) -> Option<ChainOutcome> {
     }
 }
 
-/// A block or subnet that the chain does not know is no answer; everything else that fails is a failure.
+/// A block or subnet that the chain does not know is no answer, nor is a state that the node has discarded: an ordinary node keeps
+/// those of the last 256 blocks. A connection that fails is a failure.
 fn answered<T>(result: Result<T, Error>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Error::UnknownBlock { .. } | Error::UnknownSubnet { .. }) => Ok(None),
+        Err(
+            Error::UnknownBlock { .. }
+            | Error::UnknownSubnet { .. }
+            | Error::NodeFailed { .. }
+            | Error::NotOffered { .. },
+        ) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

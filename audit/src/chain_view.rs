@@ -28,6 +28,8 @@ pub struct Wanted {
     pub metagraphs: BTreeSet<BlockNumber>,
     /// Extrinsics whose fate is recorded.
     pub extrinsics: BTreeSet<WantedExtrinsic>,
+    /// Blocks at which the subnet's tempo is wanted.
+    pub tempos: BTreeSet<BlockNumber>,
     /// Blocks at which the validator's weights should stand.
     pub weights: BTreeSet<BlockNumber>,
     /// Blocks at which the validator's anchor should stand.
@@ -39,6 +41,7 @@ impl Wanted {
     pub const KINDS: &[&str] = &[
         "MetagraphObserved",
         "ChallengeAccepted",
+        "EpochOpened",
         "CheckpointAnchored",
         "WeightsSubmitted",
         "WeightsIncluded",
@@ -57,6 +60,7 @@ impl Wanted {
             Event::ChallengeAccepted(accepted) => {
                 self.blocks.insert(accepted.block);
             }
+            Event::EpochOpened(opened) => drop(self.tempos.insert(opened.block)),
             Event::CheckpointAnchored(anchored) => {
                 self.extrinsics.insert(extrinsic(anchored.extrinsic));
                 if let ChainOutcome::Included { block, .. } = anchored.outcome {
@@ -90,8 +94,8 @@ impl Wanted {
 pub struct ChainView {
     /// Hash of block 0.
     pub genesis_hash: Option<Digest>,
-    /// Blocks of an epoch less one, as subtensor counts it.
-    pub tempo: Option<u16>,
+    /// Blocks of an epoch less one, as subtensor counts it, after a block.
+    pub tempos: BTreeMap<BlockNumber, u16>,
     /// Hashes by block.
     pub block_hashes: BTreeMap<BlockNumber, Digest>,
     /// The owner's hotkey and all neurons of the subnet after a block, sorted by uid.

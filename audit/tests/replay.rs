@@ -30,6 +30,15 @@ fn a_complete_history_is_equal() {
     }
 }
 
+/// The commitment stands on chain; that nothing followed is no contradiction.
+#[test]
+fn weights_that_were_never_revealed_are_told_and_equal() {
+    let log = seal(&history::never_revealed());
+    let report = from_genesis(&log, Some(log.chain.clone()));
+    assert_eq!(report.verdict, Verdict::Equal, "{report}");
+    assert_eq!(report.counts.unanswered, 1, "{report}");
+}
+
 #[test]
 fn every_kind_occurs() {
     let world = history::complete();

@@ -126,7 +126,8 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
 fn asks_for_hotkey(args: &CheckArgs) -> bool {
     let wallet = &args.operator.wallet;
     let named = [&wallet.wallet_name, &wallet.wallet_hotkey].iter().any(|name| name.is_some());
-    named || wallet.hotkey.is_some() || wallet.wallet_path.is_some() || !args.operator.subnet.is_empty()
+    let served = !args.operator.subnet.is_empty() || !args.operator.netuid.is_empty();
+    named || wallet.hotkey.is_some() || wallet.wallet_path.is_some() || served
 }
 
 fn served_ones(served: &Option<Result<Vec<Served>>>) -> &[Served] {

@@ -22,8 +22,8 @@ impl Replay {
             Event::MetagraphObserved(observed) => self.metagraph_on_chain(at, &chain, observed),
             Event::ChallengeAccepted(accepted) => self.block_on_chain(at, &chain, accepted.block, accepted.block_hash),
             Event::EpochOpened(opened) => {
-                if let Some(tempo) = chain.tempo {
-                    let expected = opened.block.0 / (u64::from(tempo) + 1);
+                if let Some(tempo) = chain.tempos.get(&opened.block) {
+                    let expected = opened.block.0 / (u64::from(*tempo) + 1);
                     if opened.chain_epoch != expected {
                         let message = "the chain's epoch is the block divided by tempo + 1";
                         let recorded = opened.chain_epoch;
@@ -57,6 +57,10 @@ impl Replay {
             Event::WeightsRevealed(revealed) => {
                 self.block_on_chain(at, &chain, revealed.block, revealed.block_hash);
                 self.weights_on_chain(at, &chain, revealed.block);
+            }
+            // The extrinsic stands on chain, as its `WeightsCommitted` says; what came of it, or did not, is no question here.
+            Event::WeightsRejected(rejected) if domain::epoch::is_about_the_reveal(&rejected.error) => {
+                self.counts.unanswered += 1;
             }
             Event::WeightsRejected(rejected) => {
                 let outcome = match rejected.error.as_str() {

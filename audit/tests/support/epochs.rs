@@ -12,6 +12,7 @@ impl World {
     pub fn open_epoch(&mut self) {
         let chain_epoch = self.block / (u64::from(TEMPO) + 1);
         let (epoch, block) = (self.epoch, BlockNumber(self.block));
+        self.chain.tempos.insert(block, TEMPO);
         self.push(EpochOpened { epoch, block, chain_epoch, rule_set: self.rules.hash() });
     }
 

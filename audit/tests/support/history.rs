@@ -206,6 +206,31 @@ fn fourth_epoch(world: &mut World) {
     world.close(EpochOutcome::Included, "");
 }
 
+/// An epoch whose weights were committed, and of whose reveal the chain said nothing.
+pub fn never_revealed() -> World {
+    let mut world = World::new(6, rule_set("readme", 3, DIMENSIONS), DIMENSIONS);
+    world.open();
+    world.sweep(&[]);
+    world.accept("c1", question("Why is the sky blue? What scatters light?"));
+    world.round("c1", 1, &[text("First."), text("Second."), text("Third.")]);
+    world.wait(24);
+    world.observe(true);
+    let derived = world.derive();
+    let size = world.checkpoint();
+    let outcome = world.included();
+    world.anchor(size, outcome);
+    let extrinsic = world.submit(&derived);
+    let outcome = world.included();
+    world.chain.extrinsics.insert(extrinsic, outcome);
+    let (epoch, block, commitment) = (world.epoch, BlockNumber(world.block), digest("hidden"));
+    world.push(WeightsCommitted { epoch, extrinsic, block, commitment, reveal_at: BlockNumber(world.block + 360) });
+    world.wait(720 * 12);
+    let error = domain::epoch::NOT_REVEALED.to_owned();
+    world.push(WeightsRejected { epoch, extrinsic, error: error.clone() });
+    world.close(EpochOutcome::Failed, &error);
+    world
+}
+
 /// Epochs whose weights were derived and never submitted: the chain would have refused them, did not answer, the validator
 /// is a shadow, or, if `deregistered`, the chain does not know it any more.
 pub fn unsent(deregistered: bool) -> World {

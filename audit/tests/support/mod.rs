@@ -135,7 +135,7 @@ impl World {
         let checkpoint_key = HexBytes(*log_key.key().public_key());
         let hotkey = address(&own);
         let opened = LedgerOpened { leaf_format: 1, origin, genesis_hash, netuid: NETUID, hotkey, checkpoint_key };
-        let chain = ChainView { genesis_hash: Some(genesis_hash), tempo: Some(TEMPO), ..ChainView::default() };
+        let chain = ChainView { genesis_hash: Some(genesis_hash), ..ChainView::default() };
         Self {
             drafts: Vec::new(),
             opened,

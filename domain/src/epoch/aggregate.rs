@@ -28,6 +28,19 @@ pub const RATE_LIMITED: &str = SkipReason::RateLimited.name();
 /// Why derived weights are withheld: the validator runs beside another one and sends nothing. The epoch is skipped.
 pub const SHADOW: &str = "shadow";
 
+/// The name under which weights are recorded that were committed and never opened.
+pub const NOT_REVEALED: &str = "not_revealed";
+
+/// The name under which weights are recorded whose fate the chain cannot tell any more.
+pub const UNREADABLE: &str = "unreadable";
+
+/// Whether a rejection speaks of what follows a commitment, or of nothing that a chain could say; the extrinsic itself may stand in a
+/// block.
+#[must_use]
+pub fn is_about_the_reveal(error: &str) -> bool {
+    [NOT_REVEALED, UNREADABLE].contains(&error)
+}
+
 /// Whether a reason says that weights were withheld, because the chain would not have taken them or because the validator
 /// sends none; it then begins with [`NOT_REGISTERED`], [`RATE_LIMITED`] or [`SHADOW`].
 fn is_withheld(reason: &str) -> bool {

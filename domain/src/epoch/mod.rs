@@ -3,5 +3,8 @@
 mod aggregate;
 mod fold;
 
-pub use aggregate::{Epoch, EpochCommand, EpochError, NOT_REGISTERED, RATE_LIMITED, SHADOW, STREAM_TYPE, stream_id};
+pub use aggregate::{
+    Epoch, EpochCommand, EpochError, NOT_REGISTERED, NOT_REVEALED, RATE_LIMITED, SHADOW, STREAM_TYPE, UNREADABLE,
+    is_about_the_reveal, stream_id,
+};
 pub use fold::{CarriedStateError, EpochFold, reassigned};
