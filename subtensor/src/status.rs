@@ -15,7 +15,7 @@ use subxt::utils::AccountId32;
 use crate::error::Error;
 use crate::link::{Link, Shared};
 use crate::read::At;
-use crate::runtime::{ALREADY_IMPORTED, account, hash_of, refusal};
+use crate::runtime::{ALREADY_IMPORTED, account, hash_of, is_of_the_past, refusal};
 
 /// Blocks that are read at once.
 const BLOCKS_AT_ONCE: usize = 8;
@@ -162,10 +162,12 @@ impl Search<'_> {
     }
 }
 
-/// Sends an extrinsic.
+/// Sends an extrinsic. A refusal counts only when it cannot come of the extrinsic's own success: `head` may be some blocks
+/// behind the best one, which the pool goes by, so that what is in a block above `head` is known to the pool alone.
 ///
 /// # Errors
-/// [`chain::Error::Rejected`] when the pool refuses it and it is neither in the pool nor in a block.
+/// [`chain::Error::Rejected`] when the pool refuses it, it is neither in the pool nor in a block, and no block used its nonce
+/// that may have it.
 pub(crate) async fn submit(
     shared: &Shared,
     link: &Arc<Link>,
@@ -183,10 +185,20 @@ pub(crate) async fn submit(
         Err(error) => return Err(error),
     };
     // Sent before, it may be in the pool or in a block: its nonce is then taken, by itself.
-    match status(shared, link, &extrinsic.reference(), head).await? {
-        ExtrinsicStatus::Included(_) | ExtrinsicStatus::Pending => Ok(()),
-        ExtrinsicStatus::Expired | ExtrinsicStatus::Unknown => {
-            Err(Error::Chain(chain::Error::Rejected { name, message }))
-        }
+    let rejected = match status(shared, link, &extrinsic.reference(), head).await? {
+        ExtrinsicStatus::Included(_) | ExtrinsicStatus::Pending => false,
+        ExtrinsicStatus::Expired => true,
+        // Whoever used the nonce above `head`, the era decides.
+        ExtrinsicStatus::Unknown => !is_of_the_past(&name) && !used_at_best(link, &extrinsic.reference()).await?,
+    };
+    if rejected {
+        return Err(Error::Chain(chain::Error::Rejected { name, message }));
     }
+    Ok(())
+}
+
+/// Whether the best block has used an extrinsic's nonce, by it or by another.
+async fn used_at_best(link: &Arc<Link>, reference: &ExtrinsicReference) -> Result<bool, Error> {
+    let nonce = link.nonce(&account(&reference.signer)?, link.best_hash().await?).await?;
+    Ok(nonce > reference.nonce)
 }

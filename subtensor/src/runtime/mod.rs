@@ -32,7 +32,7 @@ pub use calls::CallStyle;
 pub(crate) use extrinsic::{LONGEST_ERA, SHORTEST_ERA, blake2_256, hash_of};
 pub use extrinsic::{Signing, bytes_to_sign};
 pub use extrinsic_bytes::ReadExtrinsic;
-pub(crate) use refusals::{ALREADY_IMPORTED, refusal};
+pub(crate) use refusals::{ALREADY_IMPORTED, is_of_the_past, refusal};
 pub(crate) use values::{AxonInfo, account, address_of, digest, hotkey};
 
 use crate::error::Error;

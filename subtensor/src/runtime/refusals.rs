@@ -56,6 +56,11 @@ const INVALID_TEXTS: [(&str, &str); 12] = [
     ("did not authorize", "UnknownOrigin"),
 ];
 
+/// Whether a refusal, by its name, can come of the extrinsic having been taken before.
+pub(crate) fn is_of_the_past(name: &str) -> bool {
+    ["Stale", "TemporarilyBanned", "AlreadyImported"].contains(&name)
+}
+
 /// The name of a refusal by the pool; [`None`] when the code is not the pool's.
 pub(crate) fn refusal(code: i32, message: &str) -> Option<String> {
     let name = match code {

@@ -63,6 +63,11 @@ impl Middle {
                 "chain_unsubscribeFinalizedHeads",
                 |_, pending, context, _| async move {
                     let methods = ("chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads");
+                    if (context.override_)(methods.0, &[]).is_some() {
+                        // A node that finalises nothing more.
+                        let Ok(sink) = pending.accept().await else { return };
+                        return sink.closed().await;
+                    }
                     let heads = context.node.subscribe::<Value, _>(methods.0, ArrayParams::new(), methods.1).await;
                     let (Ok(mut heads), Ok(sink)) = (heads, pending.accept().await) else { return };
                     while let Some(Ok(head)) = heads.next().await {

@@ -92,6 +92,49 @@ async fn a_node_that_hides_its_pool_is_no_witness() {
     assert!(matches!(status, ExtrinsicStatus::Included(inclusion) if inclusion.outcome == ExtrinsicOutcome::Succeeded));
 }
 
+/// Finalised blocks come some blocks after the best ones, and the pool goes by the best: what it refuses as outdated may be what
+/// stands in a block that is not finalised yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_a_block_above_the_finalised_one_is_not_refused() {
+    let world = World::new(hyperparameters()).await;
+    let direct = world.connect().await;
+    let genesis = json!(format!("0x{}", direct.genesis_hash().await.unwrap()));
+    let refusals: [(i32, &str); 4] = [
+        (1010, "Invalid Transaction: Transaction is outdated"),
+        (1012, "Transaction is temporarily banned"),
+        // Neither says it; the nonce at the best block does.
+        (1010, "Invalid Transaction"),
+        (1016, "Immediately dropped"),
+    ];
+    for (byte, (code, message)) in refusals.into_iter().enumerate() {
+        let (genesis, sent) = (genesis.clone(), Arc::new(AtomicBool::new(false)));
+        let refuses = Arc::clone(&sent);
+        let middle = Middle::before(
+            &world.node.url(),
+            Box::new(move |method, _| match method {
+                // It never finalises anything.
+                "chain_getFinalizedHead" | "chain_subscribeFinalizedHeads" => Some(Ok(genesis.clone())),
+                "author_submitExtrinsic" if refuses.load(Ordering::SeqCst) => Some(Err(refused(code, message))),
+                _ => None,
+            }),
+        )
+        .await;
+        let silent = Settings { probe_after: Duration::from_secs(60), ..settings() };
+        let chain = Subtensor::connect(&[middle.url()], silent).await.unwrap();
+        let extrinsic = chain.prepare_anchor(NETUID, &[byte as u8], &key("Validator")).await.unwrap();
+        chain.submit(&extrinsic).await.unwrap();
+        sent.store(true, Ordering::SeqCst);
+        // In the pool and in no block: it waits, whatever is said of sending it again.
+        chain.submit(&extrinsic).await.unwrap();
+        crate::world::make_block(&world.node);
+        direct.await_block(BlockNumber(byte as u64), Duration::from_secs(10)).await.unwrap().expect("a block");
+        assert_eq!(chain.head().await.unwrap().number, BlockNumber(0));
+        let status = chain.extrinsic_status(&extrinsic.reference()).await.unwrap();
+        assert_eq!(status, ExtrinsicStatus::Unknown, "as the finalised block has it");
+        chain.submit(&extrinsic).await.unwrap_or_else(|error| panic!("{message}: {error}"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_runtime_is_read_when_it_comes() {
     const METADATA: &str = "Metadata_metadata_at_version";
