@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
-use crate::link::{Link, Shared, supervise};
+use crate::link::{Endpoint, Link, Shared, supervise};
 use crate::read::At;
 use crate::runtime::{Runtime, Signing, account};
 use crate::settings::Settings;
@@ -49,18 +49,18 @@ impl Subtensor {
     /// endpoint answers.
     pub async fn connect(endpoints: &[String], settings: Settings) -> Result<Self, ChainError> {
         settings.validate()?;
-        check_endpoints(endpoints)?;
+        let endpoints = read_endpoints(endpoints)?;
         let deadline = Instant::now() + settings.deadline;
-        let shared = Arc::new(Shared::new(endpoints.to_vec(), settings));
+        let shared = Arc::new(Shared::new(endpoints, settings));
         let supervisor = tokio::spawn(supervise(Arc::clone(&shared)));
         let connected = Self { shared, supervisor, sending: tokio::sync::Mutex::new(()) };
         connected.shared.link(None, deadline).await.map_err(|error| error.at(&connected.names()))?;
         Ok(connected)
     }
 
-    /// Where the node of the present connection is; [`None`] while there is none.
+    /// Where the node of the present connection is, as scheme, host and port; [`None`] while there is none.
     pub async fn url(&self) -> Option<String> {
-        self.shared.link(None, Instant::now()).await.ok().map(|link| link.url().to_owned())
+        self.shared.link(None, Instant::now()).await.ok().map(|link| link.name().to_owned())
     }
 
     /// How many connections were made since [`Subtensor::connect`].
@@ -78,7 +78,7 @@ impl Subtensor {
 
     /// Which nodes are asked, for errors.
     fn names(&self) -> String {
-        self.shared.endpoints.join(", ")
+        self.shared.endpoints.iter().map(Endpoint::name).collect::<Vec<_>>().join(", ")
     }
 
     /// Runs a question on a link, and again on another when the link fails meanwhile: for questions that change nothing.
@@ -91,7 +91,7 @@ impl Subtensor {
         let mut tried: Option<Arc<Link>> = None;
         for attempt in 1.. {
             let link = self.shared.link(tried.as_ref(), deadline).await.map_err(|error| error.at(&self.names()))?;
-            let url = link.url().to_owned();
+            let url = link.name().to_owned();
             let answer = timeout_at(deadline, question(Arc::clone(&link))).await;
             match answer {
                 Ok(Ok(answer)) => return Ok(answer),
@@ -147,15 +147,16 @@ impl Subtensor {
     }
 }
 
-fn check_endpoints(endpoints: &[String]) -> Result<(), ChainError> {
-    let refuse = |problem: String| Err(ChainError::InvalidInput { field: "endpoint", problem });
-    if endpoints.is_empty() || endpoints.len() > MAXIMUM_ENDPOINTS {
-        return refuse(format!("{} were given; name 1 to {MAXIMUM_ENDPOINTS}", endpoints.len()));
+fn read_endpoints(urls: &[String]) -> Result<Vec<Endpoint>, ChainError> {
+    let refuse = |problem: String| ChainError::InvalidInput { field: "endpoint", problem };
+    if urls.is_empty() || urls.len() > MAXIMUM_ENDPOINTS {
+        return Err(refuse(format!("{} were given; name 1 to {MAXIMUM_ENDPOINTS}", urls.len())));
     }
-    match endpoints.iter().find(|url| !url.starts_with("ws://") && !url.starts_with("wss://")) {
-        Some(url) => refuse(format!("`{url}` does not begin with ws:// or wss://")),
-        None => Ok(()),
-    }
+    // Its number tells which it is: the text may be a key.
+    let read = |(number, url): (usize, &String)| {
+        Endpoint::parse(url).map_err(|problem| refuse(format!("number {} {problem}", number + 1)))
+    };
+    urls.iter().enumerate().map(read).collect()
 }
 
 #[async_trait]

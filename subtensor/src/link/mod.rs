@@ -3,6 +3,7 @@
 //! A link is never repaired. When it is given up ([`Link::give_up`]) everything that waits on it fails at once, and the
 //! supervisor makes another.
 
+mod endpoint;
 mod rpc;
 mod supervisor;
 
@@ -16,6 +17,7 @@ use subxt::ext::jsonrpsee::core::params::ArrayParams;
 use subxt::ext::jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use tokio::sync::{Notify, watch};
 
+pub(crate) use endpoint::Endpoint;
 pub(crate) use supervisor::{Shared, supervise};
 
 use crate::error::Error;
@@ -28,7 +30,7 @@ const LARGEST_REQUEST: u32 = 4 * 1024 * 1024;
 
 /// A connection to a node.
 pub(crate) struct Link {
-    url: String,
+    endpoint: Endpoint,
     client: WsClient,
     deadline: Duration,
     concurrent_requests: usize,
@@ -41,7 +43,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// Connects and asks which chain the node has.
-    pub(crate) async fn open(url: &str, settings: &Settings) -> Result<Self, Error> {
+    pub(crate) async fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self, Error> {
         let connecting = WsClientBuilder::default()
             .connection_timeout(settings.connect_deadline)
             .request_timeout(settings.request_deadline)
@@ -52,13 +54,13 @@ impl Link {
             .max_buffer_capacity_per_subscription(UNREAD_HEADS)
             // The number of attempts: none that follows a redirection.
             .max_redirections(1)
-            .build(url);
+            .build(endpoint.url());
         let client = tokio::time::timeout(settings.connect_deadline, connecting)
             .await
             .map_err(|_| Error::Late { method: "the connection".to_owned(), after: settings.connect_deadline })?
-            .map_err(|error| Error::Lost(error.to_string()))?;
+            .map_err(|error| Error::Lost(endpoint.scrub(&error.to_string())))?;
         let mut link = Self {
-            url: url.to_owned(),
+            endpoint: endpoint.clone(),
             client,
             deadline: settings.request_deadline,
             concurrent_requests: settings.concurrent_requests,
@@ -70,9 +72,9 @@ impl Link {
         Ok(link)
     }
 
-    /// Where the node is.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// Where the node is, to speak of it.
+    pub(crate) fn name(&self) -> &str {
+        self.endpoint.name()
     }
 
     /// Which chain it has.
@@ -125,7 +127,7 @@ impl Link {
             }
             answer = tokio::time::timeout(self.deadline, answer) => match answer {
                 Err(_) | Ok(Err(RpcError::RequestTimeout)) => Err(late()),
-                Ok(answer) => answer.map_err(|error| read_error(method, error)),
+                Ok(answer) => answer.map_err(|error| read_error(method, error, &self.endpoint)),
             }
         }
     }
@@ -139,7 +141,8 @@ fn array(method: &str, parameters: Vec<Value>) -> Result<ArrayParams, Error> {
     Ok(array)
 }
 
-fn read_error(method: &str, error: RpcError) -> Error {
+/// What a node or the websocket says is told without the secrets of its address.
+fn read_error(method: &str, error: RpcError, endpoint: &Endpoint) -> Error {
     match error {
         RpcError::Call(error) => {
             // A string of data is the reason in the node's words.
@@ -149,9 +152,9 @@ fn read_error(method: &str, error: RpcError) -> Error {
                 Some(data) => format!("{}: {data}", error.message()),
                 None => error.message().to_owned(),
             };
-            Error::Refused { method: method.to_owned(), code: error.code(), message }
+            Error::Refused { method: method.to_owned(), code: error.code(), message: endpoint.scrub(&message) }
         }
-        RpcError::ParseError(error) => Error::decode(format!("answer to {method}"), error),
-        other => Error::Lost(other.to_string()),
+        RpcError::ParseError(error) => Error::decode(format!("answer to {method}"), endpoint.scrub(&error.to_string())),
+        other => Error::Lost(endpoint.scrub(&other.to_string())),
     }
 }

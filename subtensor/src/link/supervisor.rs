@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::rpc::{Header, header_hash};
-use super::{Link, Settings};
+use super::{Endpoint, Link, Settings};
 use crate::error::Error;
 use crate::read::At;
 use crate::runtime::{Runtime, digest};
@@ -29,7 +29,7 @@ const VERSIONS: usize = 256;
 /// What the supervisor and the readers share.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
-    pub(crate) endpoints: Vec<String>,
+    pub(crate) endpoints: Vec<Endpoint>,
     link: watch::Sender<State>,
     head: watch::Sender<Option<BlockHeader>>,
     genesis: OnceLock<Digest>,
@@ -51,7 +51,7 @@ struct Runtimes {
 }
 
 impl Shared {
-    pub(crate) fn new(endpoints: Vec<String>, settings: Settings) -> Self {
+    pub(crate) fn new(endpoints: Vec<Endpoint>, settings: Settings) -> Self {
         Self {
             settings,
             endpoints,
@@ -109,7 +109,7 @@ impl Shared {
         let runtime = match known {
             Some(runtime) => runtime,
             None => {
-                tracing::info!(url = link.url(), spec_version, "reading the metadata of the chain's runtime");
+                tracing::info!(url = link.name(), spec_version, "reading the metadata of the chain's runtime");
                 let metadata = link.metadata(at).await?;
                 Arc::new(Runtime::decode(spec_version, transaction_version, &metadata)?)
             }
@@ -145,8 +145,8 @@ impl Shared {
     }
 
     /// Makes a link and reads its newest block.
-    async fn establish(&self, url: &str) -> Result<(Arc<Link>, Subscription<Header>, BlockHeader), Error> {
-        let link = Arc::new(Link::open(url, &self.settings).await?);
+    async fn establish(&self, endpoint: &Endpoint) -> Result<(Arc<Link>, Subscription<Header>, BlockHeader), Error> {
+        let link = Arc::new(Link::open(endpoint, &self.settings).await?);
         let genesis = *self.genesis.get_or_init(|| link.genesis_hash());
         if link.genesis_hash() != genesis {
             let reason = format!("it has another chain: genesis is {} and not {genesis}", link.genesis_hash());
@@ -188,7 +188,9 @@ impl Shared {
                             Err(error) => return error.to_string(),
                         }
                     }
-                    Some(Err(error)) => return format!("a header is not understood: {error}"),
+                    Some(Err(error)) => {
+                        return link.endpoint.scrub(&format!("a header is not understood: {error}"));
+                    }
                     None => return "the node closed the connection".to_owned(),
                 },
                 () = link.suspicion.notified() => match link.probe().await {
@@ -224,8 +226,9 @@ impl Shared {
 pub(crate) async fn supervise(shared: Arc<Shared>) {
     let (shortest, longest) = (shared.settings.shortest_pause, shared.settings.longest_pause);
     let mut pause = shortest;
-    for url in shared.endpoints.iter().cycle() {
-        let reason = match shared.establish(url).await {
+    for endpoint in shared.endpoints.iter().cycle() {
+        let url = endpoint.name();
+        let reason = match shared.establish(endpoint).await {
             Ok((link, heads, head)) => {
                 let made = Instant::now();
                 tracing::info!(url, block = head.number.0, "connected to the chain");

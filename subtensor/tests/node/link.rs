@@ -145,3 +145,34 @@ async fn dropping_it_closes_the_connection() {
     drop(chain);
     until("closed", Duration::from_secs(5), || proxy.open() == 0).await;
 }
+
+/// A key in an address is for the node alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_secrets_of_an_address_are_not_told() {
+    let world = World::new(hyperparameters()).await;
+    let address = world.node.address();
+    let tells =
+        |text: &str| ["someone", "pass-word", "path-key", "query-key"].iter().any(|secret| text.contains(secret));
+    let chain = Subtensor::connect(&[format!("ws://{address}/?apikey=query-key")], settings()).await.unwrap();
+    assert_eq!(chain.url().await, Some(format!("ws://{address}")));
+    let error = chain.metagraph(domain::types::NetUid(9), BlockNumber(0)).await.unwrap_err();
+    let lacks = chain.lacks("anything".to_owned());
+    for text in [format!("{chain:?}"), format!("{error} {error:?}"), format!("{lacks} {lacks:?}")] {
+        assert!(!tells(&text), "{text}");
+    }
+    assert!(lacks.to_string().contains(&address.to_string()), "{lacks}");
+
+    let refusing = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let rows = [
+        format!("ws://someone:pass-word@{refusing}/path-key?apikey=query-key"),
+        // Whoever listens there speaks no HTTP, or no TLS.
+        format!("wss://someone:pass-word@{address}/path-key?apikey=query-key"),
+        "ws://someone:pass-word@localhost:x/path-key".to_owned(),
+        "https://someone:pass-word@localhost/path-key?apikey=query-key".to_owned(),
+    ];
+    for url in rows {
+        let short = Settings { deadline: Duration::from_millis(500), ..settings() };
+        let error = Subtensor::connect(&[url], short).await.unwrap_err();
+        assert!(!tells(&format!("{error} {error:?}")), "{error:?}");
+    }
+}
