@@ -60,7 +60,7 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// Just before the request was sent.
+    /// Just before the request was sent; where the same question was sent twice, the first time.
     pub sent_at: Micros,
     /// Just after the first bytes of the body were read; the end where there were none.
     pub first_byte_at: Micros,
@@ -71,11 +71,20 @@ pub struct Reply {
 /// A header field besides those of the dialect. Where both have one of a name, the dialect's goes.
 pub type Line = (&'static str, String);
 
-/// When a request was sent. It outlives the deadline that cuts an exchange off.
+/// When a question was sent first. It outlives the deadline that cuts an exchange off.
+///
+/// **Invariant:** a second sending does not change it. Who has read the question works from then on, and would otherwise stop its
+/// own clock by asking for another key.
 #[derive(Debug, Default)]
 pub(crate) struct Sent(AtomicU64);
 
 impl Sent {
+    /// Notes a sending, and says when the first one was.
+    fn note(&self, now: Micros) -> Micros {
+        let noted = self.0.compare_exchange(0, now.0, Ordering::Relaxed, Ordering::Relaxed);
+        noted.err().map_or(now, Micros)
+    }
+
     fn at(&self) -> Option<Micros> {
         Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0).map(Micros)
     }
@@ -122,10 +131,8 @@ impl Post {
         let _place = self.places.acquire().await.map_err(|error| Problem::new(Failure::Unreachable, error))?;
         let url = format!("http://{address}{}", parcel.path);
         let request = self.client.request(parcel.method, url).headers(headers).body(parcel.body);
-        let sent_at = self.now();
-        if let Some(sent) = parcel.sent {
-            sent.0.store(sent_at.0, Ordering::Relaxed);
-        }
+        let now = self.now();
+        let sent_at = parcel.sent.map_or(now, |sent| sent.note(now));
         let response = request.send().await.map_err(|error| {
             let failure = if error.is_connect() { Failure::Unreachable } else { Failure::Disconnected };
             Problem::new(failure, error.without_url())

@@ -26,8 +26,9 @@ type Broken = (Failure, String);
 pub(super) struct Sending<'a> {
     pub(super) target: &'a Target,
     pub(super) call: &'a Call,
-    pub(super) lines: Vec<(String, String)>,
-    pub(super) body: Bytes,
+    /// Writes the signed header lines and the body. It is asked for them when there is a place to send from, so that no nonce
+    /// grows old while it waits for one.
+    pub(super) write: &'a (dyn Fn() -> (Vec<(String, String)>, Bytes) + Sync),
 }
 
 pub(super) async fn run(
@@ -90,11 +91,12 @@ async fn exchange(
     each: impl FnMut(&[u8]) + Send,
 ) -> Result<(), Broken> {
     dendrite.guard.check(sending.target.address).map_err(|error| (Failure::ForbiddenAddress, error.to_string()))?;
-    let headers = headers(sending.lines)?;
     // The semaphore is never closed.
     let place = dendrite.places.acquire().await;
     let _place = place.map_err(|error| (Failure::Unreachable, error.to_string()))?;
-    let request = dendrite.client.post(url).headers(headers).body(sending.body);
+    let (lines, body) = (sending.write)();
+    let headers = headers(lines.into_iter().chain(sending.call.extra.iter().cloned()))?;
+    let request = dendrite.client.post(url).headers(headers).body(body);
     received.sent_at = Some(Micros(dendrite.clock.now() / 1_000));
     let response = request.send().await.map_err(before_answer)?;
     received.status = response.status().as_u16();
@@ -106,8 +108,8 @@ async fn exchange(
     read(dendrite, response, received, each).await
 }
 
-fn headers(lines: Vec<(String, String)>) -> Result<HeaderMap, Broken> {
-    let mut headers = HeaderMap::with_capacity(lines.len() + 2);
+fn headers(lines: impl Iterator<Item = (String, String)>) -> Result<HeaderMap, Broken> {
+    let mut headers = HeaderMap::new();
     for (name, value) in lines {
         let unfit = || (Failure::Protocol, format!("{name:?} cannot be written as a header"));
         let value = HeaderValue::from_str(&value).map_err(|_| unfit())?;

@@ -26,6 +26,7 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::hostile;
+use exchange::{Protocol, Sending};
 
 pub use call::Call;
 pub use outcome::{Failure, Outcome};
@@ -61,7 +62,7 @@ pub struct Target {
 pub struct Dendrite {
     keypair: Keypair,
     hotkey: String,
-    uuid: String,
+    uuid: Option<String>,
     external_ip: String,
     guard: AddressGuard,
     limits: DendriteLimits,
@@ -86,7 +87,7 @@ impl Dendrite {
         Ok(Self {
             hotkey: keypair.ss58(),
             keypair,
-            uuid: Uuid::new_v4().to_string(),
+            uuid: None,
             external_ip: external_ip.into(),
             guard,
             places: Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)),
@@ -104,10 +105,11 @@ impl Dendrite {
         self
     }
 
-    /// Another name of this process, which signatures cover.
+    /// A fixed name of this process, which signatures cover. Without one every call has a fresh one: an SDK axon takes only growing
+    /// nonces under a name, and of calls that are under way together the later one may arrive first.
     #[must_use]
     pub fn uuid(mut self, uuid: impl Into<String>) -> Self {
-        self.uuid = uuid.into();
+        self.uuid = Some(uuid.into());
         self
     }
 
@@ -125,7 +127,7 @@ impl Dendrite {
         self.guard.check(address)
     }
 
-    /// The time, and greater than any before: an SDK axon takes only growing nonces from one process.
+    /// The time, and greater than any before.
     fn nonce(&self) -> u64 {
         let now = self.clock.now();
         let next = |last: u64| Some(now.max(last.saturating_add(1)));
@@ -138,7 +140,8 @@ impl Dendrite {
     pub fn head(&self, target: &Target, call: &Call) -> Head {
         let nonce = self.nonce();
         let axon = target.hotkey.as_str();
-        let text = message::request(&nonce.to_string(), &self.hotkey, axon, &self.uuid, &call.body_hash);
+        let uuid = self.uuid.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+        let text = message::request(&nonce.to_string(), &self.hotkey, axon, &uuid, &call.body_hash);
         Head {
             name: Some(call.synapse.clone()),
             timeout: call.timeout.as_secs_f64(),
@@ -152,7 +155,7 @@ impl Dendrite {
                 ip: Some(self.external_ip.clone()),
                 version: i64::try_from(VERSION).ok(),
                 nonce: Some(nonce),
-                uuid: Some(self.uuid.clone()),
+                uuid: Some(uuid),
                 hotkey: Some(self.hotkey.clone()),
                 signature: Some(message::sign(&self.keypair, &text)),
                 ..Terminal::default()
@@ -170,26 +173,23 @@ impl Dendrite {
 
     /// Asks in that protocol, and hands on each piece of an answer when it is there. The outcome has the whole.
     pub async fn ask_streaming(&self, target: &Target, call: &Call, each: impl FnMut(&[u8]) + Send) -> Outcome {
-        let head = self.head(target, call);
-        let lines = head.lines().into_iter().chain(call.extra.iter().cloned()).collect();
-        let sending = exchange::Sending { target, call, lines, body: call.body(&head) };
-        exchange::run(self, sending, exchange::Protocol::Legacy, each).await
+        let write = || {
+            let head = self.head(target, call);
+            (head.lines(), call.body(&head))
+        };
+        exchange::run(self, Sending { target, call, write: &write }, Protocol::Legacy, each).await
     }
 
     /// Asks under `btauth/1`: the same route and fields, signed as SDK 11 signs.
     pub async fn ask_btauth(&self, target: &Target, call: &Call) -> Outcome {
-        let (path, body) = (format!("/{}", call.synapse), call.plain_body());
-        let signed = Signed {
-            method: "POST",
-            target: &path,
-            body: &body,
-            nonce: self.nonce(),
-            receiver: Some(target.hotkey.as_str()),
+        let write = || {
+            let (path, body) = (format!("/{}", call.synapse), call.plain_body());
+            let receiver = Some(target.hotkey.as_str());
+            let signed = Signed { method: "POST", target: &path, body: &body, nonce: self.nonce(), receiver };
+            let headers = signed.sign(&self.keypair).into_iter().map(|(name, value)| (name.to_owned(), value));
+            (headers.collect(), body)
         };
-        let headers = signed.sign(&self.keypair).into_iter().map(|(name, value)| (name.to_owned(), value));
-        let lines = headers.chain(call.extra.iter().cloned()).collect();
-        let sending = exchange::Sending { target, call, lines, body };
-        exchange::run(self, sending, exchange::Protocol::BtAuth, |_| {}).await
+        exchange::run(self, Sending { target, call, write: &write }, Protocol::BtAuth, |_| {}).await
     }
 
     /// Asks many at once, as many as there are connections. Outcomes stand in the order of the calls.

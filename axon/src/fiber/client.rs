@@ -8,6 +8,7 @@ use network::address::AddressGuard;
 use network::fiber::client::{EXCHANGE_PATH, Outgoing, PLAIN, PUBLIC_KEY_PATH, PublicKeyAnswer, Session, plain};
 use network::fiber::server::KEY_LIFETIME;
 use network::keys::Keypair;
+use serde::Deserialize;
 
 use crate::client::{DendriteLimits, Target};
 use crate::clock::Clock;
@@ -51,8 +52,7 @@ impl FiberClient {
     }
 
     /// Asks in encrypted mode, with the fields of a JSON object. A key is brought where the miner has none; where it says that
-    /// it does not know the key (400, 401), once anew. All of it happens within `timeout`; the reply's times are those of the
-    /// request itself. A payload that has a `nonce` of its own goes as it is.
+    /// it does not know the key, once anew. All of it happens within `timeout`; `sent_at` is of the first sending of the request. A payload that has a `nonce` of its own goes as it is.
     ///
     /// # Errors
     /// [`Problem`] where there is no whole answer in time, or no key could be brought.
@@ -69,7 +69,7 @@ impl FiberClient {
         telling(timeout, &sent, async {
             let had = self.sessions.get(target, |known| self.is_alive(known), || self.bring(target)).await?;
             let reply = self.send(target, path, self.sealed(&had.session, payload)?, beside).await?;
-            if had.brought || !matches!(reply.status, 400 | 401) {
+            if had.brought || !lacks_key(&reply) {
                 return Ok(reply);
             }
             let another = |known: &Arc<Session>| !Arc::ptr_eq(known, &had.session) && self.is_alive(known);
@@ -124,4 +124,18 @@ impl FiberClient {
         let (method, address) = (Method::POST, target.address);
         self.post.send(Parcel { method, address, path, extra, headers, content_type, body, sent }).await
     }
+}
+
+/// Whether a miner says that it does not know the key: 401, or 400 with a detail that speaks of the symmetric key. Another 400 is
+/// about the request, which would not be better a second time.
+fn lacks_key(reply: &Reply) -> bool {
+    #[derive(Deserialize)]
+    struct Refused {
+        detail: String,
+    }
+    let of_the_key = || {
+        let refused = serde_json::from_slice::<Refused>(&reply.body);
+        refused.is_ok_and(|refused| refused.detail.to_ascii_lowercase().contains("symmetric key"))
+    };
+    reply.status == 401 || (reply.status == 400 && of_the_key())
 }

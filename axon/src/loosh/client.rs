@@ -41,8 +41,8 @@ impl LooshClient {
     }
 
     /// Asks a miner and opens its answer: the reply's body is the JSON that was under the token. A key is brought where the miner
-    /// has none, and once anew where it does not know the key any more (401, and 400 of older miners). All of it within
-    /// `timeout`; the reply's times are those of the request itself. `extra` header fields travel besides.
+    /// has none, and once anew where it does not know the key any more (401, or 400 that says `requires_handshake`). All of it
+    /// within `timeout`; `sent_at` is of the first sending of the request. `extra` header fields travel besides.
     ///
     /// # Errors
     /// [`Problem`] for everything else than a whole answer of status 200 that opens.
@@ -58,7 +58,7 @@ impl LooshClient {
         telling(timeout, &sent, async {
             let had = self.sessions.get(target, |known| self.is_alive(known), || self.bring(target, None)).await?;
             let reply = self.challenge(target, &had.session, payload, beside).await?;
-            if had.brought || !matches!(reply.status, 400 | 401) {
+            if had.brought || !lacks_key(&reply) {
                 return self.opened(&had.session, reply);
             }
             let pem = serde_json::from_slice::<Shown>(&reply.body).ok().map(|shown| shown.public_key);
@@ -125,6 +125,16 @@ impl LooshClient {
     fn seconds(&self) -> f64 {
         (self.clock.now() / 1_000) as f64 / 1e6
     }
+}
+
+/// Whether a miner says that it does not know the key. Another 400 is about the request, which would not be better a second time.
+fn lacks_key(reply: &Reply) -> bool {
+    #[derive(Deserialize)]
+    struct Refused {
+        requires_handshake: bool,
+    }
+    let handshake = || serde_json::from_slice::<Refused>(&reply.body).is_ok_and(|refused| refused.requires_handshake);
+    reply.status == 401 || (reply.status == 400 && handshake())
 }
 
 /// A request that is about keys, and no challenge.
