@@ -50,6 +50,11 @@ pub(crate) fn check(headers: &HeaderMap, body: &[u8], required: bool) -> Result<
 }
 
 impl Receipt {
+    /// Who signed.
+    pub(crate) fn hotkey(&self) -> &str {
+        &self.hotkey
+    }
+
     /// That the signer of the receipt is who signed the request.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::answering::{Answering, Asked, Said};
 use crate::config::{Limits, MinerConfig};
+use crate::receipt::Receipt;
 use crate::request::{InferenceRequest, Refusal, invalid};
 use crate::subnets::SynapseRequest;
 use crate::{Behaviour, Error, receipt, sending, signing, wire};
@@ -134,6 +135,7 @@ async fn inference(State(miner): State<Miner>, request: Request) -> Result<Respo
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, config).await?;
     let receipt = receipt::check(&parts.headers, &body, config.require_signed)?;
+    admitted(config, receipt.as_ref().map(Receipt::hotkey))?;
     let asked = match &config.subnet {
         None => Asked::Question(InferenceRequest::parse(&body)?),
         Some(subnet) => match SynapseRequest::parse(&body)? {
@@ -155,6 +157,16 @@ async fn inference(State(miner): State<Miner>, request: Request) -> Result<Respo
         }
         _ => Ok(sending::whole(signing::headers(&config.keypair, &body, &answer), answer)),
     }
+}
+
+/// On the plain route the receipt is the one proof of who asks.
+fn admitted(config: &MinerConfig, hotkey: Option<&str>) -> Result<(), Refusal> {
+    let Some(why) = config.gate.as_ref().and_then(|gate| gate.refuses(hotkey)) else { return Ok(()) };
+    let unsigned = "this miner answers those whom it admits; sign the request's hash with a hotkey";
+    Err(match hotkey {
+        Some(_) => Refusal::new(StatusCode::FORBIDDEN, why),
+        None => Refusal::of_field(StatusCode::UNAUTHORIZED, domain::wire::header::SIGNATURE, unsigned),
+    })
 }
 
 /// The whole body, if it is small enough and comes in time.

@@ -35,7 +35,8 @@ const LOOSH: &str = "/fiber/";
 
 /// Who may ask a miner, and who comes first when it is busy.
 pub trait Gate: Send + Sync {
-    /// Why a hotkey is refused; none when it may ask. Asked before the signature is looked at, so it can only refuse.
+    /// Why a hotkey is refused; none when it may ask. Asked before the signature is looked at, so it can only refuse; on the plain
+    /// route after it, and without a hotkey where nobody signed.
     fn refuses(&self, hotkey: Option<&str>) -> Option<String>;
 
     /// The greater number comes first; none where it cannot be found out.

@@ -264,6 +264,21 @@ async fn the_gate_decides_who_may_ask_in_every_dialect() {
         let refused = ask(dialect, "//Bob", &target(&miner), "Inference", &question(), &[]).await;
         assert!(matches!(status(&refused), 401 | 403), "{dialect:?} {refused:?}");
     }
+    // The plain route knows who asks by the receipt alone.
+    let receipt = |who: &str, named: &str| {
+        let signature = hex::encode(key(who).sign(&request_message(&sha256(&question()).0)));
+        vec![(header::VALIDATOR_HOTKEY, key(named).ss58()), (header::SIGNATURE, signature)]
+    };
+    let named_only = receipt("//Alice", "//Alice")[..1].to_vec();
+    for (headers, expected) in [
+        (receipt("//Alice", "//Alice"), 200),
+        (receipt("//Bob", "//Bob"), 403),
+        (receipt("//Bob", "//Alice"), 401),
+        (named_only, 401),
+        (Vec::new(), 401),
+    ] {
+        assert_eq!(post(&miner, "/inference", &headers, question()).await.0, expected, "{headers:?}");
+    }
 }
 
 #[tokio::test]

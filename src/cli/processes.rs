@@ -265,8 +265,8 @@ pub struct MinerArgs {
     /// Which chain. With a network, --netuid or --announce the miner joins its subnet.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Who may ask a miner that joins its subnet; more stake comes first when it is busy. Default: anyone on a local network, hotkeys
-    /// that hold a slot elsewhere.
+    /// Who may ask a miner that joins its subnet, in every dialect; on the plain route the receipt says who asks. More stake comes
+    /// first when it is busy, except on the plain route. Default: anyone on a local network, hotkeys that hold a slot elsewhere.
     #[arg(long, value_enum, value_name = "WHO")]
     pub admit: Option<crate::gate::Admitted>,
     /// The least stake of who asks, in TAO (or the subnet's alpha).
