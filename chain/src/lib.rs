@@ -108,6 +108,14 @@ pub trait Chain: Send + Sync {
         Err(self.lacks(format!("events of subnet {netuid} at block {at}")))
     }
 
+    /// What the extrinsic in place `index` of block `at` did to weights of a subnet, in order.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] where a chain keeps no events.
+    async fn weight_events_of(&self, netuid: NetUid, at: BlockNumber, index: u32) -> Result<Vec<WeightEvent>, Error> {
+        Err(self.lacks(format!("events of extrinsic {index} at block {at} for subnet {netuid}")))
+    }
+
     /// The beacon whose signatures open timelocked commits, as of block `at`.
     ///
     /// # Errors

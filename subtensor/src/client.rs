@@ -234,6 +234,19 @@ impl Chain for Subtensor {
         .await
     }
 
+    async fn weight_events_of(
+        &self,
+        netuid: NetUid,
+        at: BlockNumber,
+        index: u32,
+    ) -> Result<Vec<WeightEvent>, ChainError> {
+        self.ask("an extrinsic's weight events", |link| async move {
+            let ran = self.at(&link, BlockNumber(at.0.saturating_sub(1))).await?.runtime;
+            self.at(&link, at).await?.weight_events_of(&ran, netuid, index).await
+        })
+        .await
+    }
+
     async fn beacon(&self, at: BlockNumber) -> Result<Beacon, ChainError> {
         self.ask("the beacon", |link| async move { self.at(&link, at).await?.beacon().await }).await
     }

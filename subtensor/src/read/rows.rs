@@ -97,4 +97,14 @@ impl At {
     pub(crate) async fn weight_events(&self, ran: &Runtime, netuid: NetUid) -> Result<Vec<WeightEvent>, Error> {
         ran.weight_events(&self.events().await?, netuid)
     }
+
+    /// As [`At::weight_events`], of the extrinsic in one place of the block.
+    pub(crate) async fn weight_events_of(
+        &self,
+        ran: &Runtime,
+        netuid: NetUid,
+        index: u32,
+    ) -> Result<Vec<WeightEvent>, Error> {
+        ran.weight_events_of(&self.events().await?, netuid, index)
+    }
 }

@@ -46,12 +46,29 @@ impl Runtime {
     /// # Errors
     /// [`Error::Decode`].
     pub fn weight_events(&self, events: &[u8], netuid: NetUid) -> Result<Vec<WeightEvent>, Error> {
+        self.weight_events_in(events, netuid, |_| true)
+    }
+
+    /// What the extrinsic in place `index` of a block did to weights of a subnet, in order.
+    ///
+    /// # Errors
+    /// [`Error::Decode`].
+    pub fn weight_events_of(&self, events: &[u8], netuid: NetUid, index: u32) -> Result<Vec<WeightEvent>, Error> {
+        self.weight_events_in(events, netuid, |phase| phase == Phase::ApplyExtrinsic(index))
+    }
+
+    fn weight_events_in(
+        &self,
+        events: &[u8],
+        netuid: NetUid,
+        counts: impl Fn(Phase) -> bool,
+    ) -> Result<Vec<WeightEvent>, Error> {
         let client = self.events_client()?;
         let events = client.events().from_bytes(events.to_vec());
         let mut found = Vec::new();
         for event in events.iter() {
             let event = event.map_err(unreadable)?;
-            if event.pallet_name() != SUBTENSOR {
+            if event.pallet_name() != SUBTENSOR || !counts(event.phase()) {
                 continue;
             }
             if let Some((index, make)) = weight_event(&event)? {

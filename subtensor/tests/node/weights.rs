@@ -41,6 +41,32 @@ async fn mechanisms_have_rows_of_their_own() {
     assert!(matches!(none, Error::InvalidInput { .. }), "{none}");
 }
 
+/// Two processes with one key can meet in one block.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_extrinsic_of_a_block_did_is_told_apart() {
+    let world = World::new(Hyperparameters { mechanism_count: 2, ..hyperparameters() }).await;
+    let chain = world.connect().await;
+    world.blocks(&chain, 5).await;
+    let mut sent = Vec::new();
+    for mechanism in [1, 0] {
+        let extrinsic = chain.prepare(&set(mechanism, &[(1, 1)]), &key("Validator")).await.unwrap();
+        chain.submit(&extrinsic).await.unwrap();
+        sent.push((mechanism, extrinsic));
+    }
+    world.blocks(&chain, 1).await;
+    assert_eq!(chain.weight_events(NETUID, BlockNumber(6)).await.unwrap().len(), 2);
+    for (mechanism, extrinsic) in sent {
+        let status = chain.extrinsic_status(&extrinsic.reference()).await.unwrap();
+        let chain::ExtrinsicStatus::Included(inclusion) = status else { panic!("{status:?}") };
+        assert_eq!(inclusion.block, BlockNumber(6));
+        let events = chain.weight_events_of(NETUID, inclusion.block, inclusion.index).await.unwrap();
+        assert_eq!(events, [WeightEvent::Set { mechanism, uid: Uid(0) }]);
+        let other = chain.weight_events_of(NetUid(2), inclusion.block, inclusion.index).await.unwrap();
+        assert_eq!(other, []);
+    }
+    assert_eq!(chain.weight_events_of(NETUID, BlockNumber(6), 99).await.unwrap(), []);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn consensus_is_read_back_after_an_epoch() {
     let world = World::new(Hyperparameters { tempo: 10, ..hyperparameters() }).await;
