@@ -3,9 +3,10 @@
 //!
 //! **Architecture invariant:** that weights were committed, and that they were revealed, is what the events of a block say.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chain::{Call, Chain, Hyperparameters, Schedule, WeightEvent};
+use chain::{Call, Chain, Hyperparameters, Inclusion, Schedule, WeightEvent};
 use commit_reveal::{Beacon, Moment, Payload, PublicKey, QUICKNET, Weights, reveal_round, rounds};
 use domain::epoch::{self, EpochCommand};
 use domain::events::{WeightsCommitted, WeightsRejected, WeightsRevealed, WeightsSubmitted};
@@ -28,13 +29,20 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Blocks that one look reads.
 const BLOCKS_A_LOOK: u64 = 64;
 
-/// The name under which weights are recorded that were committed and never opened.
-const NOT_REVEALED: &str = "not_revealed";
+/// How far the reveal of committed weights was looked for; losing it costs reading again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looked {
+    /// The last block.
+    until: Option<BlockNumber>,
+    /// Whether a block up to it could not be read, so that the reveal may have been in it.
+    gap: bool,
+}
 
 /// The call that commits weights, encrypted for the round that the beacon signs when the chain begins to reveal.
 ///
 /// # Errors
-/// The chain's; a beacon, a reveal period or a tempo under which nothing can be revealed.
+/// The chain's; [`Error::Refused`] for a beacon, a reveal period or a tempo under which nothing can be revealed, and for weights
+/// that fit into no commit.
 pub(super) async fn call(
     shared: &Shared,
     at: BlockNumber,
@@ -68,64 +76,115 @@ pub(super) async fn call(
 pub(super) async fn found(
     shared: &Shared,
     submitted: &WeightsSubmitted,
-    block: BlockNumber,
+    inclusion: &Inclusion,
 ) -> Result<Option<WeightsCommitted>, Error> {
-    let (chain, netuid) = (shared.chain.as_ref(), shared.config.netuid);
+    let (chain, netuid, block) = (shared.chain.as_ref(), shared.config.netuid, inclusion.block);
     let own = |event: WeightEvent| match event {
         WeightEvent::TimelockedCommitted { hotkey, hash, mechanism: MECHANISM, .. } if hotkey == shared.own => {
             Some(hash)
         }
         _ => None,
     };
-    let Some(commitment) = events(chain, netuid, block).await?.into_iter().find_map(own) else { return Ok(None) };
+    let Some(commitment) =
+        offered(chain.weight_events_of(netuid, block, inclusion.index).await)?.into_iter().find_map(own)
+    else {
+        return Ok(None);
+    };
     let before = BlockNumber(block.0.saturating_sub(1));
     let parameters = chain.hyperparameters(netuid, before).await?;
     let schedule = schedule(chain, netuid, before).await?;
     let reveal_at = rounds::reveal_block(schedule, parameters.reveal_period_epochs, before.0);
-    let reveal_at = reveal_at.map_err(|error| Error::Refused(format!("when weights are revealed: {error}")))?;
+    // What the chain took it will open some day: it is looked for from the next block on anyway.
+    let reveal_at = reveal_at.unwrap_or_else(|error| {
+        tracing::warn!(epoch = submitted.epoch, %error, "it cannot be foretold when the weights are revealed");
+        block.0.saturating_add(1)
+    });
     let (epoch, extrinsic) = (submitted.epoch, submitted.extrinsic);
     Ok(Some(WeightsCommitted { epoch, extrinsic, block, commitment, reveal_at: BlockNumber(reveal_at) }))
 }
 
-/// Waits for the reveal of what was committed, and records it, or that it did not come. `read` is the last block that was looked at;
-/// losing it costs reading again.
+/// Waits for the reveal of what was committed, and records it, or that it did not come. A shorter reveal period that was set
+/// after the commit brings it forward, so it is looked for from the block after the commit on. `silent` says that the chain
+/// has told nothing for as long as is waited for: then blocks that it does not tell of are passed over.
 ///
 /// # Errors
 /// The chain's and the ledger's; it is looked for again then.
 pub(super) async fn reveal(
     shared: &Shared,
-    committed: &WeightsCommitted,
+    (submitted, committed): (&WeightsSubmitted, &WeightsCommitted),
     cause: Option<Position>,
-    read: &mut Option<BlockNumber>,
+    looked: &mut Looked,
+    silent: bool,
 ) -> Result<(), Error> {
-    let (chain, netuid) = (shared.chain.as_ref(), shared.config.netuid);
-    let next = read.map_or(committed.reveal_at.0.max(committed.block.0 + 1), |read| read.0 + 1);
+    let chain = shared.chain.as_ref();
+    let next = looked.until.map_or(committed.block.0, |until| until.0).saturating_add(1);
     let head = chain.head().await?;
     if head.number.0 < next {
         chain.await_block(BlockNumber(next - 1), LOOK).await?;
         return Ok(());
     }
-    let own = |event: &WeightEvent| matches!(event, WeightEvent::TimelockedRevealed { hotkey, mechanism: MECHANISM } if *hotkey == shared.own);
-    for number in next..=head.number.0.min(next + BLOCKS_A_LOOK) {
+    for number in next..=head.number.0.min(next.saturating_add(BLOCKS_A_LOOK)) {
         let block = BlockNumber(number);
-        if events(chain, netuid, block).await?.iter().any(own) {
-            let block_hash = chain.block_hash(block).await?;
-            let block_hash = block_hash.ok_or_else(|| Error::Refused(format!("block {block} has no hash")))?;
-            let revealed = WeightsRevealed { epoch: committed.epoch, block, block_hash };
-            tracing::info!(epoch = committed.epoch, %block, "the chain revealed the weights");
-            return record(shared, committed.epoch, EpochCommand::Reveal(revealed), cause).await;
+        match revealed_in(shared, submitted, committed, block).await {
+            Ok(true) => {
+                let block_hash = chain.block_hash(block).await?.ok_or(chain::Error::UnknownBlock(block))?;
+                let revealed = WeightsRevealed { epoch: committed.epoch, block, block_hash };
+                tracing::info!(epoch = committed.epoch, %block, "the chain revealed the weights");
+                return record(shared, committed.epoch, EpochCommand::Reveal(revealed), cause).await;
+            }
+            Ok(false) => {}
+            // Blocks whose state is discarded lie side by side: what was waited for once is not waited for at each.
+            Err(Error::Chain(error)) if silent || looked.gap => {
+                tracing::warn!(epoch = committed.epoch, %block, %error, "it cannot be read whether the weights were revealed");
+                looked.gap = true;
+            }
+            Err(error) => return Err(error),
         }
-        *read = Some(block);
+        looked.until = Some(block);
     }
-    let tempo = chain.hyperparameters(netuid, head.number).await?.tempo;
+    let tempo = chain.hyperparameters(shared.config.netuid, head.number).await?.tempo;
     let latest = committed.reveal_at.0.saturating_add(u64::from(tempo)).saturating_add(MARGIN_BLOCKS);
-    if read.is_some_and(|read| read.0 > latest) {
-        tracing::warn!(epoch = committed.epoch, latest, "the chain did not reveal the weights");
+    if looked.until.is_some_and(|until| until.0 > latest) {
+        let error = if looked.gap { epoch::UNREADABLE } else { epoch::NOT_REVEALED };
+        tracing::warn!(epoch = committed.epoch, latest, error, "the chain did not reveal the weights");
         let (epoch, extrinsic) = (committed.epoch, committed.extrinsic);
-        let rejected = WeightsRejected { epoch, extrinsic, error: NOT_REVEALED.to_owned() };
+        let rejected = WeightsRejected { epoch, extrinsic, error: error.to_owned() };
         return record(shared, epoch, EpochCommand::Reject(rejected), cause).await;
     }
     Ok(())
+}
+
+/// Whether what was committed was revealed in a block. An event does not say which commit it opened: before its time, it is
+/// this one only if these weights then stand.
+async fn revealed_in(
+    shared: &Shared,
+    submitted: &WeightsSubmitted,
+    committed: &WeightsCommitted,
+    block: BlockNumber,
+) -> Result<bool, Error> {
+    let (chain, netuid) = (shared.chain.as_ref(), shared.config.netuid);
+    let own = |event: &WeightEvent| matches!(event, WeightEvent::TimelockedRevealed { hotkey, mechanism: MECHANISM } if *hotkey == shared.own);
+    if !offered(chain.weight_events(netuid, block).await)?.iter().any(own) {
+        return Ok(false);
+    }
+    if block >= committed.reveal_at {
+        return Ok(true);
+    }
+    let Some(uid) = chain.uid_of(netuid, &shared.own, block).await? else { return Ok(false) };
+    let row = chain.weights(netuid, uid, block).await?;
+    Ok(is_row_of(&row, &submitted.uids, &submitted.weights))
+}
+
+/// Whether a row of the chain, whose largest weight is 65535, is that of weights that were sent: but for rounding, and for
+/// weights of nothing.
+fn is_row_of(row: &[(Uid, u16)], uids: &[Uid], weights: &[u16]) -> bool {
+    const FULL: u64 = u16::MAX as u64;
+    let largest = u64::from(weights.iter().copied().max().unwrap_or(0)).max(1);
+    let row: BTreeMap<Uid, u64> = row.iter().map(|(uid, weight)| (*uid, u64::from(*weight))).collect();
+    let scaled = |weight: u16| (u64::from(weight) * FULL + largest / 2) / largest;
+    let sent: BTreeMap<Uid, u64> = uids.iter().copied().zip(weights.iter().map(|weight| scaled(*weight))).collect();
+    let at = |of: &BTreeMap<Uid, u64>, uid: &Uid| of.get(uid).copied().unwrap_or(0);
+    row.keys().chain(sent.keys()).all(|uid| at(&row, uid).abs_diff(at(&sent, uid)) <= 1)
 }
 
 async fn record(shared: &Shared, number: u64, command: EpochCommand, cause: Option<Position>) -> Result<(), Error> {
@@ -134,11 +193,11 @@ async fn record(shared: &Shared, number: u64, command: EpochCommand, cause: Opti
     Ok(())
 }
 
-/// What happened to weights in a block; nothing on a chain that does not tell.
-async fn events(chain: &dyn Chain, netuid: NetUid, block: BlockNumber) -> Result<Vec<WeightEvent>, Error> {
-    match chain.weight_events(netuid, block).await {
+/// What happened to weights; nothing on a chain that does not tell.
+fn offered(events: Result<Vec<WeightEvent>, chain::Error>) -> Result<Vec<WeightEvent>, Error> {
+    match events {
         Err(chain::Error::NotOffered { .. }) => Ok(Vec::new()),
-        found => Ok(found?),
+        events => Ok(events?),
     }
 }
 
@@ -182,6 +241,29 @@ async fn block_ms(chain: &dyn Chain, at: BlockNumber) -> Result<u64, Error> {
         (earlier, later) => {
             let elapsed = later?.saturating_sub(earlier?);
             Ok(elapsed.checked_div(blocks).filter(|time| *time > 0).unwrap_or(USUAL_BLOCK_MS))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_told_from_another() {
+        let uids = [Uid(3), Uid(1), Uid(2)];
+        type Row = &'static [(u16, u16)];
+        let rows: [(Row, &[u16], bool); 6] = [
+            (&[(1, 65535), (3, 32768)], &[32768, 65535, 0], true),
+            (&[(1, 65535), (3, 32768), (2, 0)], &[1, 2, 0], true),
+            (&[(1, 65535), (3, 32766)], &[1, 2, 0], false),
+            (&[(1, 65535)], &[1, 2, 0], false),
+            (&[(1, 65535), (3, 32768), (7, 9)], &[1, 2, 0], false),
+            (&[], &[1, 2, 0], false),
+        ];
+        for (row, weights, expected) in rows {
+            let found: Vec<_> = row.iter().map(|(uid, weight)| (Uid(*uid), *weight)).collect();
+            assert_eq!(is_row_of(&found, &uids, weights), expected, "{row:?} {weights:?}");
         }
     }
 }

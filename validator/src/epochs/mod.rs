@@ -34,10 +34,31 @@ struct Memory {
     sent: Option<SignedExtrinsic>,
     /// The epoch that was told to end now; the word is given once and must outlive a step that fails.
     ended_early: Option<u64>,
-    /// The last block in which the reveal of committed weights was looked for.
-    revealed_until: Option<BlockNumber>,
+    /// How far the reveal of committed weights was looked for.
+    looked: commit::Looked,
+    /// Since when the chain answers and yet does not tell what became of what was sent.
+    silence: Option<Instant>,
     /// Since when nothing came of the step that is due, and why.
     trouble: Option<(Instant, String)>,
+}
+
+impl Memory {
+    /// Whether the chain has told nothing of what was sent for as long as is waited for.
+    fn is_silent(&self, shared: &Shared) -> bool {
+        self.silence.is_some_and(|since| since.elapsed() >= shared.config.submission_patience)
+    }
+
+    /// Takes note of an answer about what was sent. A chain that is away altogether is no silent one: what it knows is asked
+    /// when it is back.
+    async fn heard(&mut self, shared: &Shared, told: Result<(), Error>) -> Result<(), Error> {
+        match &told {
+            Err(Error::Chain(_)) if shared.chain.head().await.is_ok() => {
+                self.silence.get_or_insert_with(Instant::now);
+            }
+            _ => self.silence = None,
+        }
+        told
+    }
 }
 
 /// Runs epochs until the validator stops.
@@ -106,11 +127,18 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
         return close(shared, &record, number, EpochOutcome::Included, "").await;
     }
     if let (Some(committed), None) = (epoch.committed(), epoch.on_chain()) {
-        return commit::reveal(shared, committed, record.last, &mut memory.revealed_until).await;
+        let Some(submitted) = epoch.submitted() else {
+            return Err(Error::Refused(format!("epoch {number} has a commitment and no submission")));
+        };
+        let (weights, silent) = ((submitted, committed), memory.is_silent(shared));
+        let told = commit::reveal(shared, weights, record.last, &mut memory.looked, silent).await;
+        return memory.heard(shared, told).await;
     }
-    memory.revealed_until = None;
+    memory.looked = commit::Looked::default();
     if let (Some(submitted), None, Some(cause)) = (epoch.submitted(), epoch.on_chain(), record.submission) {
-        return submit::fate(shared, number, submitted, cause, &memory.sent).await;
+        let silent = memory.is_silent(shared);
+        let told = submit::fate(shared, number, submitted, cause, &memory.sent, silent).await;
+        return memory.heard(shared, told).await;
     }
     if let Some(reason) = hopeless(shared, &record, memory) {
         return close(shared, &record, number, EpochOutcome::Failed, &reason).await;

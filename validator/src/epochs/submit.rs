@@ -2,7 +2,8 @@
 //!
 //! **Architecture invariant:** an extrinsic is recorded with its hash, nonce and era before it is sent, and another one is
 //! signed for the same epoch only after the chain has said that the one before failed, or has come to a block that makes it
-//! certain that it can never be included. So each wait ends as soon as the chain goes on, and there is no other end to it.
+//! certain that it can never be included. So each wait ends as soon as the chain goes on. A chain that goes on and cannot tell
+//! any more what became of an extrinsic ends it, too: without another one for that epoch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,7 +67,12 @@ pub(super) async fn run(
     let version_key = parameters.weights_version_key;
     let extrinsic = if parameters.commit_reveal_enabled {
         let head = shared.chain.head().await?.number;
-        shared.chain.prepare(&commit::call(shared, head, &parameters, &weights).await?, keypair).await?
+        match commit::call(shared, head, &parameters, &weights).await {
+            Ok(call) => shared.chain.prepare(&call, keypair).await?,
+            // The subnet's settings or the weights themselves, and no fault of this process: the next epoch may have others.
+            Err(Error::Refused(reason)) => return Ok(Some((EpochOutcome::Failed, reason))),
+            Err(error) => return Err(error),
+        }
     } else {
         shared.chain.prepare_set_weights(netuid, &weights, version_key, keypair).await?
     };
@@ -182,7 +188,16 @@ async fn record_revision(shared: &Shared, number: u64, derived: &WeightsDerived)
     Ok(())
 }
 
-/// Asks the chain what became of the recorded extrinsic, and records it once it is decided.
+/// Sends what was sent before once more. It may be in a block that the pool knows already and that is not final yet, so that a
+/// refusal says nothing of its fate.
+async fn send_again(shared: &Shared, number: u64, extrinsic: &SignedExtrinsic) {
+    if let Err(error) = shared.chain.submit(extrinsic).await {
+        tracing::warn!(epoch = number, %error, "the weights were not taken once more; the chain decides");
+    }
+}
+
+/// Asks the chain what became of the recorded extrinsic, and records it once it is decided. `silent` says that the chain has
+/// told nothing for as long as is waited for: then an extrinsic whose era is over is given up.
 ///
 /// # Errors
 /// The chain's and the ledger's; it is asked again then.
@@ -192,8 +207,35 @@ pub(super) async fn fate(
     submitted: &WeightsSubmitted,
     cause: Position,
     sent: &Option<SignedExtrinsic>,
+    silent: bool,
 ) -> Result<(), Error> {
-    let era = Era { period: submitted.era_period, birth: submitted.era_birth };
+    let command = match decision(shared, number, submitted, sent).await {
+        Ok(Some(command)) => command,
+        Ok(None) => return Ok(()),
+        Err(Error::Chain(error)) if silent && is_over(shared.chain.head().await?.number, era_of(submitted)) => {
+            tracing::warn!(epoch = number, %error, "the chain cannot tell any more what became of the weights");
+            let (epoch, extrinsic) = (number, submitted.extrinsic);
+            EpochCommand::Reject(WeightsRejected { epoch, extrinsic, error: epoch::UNREADABLE.to_owned() })
+        }
+        Err(error) => return Err(error),
+    };
+    shared.commands.epoch(&epoch::stream_id(number), command, Some(cause)).await?;
+    shared.watch.settled();
+    Ok(())
+}
+
+fn era_of(submitted: &WeightsSubmitted) -> Era {
+    Era { period: submitted.era_period, birth: submitted.era_birth }
+}
+
+/// What is to be recorded of an extrinsic's fate; [`None`] while it is open.
+async fn decision(
+    shared: &Shared,
+    number: u64,
+    submitted: &WeightsSubmitted,
+    sent: &Option<SignedExtrinsic>,
+) -> Result<Option<EpochCommand>, Error> {
+    let era = era_of(submitted);
     let (hash, nonce) = (submitted.extrinsic, submitted.nonce);
     let reference = ExtrinsicReference { hash, signer: shared.own, nonce, era };
     let reject = |error: String| EpochCommand::Reject(WeightsRejected { epoch: number, extrinsic: hash, error });
@@ -202,7 +244,7 @@ pub(super) async fn fate(
     let status = status.inspect_err(|error| waits(SubmissionState::NoAnswer, Some(error.to_string())))?;
     let command = match status {
         ExtrinsicStatus::Included(inclusion) => match inclusion.outcome {
-            ExtrinsicOutcome::Succeeded => match commit::found(shared, submitted, inclusion.block).await? {
+            ExtrinsicOutcome::Succeeded => match commit::found(shared, submitted, &inclusion).await? {
                 Some(committed) => EpochCommand::Commit(committed),
                 None => EpochCommand::Include(WeightsIncluded {
                     epoch: number,
@@ -216,20 +258,18 @@ pub(super) async fn fate(
         ExtrinsicStatus::Expired => reject(EXPIRED.to_owned()),
         ExtrinsicStatus::Pending => {
             waits(SubmissionState::Pending, None);
-            return Ok(());
+            return Ok(None);
         }
         ExtrinsicStatus::Unknown => {
             waits(SubmissionState::Unknown, None);
             // The pool forgot it, or never had it. The very same bytes may be sent again, another extrinsic may not.
-            return match sent.as_ref().filter(|extrinsic| extrinsic.hash == hash) {
-                Some(extrinsic) => send(shared, number, extrinsic, cause).await,
-                None => Ok(()),
-            };
+            if let Some(extrinsic) = sent.as_ref().filter(|extrinsic| extrinsic.hash == hash) {
+                send_again(shared, number, extrinsic).await;
+            }
+            return Ok(None);
         }
     };
-    shared.commands.epoch(&epoch::stream_id(number), command, Some(cause)).await?;
-    shared.watch.settled();
-    Ok(())
+    Ok(Some(command))
 }
 
 /// What became of an extrinsic, after one look's wait at most.
@@ -243,13 +283,13 @@ async fn ask(chain: &dyn Chain, reference: &ExtrinsicReference) -> Result<Extrin
 /// Beyond its era, an extrinsic that is in no block can be in none any more, whatever the pool still holds.
 fn decided(head: BlockNumber, era: Era, status: ExtrinsicStatus) -> ExtrinsicStatus {
     match status {
-        ExtrinsicStatus::Pending | ExtrinsicStatus::Unknown
-            if head.0 >= era.death().0.saturating_add(MARGIN_BLOCKS) =>
-        {
-            ExtrinsicStatus::Expired
-        }
+        ExtrinsicStatus::Pending | ExtrinsicStatus::Unknown if is_over(head, era) => ExtrinsicStatus::Expired,
         known => known,
     }
+}
+
+fn is_over(head: BlockNumber, era: Era) -> bool {
+    head.0 >= era.death().0.saturating_add(MARGIN_BLOCKS)
 }
 
 /// Looks who held the slots when the weights came to stand on chain: one may have changed hands after the last look. What is
