@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::constants::Constants;
@@ -98,7 +99,7 @@ impl Mechanism for Loosh {
 const MAXIMUM_VALIDATORS: usize = 4096;
 
 /// `{"scores": {hotkey: number | {"sybil_score": …, "priority_weight": …}}, "validators": …}`, either of which may be missing;
-/// keys that are no hotkeys are left out.
+/// keys that are no hotkeys and entries of another form are left out, so that one odd entry costs nobody else's.
 fn parse_external(reply: &[u8]) -> Option<ExternalScores> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -107,18 +108,24 @@ fn parse_external(reply: &[u8]) -> Option<ExternalScores> {
         Detailed { sybil_score: Option<f64>, priority_weight: Option<f64> },
     }
     #[derive(Deserialize)]
-    struct Reply {
-        scores: Option<BTreeMap<String, Entry>>,
-        validators: Option<Value>,
+    struct Reply<'a> {
+        #[serde(borrow)]
+        scores: Option<&'a RawValue>,
+        #[serde(borrow)]
+        validators: Option<&'a RawValue>,
     }
     let parsed: Reply = serde_json::from_slice(reply).ok()?;
-    let listed = parsed.validators.as_ref().and_then(listed_validators);
-    if parsed.scores.is_none() && listed.is_none() {
+    let validators = parsed.validators.and_then(|listed| serde_json::from_str::<Value>(listed.get()).ok());
+    let listed = validators.as_ref().and_then(listed_validators);
+    let scores =
+        parsed.scores.and_then(|scores| serde_json::from_str::<BTreeMap<String, &RawValue>>(scores.get()).ok());
+    if scores.is_none() && listed.is_none() {
         return None;
     }
     let mut out = ExternalScores { validators: listed.unwrap_or_default(), ..ExternalScores::default() };
-    for (key, entry) in parsed.scores.unwrap_or_default() {
+    for (key, entry) in scores.unwrap_or_default() {
         let Ok(hotkey) = key.parse::<Hotkey>() else { continue };
+        let Ok(entry) = serde_json::from_str::<Entry>(entry.get()) else { continue };
         let (sybil, priority) = match entry {
             Entry::Number(score) => (Some(score), None),
             Entry::Detailed { sybil_score, priority_weight } => (sybil_score, priority_weight),

@@ -344,6 +344,12 @@ fn outside_scores_are_hostile_input() {
     let detailed = parse(r#"{"scores":{"KEY":{"sybil_score":0.7,"priority_weight":0.25,"more":[]}}}"#).unwrap();
     assert_eq!((detailed.sybil[&key], detailed.priorities[&key]), (0.7, 250_000));
     assert_eq!(parse(r#"{"scores":{"KEY":{"priority_weight":-3}}}"#).unwrap().priorities[&key], 0);
+    let other = hotkey(2);
+    for odd in ["null", r#""x""#, "[[]]", "1e999", "true", r#"{"sybil_score":"high"}"#, r#"{"priority_weight":1e999}"#]
+    {
+        let read = parse(&format!(r#"{{"scores":{{"{other}":{odd},"KEY":0.4}},"validators":[1e999]}}"#));
+        assert_eq!(read.map(|read| read.sybil), Some([(key, 0.4)].into()), "{odd}");
+    }
     let listed =
         r#"{"scores":{},"validators":{"validators":[{"hotkey_ss58":"KEY","validator_permit":true},7,{"hotkey":3}]}}"#;
     assert_eq!(parse(listed).unwrap().validators, [key].into());
@@ -354,7 +360,7 @@ fn outside_scores_are_hostile_input() {
         let found = parse(&format!(r#"{{"validators":{passed_over}}}"#)).unwrap();
         assert!(found.validators.is_empty(), "{passed_over}");
     }
-    for bad in ["", "[]", "{}", r#"{"scores":3}"#, r#"{"scores":{"KEY":"x"}}"#, r#"{"validators":"KEY"}"#] {
+    for bad in ["", "[]", "{}", r#"{"scores":3}"#, r#"{"scores":[]}"#, r#"{"validators":"KEY"}"#] {
         assert_eq!(parse(bad), None, "{bad}");
     }
     assert_eq!(loosh("readme").external_scores(br#"{"scores":{}}"#), None);

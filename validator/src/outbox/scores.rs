@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use axon::challenge_service::ChallengeService;
 use domain::events::ExternalScoresFetched;
+use domain::mechanism::Mechanism;
 use domain::metagraph::announces_axon;
 use domain::types::{Block, Hotkey};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ use crate::shared::streams;
 const MOST_MINERS: usize = 1024;
 /// Bytes of a reply that are recorded. It can never be erased.
 const LARGEST_REPLY: usize = 1 << 20;
+
+/// Scores of nobody: rules that read nothing here read no scores of others at all.
+const NOBODY: &[u8] = br#"{"scores":{}}"#;
 
 /// Both answers, each as it came.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -91,8 +95,7 @@ async fn once(handle: &Handle, service: &ChallengeService) -> Result<bool, Error
 
 async fn record(handle: &Handle, request: String, reply: Vec<u8>, known: Option<&[u8]>) -> Result<(), Error> {
     let shared = handle.shared();
-    if known == Some(reply.as_slice()) || shared.mechanism().external_scores(&reply).is_none() {
-        // Nothing new, or rules that read no scores of others.
+    if !is_news(shared.mechanism().as_ref(), known, &reply) {
         return Ok(());
     }
     if reply.len() > LARGEST_REPLY {
@@ -104,6 +107,18 @@ async fn record(handle: &Handle, request: String, reply: Vec<u8>, known: Option<
     let fetched = ExternalScoresFetched { source, request, status: 200, reply };
     let position = shared.journal.observe(Entry::new(streams::EXTERNAL, streams::ONLY, fetched), &shared.stop).await?;
     shared.board.reach(position).await
+}
+
+/// Whether the rules read something else in a reply than in the one that is recorded. Its bytes may differ each time, by a time
+/// or an order, and an event stands for ever.
+fn is_news(rules: &dyn Mechanism, known: Option<&[u8]>, reply: &[u8]) -> bool {
+    let Some(read) = rules.external_scores(reply) else {
+        if rules.external_scores(NOBODY).is_some() {
+            tracing::warn!(bytes = reply.len(), "nothing in the challenge service's answers can be read");
+        }
+        return false;
+    };
+    known.and_then(|known| rules.external_scores(known)) != Some(read)
 }
 
 fn whole(raw: Vec<u8>) -> Option<Box<RawValue>> {
@@ -123,6 +138,35 @@ fn scores(raw: &[u8]) -> Option<Box<RawValue>> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
+    use domain::mechanism;
+
+    #[test]
+    fn what_means_the_same_is_recorded_once() {
+        let rules = |name| mechanism::open(&mechanism::shipped_by_name(name).unwrap()).unwrap();
+        let (reading, blind) = (rules("loosh/1.2.8"), rules("loosh/readme"));
+        let hotkey = Hotkey::from_public(&[1; 32]);
+        let reply = |score: &str, beside: &str| {
+            format!(r#"{{"scores":{{"{hotkey}":{score}}},"validators":[{beside}]}}"#).into_bytes()
+        };
+        let known = reply("0.5", "");
+        for (bytes, expected) in [
+            (known.clone(), false),
+            (reply("5e-1", r#"{"last_seen":"today"}"#), false),
+            (reply(r#"{"sybil_score":0.50,"at":7}"#, ""), false),
+            (reply("0.25", ""), true),
+            (reply("null", ""), true),
+            (b"{}".to_vec(), false),
+        ] {
+            assert_eq!(
+                is_news(reading.as_ref(), Some(&known), &bytes),
+                expected,
+                "{}",
+                String::from_utf8_lossy(&bytes)
+            );
+            assert!(!is_news(blind.as_ref(), None, &bytes));
+        }
+        assert!(is_news(reading.as_ref(), None, &known));
+    }
 
     #[test]
     fn answers_are_kept_as_they_came() {
