@@ -3,6 +3,7 @@
 //! An answer is the synapse's own object. Only its `completion` is read: whatever else a miner writes into it, such as an
 //! analysis of its own, has no say in its score.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::constants::Collection;
@@ -115,19 +116,23 @@ pub fn synapse(task: &Task, rule: &Collection) -> Result<String, String> {
 }
 
 /// The completion of an answer's body: of the synapse's object, or the text itself where it was streamed as the SDK streams
-/// it, which begins with no brace. A blank one is an answer: what it earns is for the rule set to say.
+/// it. A body that is JSON is that object or no answer, and one that begins with a brace is meant as JSON. A blank completion is an
+/// answer: what it earns is for the rule set to say.
 ///
 /// # Errors
-/// An object without a text `completion`, a stream that is no text, a NUL character, or more than an answer may have.
+/// An object without a text `completion`, other JSON, a stream that is no text, a NUL character, or more than an answer may have.
 pub fn completion(body: &[u8]) -> Result<String, String> {
     #[derive(Deserialize)]
     struct Answer {
         completion: String,
     }
-    let streamed = !body.trim_ascii_start().starts_with(b"{");
-    let completion = match std::str::from_utf8(body) {
-        Ok(text) if streamed && !text.is_empty() => text.to_owned(),
-        _ => serde_json::from_slice::<Answer>(body).map_err(|error| error.to_string())?.completion,
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let completion = if text.trim_ascii_start().starts_with('{') {
+        serde_json::from_str::<Answer>(text).map_err(|error| error.to_string())?.completion
+    } else if text.is_empty() || serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return Err("the body is neither an object with a completion nor a streamed text".to_owned());
+    } else {
+        text.to_owned()
     };
     match completion.len() {
         _ if completion.contains('\0') => Err("completion contains a NUL character".to_owned()),
@@ -181,12 +186,17 @@ mod tests {
         assert_eq!(completion(with.as_bytes()).unwrap(), " ans ");
         assert_eq!(completion(br#"{"completion":""}"#).unwrap(), "");
         assert_eq!(completion(b"Tweets say: {go}").unwrap(), "Tweets say: {go}");
-        assert_eq!(completion(b"[]").unwrap(), "[]");
+        assert_eq!(completion(b"[1] Tweets say: go").unwrap(), "[1] Tweets say: go");
         let long = format!(r#"{{"completion":"{}"}}"#, "x".repeat(MAX_COMPLETION + 1));
         for bad in [
             b"".as_slice(),
             b"{",
             b" {\"text\"",
+            b"[]",
+            b" null\n",
+            b"42",
+            b"\"a text\"",
+            b"[\"completion\"]",
             b"a stream with \0 in it",
             b"a stream that is no text \xff",
             br#"{"completion":null}"#,
