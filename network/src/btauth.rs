@@ -239,7 +239,7 @@ impl Authenticator {
             return Err(AuthError::BadSignature);
         }
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        if !nonces.use_up(&presented.public, nonce, oldest.saturating_sub(1)) {
+        if !nonces.use_up(&presented.public, nonce, (oldest.saturating_sub(1), now)) {
             return Err(AuthError::Replayed);
         }
         Ok(Hotkey::from_public(&presented.public))

@@ -24,6 +24,9 @@ impl Default for NonceLimits {
 
 type Public = [u8; 32];
 
+/// Processes of one old sender.
+const MOST_PROCESSES: usize = 8;
+
 #[derive(Debug, Default)]
 struct Used {
     nonces: BTreeSet<u64>,
@@ -64,13 +67,15 @@ impl TimedNonces {
         }
     }
 
-    /// Uses a nonce; false where it cannot be used. Nonces up to `expired` are refused elsewhere, for being too old.
-    pub fn use_up(&mut self, signer: &Public, nonce: u64, expired: u64) -> bool {
+    /// Uses a nonce; false where it cannot be used. Nonces up to `expired` are refused elsewhere, for being too old. One may be
+    /// ahead of `now`; a signer is refused where room could be made only by raising the floor above `now`, which nobody's honest
+    /// nonce would pass.
+    pub fn use_up(&mut self, signer: &Public, nonce: u64, (expired, now): (u64, u64)) -> bool {
         if !self.is_unused(signer, nonce) {
             return false;
         }
-        if !self.signers.contains_key(signer) {
-            self.make_room(expired);
+        if !self.signers.contains_key(signer) && !self.make_room(expired, now) {
+            return false;
         }
         let floor = self.floor;
         let used = self.signers.entry(*signer).or_insert_with(|| Used { nonces: BTreeSet::new(), floor });
@@ -87,12 +92,15 @@ impl TimedNonces {
         true
     }
 
-    /// Drops signers of whom nothing can count any more, and else the one that was silent longest.
-    fn make_room(&mut self, expired: u64) {
+    /// Drops signers of whom nothing can count any more, and else the one that was silent longest. False where all are ahead.
+    fn make_room(&mut self, expired: u64, now: u64) -> bool {
         while let Some((newest, signer)) = self.by_newest.first().copied() {
             let full = self.signers.len() >= self.limits.signers;
             if newest > expired && !full {
-                return;
+                return true;
+            }
+            if newest > now {
+                return false;
             }
             self.by_newest.remove(&(newest, signer));
             self.signers.remove(&signer);
@@ -100,6 +108,7 @@ impl TimedNonces {
                 self.floor = self.floor.max(newest);
             }
         }
+        true
     }
 
     /// How many signers and nonces are held.
@@ -110,7 +119,8 @@ impl TimedNonces {
 }
 
 /// Nonces of old senders, which count from the start of their machine: of each signer and process only greater ones count. They
-/// never become too old, so none is ever dropped, and when the memory is full no further sender is taken in.
+/// never become too old, so none is ever dropped, and when the memory is full no further sender is taken in. A signer has a few
+/// processes only, so that no one of them fills it alone.
 #[derive(Debug)]
 pub struct UptimeNonces {
     most: usize,
@@ -122,7 +132,7 @@ pub struct UptimeNonces {
 pub enum UptimeRefusal {
     /// A greater one was used.
     Used,
-    /// The memory is full.
+    /// The memory is full, or the signer has as many processes as it may have.
     Full,
 }
 
@@ -140,9 +150,14 @@ impl UptimeNonces {
     pub fn check(&self, signer: &Public, uuid: &str, nonce: u64) -> Result<(), UptimeRefusal> {
         match self.newest.get(&(*signer, uuid.to_owned())) {
             Some(newest) if nonce <= *newest => Err(UptimeRefusal::Used),
-            None if self.newest.len() >= self.most => Err(UptimeRefusal::Full),
+            None if self.newest.len() >= self.most || self.has_its_processes(signer) => Err(UptimeRefusal::Full),
             _ => Ok(()),
         }
+    }
+
+    fn has_its_processes(&self, signer: &Public) -> bool {
+        let own = self.newest.range((*signer, String::new())..).take_while(|((of, _), _)| of == signer);
+        own.take(MOST_PROCESSES).count() >= MOST_PROCESSES
     }
 
     /// Uses a nonce.
@@ -165,6 +180,8 @@ mod tests {
     const A: Public = [1; 32];
     const B: Public = [2; 32];
     const C: Public = [3; 32];
+    /// Nothing is too old, and nothing ahead.
+    const NOW: (u64, u64) = (0, 100);
 
     #[test]
     fn requests_may_overtake_each_other_but_not_repeat() {
@@ -180,7 +197,7 @@ mod tests {
             (A, 10, false),
             (A, 9, false),
         ] {
-            assert_eq!(nonces.use_up(&signer, nonce, 0), expected, "{nonce}");
+            assert_eq!(nonces.use_up(&signer, nonce, NOW), expected, "{nonce}");
         }
         assert_eq!(nonces.held(), (2, 4));
     }
@@ -188,19 +205,19 @@ mod tests {
     #[test]
     fn a_dropped_signer_cannot_repeat_itself() {
         let mut nonces = TimedNonces::new(NonceLimits { signers: 2, each: 3 });
-        assert!(nonces.use_up(&A, 10, 0) && nonces.use_up(&B, 20, 0) && nonces.use_up(&C, 30, 0));
+        assert!(nonces.use_up(&A, 10, NOW) && nonces.use_up(&B, 20, NOW) && nonces.use_up(&C, 30, NOW));
         assert_eq!(nonces.held().0, 2);
-        assert!(!nonces.use_up(&A, 10, 0), "its nonce is at the floor");
-        assert!(nonces.use_up(&A, 31, 0), "newer ones count");
+        assert!(!nonces.use_up(&A, 10, NOW), "its nonce is at the floor");
+        assert!(nonces.use_up(&A, 31, NOW), "newer ones count");
         // B made room; C, which stays, is judged by its own nonces.
-        assert!(!nonces.use_up(&B, 20, 0) && nonces.use_up(&C, 21, 0));
+        assert!(!nonces.use_up(&B, 20, NOW) && nonces.use_up(&C, 21, NOW));
     }
 
     #[test]
     fn what_is_too_old_leaves_without_a_trace() {
         let mut nonces = TimedNonces::new(NonceLimits { signers: 100, each: 3 });
-        assert!(nonces.use_up(&A, 10, 0) && nonces.use_up(&B, 20, 5));
-        assert!(nonces.use_up(&C, 30, 25));
+        assert!(nonces.use_up(&A, 10, NOW) && nonces.use_up(&B, 20, (5, 100)));
+        assert!(nonces.use_up(&C, 30, (25, 100)));
         assert_eq!(nonces.held(), (1, 1));
         assert!(nonces.is_unused(&A, 26));
     }
@@ -212,7 +229,7 @@ mod tests {
         for at in 0..100_000u64 {
             let mut signer = [0; 32];
             signer[..8].copy_from_slice(&(at % 1000).to_le_bytes());
-            assert!(nonces.use_up(&signer, 1_000 + at, at.saturating_sub(500)));
+            assert!(nonces.use_up(&signer, 1_000 + at, (at.saturating_sub(500), 1_000 + at)));
             let (signers, held) = nonces.held();
             assert!(signers <= 64 && held <= 64 * 16 && nonces.by_newest.len() == signers);
         }
@@ -229,19 +246,41 @@ mod tests {
         assert_eq!(nonces.use_up(&A, "u", 7), Ok(()));
     }
 
+    #[test]
+    fn one_old_sender_does_not_crowd_out_the_others() {
+        let mut nonces = UptimeNonces::new(100);
+        assert_eq!(nonces.use_up(&A, "z", 1), Ok(()));
+        let taken = (0..50).filter(|process| nonces.use_up(&B, &process.to_string(), 1).is_ok()).count();
+        assert_eq!(taken, MOST_PROCESSES);
+        assert_eq!(nonces.use_up(&B, "7", 2), Ok(()), "those that are known go on");
+        assert_eq!((nonces.use_up(&A, "a", 1), nonces.use_up(&C, "a", 1)), (Ok(()), Ok(())));
+    }
+
+    #[test]
+    fn nonces_of_tomorrow_do_not_raise_the_floor_above_now() {
+        let mut nonces = TimedNonces::new(NonceLimits { signers: 2, each: 3 });
+        assert!(nonces.use_up(&A, 105, (0, 100)) && nonces.use_up(&B, 104, (0, 100)));
+        assert!(!nonces.use_up(&C, 100, (0, 100)), "both are ahead, and neither is forgotten");
+        assert!(nonces.use_up(&A, 101, (0, 100)) && !nonces.use_up(&B, 104, (0, 100)));
+        assert!(nonces.use_up(&C, 105, (0, 104)), "B lies in the past by now");
+        assert!(!nonces.is_unused(&B, 104) && nonces.is_unused(&[4; 32], 105));
+    }
+
     proptest! {
         #[test]
-        fn nothing_counts_twice(uses in proptest::collection::vec((0u8..6, 1u64..40), 0..300), signers in 1usize..4, each in 1usize..4) {
+        fn nothing_counts_twice(uses in proptest::collection::vec((0u8..6, 1u64..40), 0..300), signers in 1usize..4, each in 1usize..4, ahead in 0u64..40) {
             let mut nonces = TimedNonces::new(NonceLimits { signers, each });
             let mut used = BTreeSet::new();
             for (at, (signer, nonce)) in uses.into_iter().enumerate() {
                 let expired = (at / 20) as u64;
+                let now = expired + ahead;
                 // Older ones never reach the memory.
-                if nonce > expired && nonces.use_up(&[signer; 32], nonce, expired) {
+                if nonce > expired && nonces.use_up(&[signer; 32], nonce, (expired, now)) {
                     prop_assert!(used.insert((signer, nonce)));
                 }
                 let (held_signers, held) = nonces.held();
                 prop_assert!(held_signers <= signers && held <= signers * each);
+                prop_assert!(nonces.floor <= now, "the floor is never ahead");
             }
         }
     }

@@ -75,7 +75,7 @@ pub enum VerifyError {
     /// Used before, or older than what is remembered.
     #[error("Nonce is too old, a newer one was last processed")]
     Used,
-    /// There is no room for another sender of before SDK 7.2.
+    /// There is no room for another sender of before SDK 7.2, or for another process of one.
     #[error("Nonce is not a time, and no further sender of such nonces is taken in")]
     NoRoom,
     /// No signature, or an empty one.
@@ -110,9 +110,10 @@ struct Nonces {
 /// What a nonce is measured by.
 #[derive(Clone, Copy)]
 enum Rule {
-    /// A time; nothing up to here counts.
+    /// A time; nothing up to `expired` counts.
     Time {
         expired: u64,
+        now: u64,
     },
     Uptime,
 }
@@ -163,7 +164,7 @@ impl Verifier {
     fn use_up(&self, public: &[u8; 32], uuid: &str, nonce: u64, rule: Rule) -> Result<(), VerifyError> {
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
         match rule {
-            Rule::Time { expired } if nonces.timed.use_up(public, nonce, expired) => Ok(()),
+            Rule::Time { expired, now } if nonces.timed.use_up(public, nonce, (expired, now)) => Ok(()),
             Rule::Time { .. } => Err(VerifyError::Used),
             Rule::Uptime => nonces.uptime.use_up(public, uuid, nonce).map_err(uptime_error),
         }
@@ -209,7 +210,7 @@ fn rule(head: &Head, nonce: u64, now: u64) -> Result<Rule, VerifyError> {
         return Err(VerifyError::TooNew { allowed: AHEAD.as_secs_f64(), ahead: seconds(nonce - now) });
     }
     // By the longest window: whoever sends a request again may write another timeout.
-    Ok(Rule::Time { expired: now.saturating_sub(nanos(WINDOW + LONGEST_TIMEOUT)) })
+    Ok(Rule::Time { expired: now.saturating_sub(nanos(WINDOW + LONGEST_TIMEOUT)), now })
 }
 
 #[cfg(test)]

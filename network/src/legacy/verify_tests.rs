@@ -133,7 +133,7 @@ fn a_used_request_never_counts_again_whatever_is_not_signed() {
         nonces.timed.use_up(
             &others.public(),
             NOW + later * SECOND,
-            (NOW + later * SECOND).saturating_sub(604 * SECOND),
+            ((NOW + later * SECOND).saturating_sub(604 * SECOND), NOW + later * SECOND),
         );
     }
 }
