@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use domain::events::FailureReason;
 use domain::types::{HexBytes, Hotkey, Micros, Position, sha256};
 use domain::wire::{self, Dialect};
 use network::keys::Keypair;
@@ -19,22 +20,25 @@ use crate::cli::{QueryArgs, WalletArgs};
 use crate::operator::HotkeyFile;
 use crate::output;
 
+/// Addresses of a name that are tried, one after the other.
+const MOST_ADDRESSES: usize = 8;
+
 /// Asks, and prints what came.
 pub async fn run(args: &QueryArgs) -> Result<ExitCode> {
     let miner: Hotkey =
         args.hotkey.parse().with_context(|| format!("--hotkey {:?} is no SS58 address", args.hotkey))?;
     let question = Question::of(args)?;
     let keypair = key(args)?;
-    let axon = resolve(&args.axon).await?;
+    let axons = resolve(&args.axon).await?;
     let dialect = Dialect::from(args.dialect);
     let body = question.body_in(dialect)?;
     let request_hash = sha256(&body);
     // Whoever types an address may reach it, private or not.
     let transport = transport::open(dialect, &keypair, true)?;
     let timeout = Duration::from_secs(args.timeout);
-    let request = TransportRequest {
+    let mut request = TransportRequest {
         hotkey: miner,
-        address: format!("http://{axon}"),
+        address: String::new(),
         body,
         kind: question.kind,
         request_hash,
@@ -48,9 +52,20 @@ pub async fn run(args: &QueryArgs) -> Result<ExitCode> {
         deadline: Micros(0),
         timeout,
     };
-    let told = Told::new(dialect, axon, &request, transport.ask(request.clone()).await);
+    let mut asked = None;
+    for axon in axons {
+        request.address = format!("http://{axon}");
+        let exchange = transport.ask(request.clone()).await;
+        let nobody = exchange.as_ref().is_err_and(|error| error.reason == FailureReason::Unreachable);
+        asked = Some((axon, exchange));
+        if !nobody {
+            break;
+        }
+    }
+    let (axon, exchange) = asked.with_context(|| format!("--axon {:?} has no address", args.axon))?;
+    let told = Told::new(dialect, axon, &request, exchange);
     if args.json {
-        output::json(&told)?;
+        told.print_json()?;
     } else {
         told.print(&args.subnet, timeout);
     }
@@ -85,10 +100,10 @@ fn key(args: &QueryArgs) -> Result<Keypair> {
     }
 }
 
-/// The first address of a name; an address as it is.
-async fn resolve(axon: &str) -> Result<SocketAddr> {
+/// The addresses of a name, which may have one for each family while a miner listens at one of them; an address as it is.
+async fn resolve(axon: &str) -> Result<Vec<SocketAddr>> {
     let place = axon.strip_prefix("http://").unwrap_or(axon).trim_end_matches('/');
     ensure!(place.rsplit_once(':').is_some(), "--axon {axon:?} has no port; a miner of ours listens on 8091");
-    let mut found = tokio::net::lookup_host(place).await.with_context(|| format!("--axon {axon:?} leads nowhere"))?;
-    found.next().with_context(|| format!("--axon {axon:?} has no address"))
+    let found = tokio::net::lookup_host(place).await.with_context(|| format!("--axon {axon:?} leads nowhere"))?;
+    Ok(found.take(MOST_ADDRESSES).collect())
 }

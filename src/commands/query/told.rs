@@ -1,5 +1,6 @@
 //! What came of a question, for scripts and for people.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -118,18 +119,28 @@ impl Told {
         self.failure.is_none() && self.signature != Some(Signed::Wrong)
     }
 
+    /// All of it as JSON.
+    ///
+    /// # Errors
+    /// None: everything here can be written.
+    pub fn print_json(&self) -> anyhow::Result<()> {
+        output::line(shown(serde_json::to_string_pretty(self)?, std::io::stdout().is_terminal()));
+        Ok(())
+    }
+
     /// The answer to standard output, the rest to standard error.
     pub fn print(&self, subnet: &str, timeout: Duration) {
         if let Some(failure) = self.failure {
             let detail = self.detail.as_deref().unwrap_or_default();
-            output::notice(format!("no answer from {} at {}: {detail}", self.miner, self.axon));
+            let notice = |text: String| output::notice(shown(text, std::io::stderr().is_terminal()));
+            notice(format!("no answer from {} at {}: {detail}", self.miner, self.axon));
             if let Some(said) = self.answer.as_ref().filter(|said| !said.is_null()) {
-                output::notice(format!("the miner says: {said}"));
+                notice(format!("the miner says: {said}"));
             }
             output::notice(hint(failure, self.status, timeout));
             return;
         }
-        output::line(text(subnet, &self.body));
+        output::line(shown(text(subnet, &self.body), std::io::stdout().is_terminal()));
         let first = self.first_byte_ms.unwrap_or(self.elapsed_ms);
         let signature = match self.signature {
             Some(Signed::Verified) => "signed by the miner over question and answer",
@@ -153,6 +164,18 @@ fn text(subnet: &str, body: &[u8]) -> String {
     text.unwrap_or_else(|| serde_json::to_string_pretty(&answer).unwrap_or_default())
 }
 
+/// A miner's text as it is for a file or a program; on a terminal nothing in it may command the terminal or turn its order around.
+fn shown(text: String, terminal: bool) -> String {
+    if !terminal {
+        return text;
+    }
+    let commands = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    let turns = |letter| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .map(|letter| if commands(letter) || turns(letter) { char::REPLACEMENT_CHARACTER } else { letter })
+        .collect()
+}
+
 /// What to do next.
 fn hint(failure: FailureReason, status: u16, timeout: Duration) -> String {
     match (failure, status) {
@@ -172,5 +195,23 @@ fn hint(failure: FailureReason, status: u16, timeout: Duration) -> String {
         }
         (FailureReason::Protocol, _) => "what came is no answer of the dialect: try another --dialect".to_owned(),
         _ => "ask again with --json to see all that is known".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_miner_does_not_command_the_terminal() {
+        for (text, expected) in [
+            ("two\nlines\tand \u{e4}\u{1f600}", "two\nlines\tand \u{e4}\u{1f600}"),
+            ("\u{1b}[2J\u{1b}]0;title\u{7}", "\u{fffd}[2J\u{fffd}]0;title\u{fffd}"),
+            ("back\rover \u{9b}31m \u{7f}\0", "back\u{fffd}over \u{fffd}31m \u{fffd}\u{fffd}"),
+            ("\u{202e}desrever\u{2069}", "\u{fffd}desrever\u{fffd}"),
+        ] {
+            assert_eq!(shown(text.to_owned(), true), expected);
+            assert_eq!(shown(text.to_owned(), false), text);
+        }
     }
 }
