@@ -65,7 +65,11 @@ fn start_log(format: LogFormat, long_running: bool, debug: bool) {
         (false, true) => "info,ort=warn",
         (false, false) => "warn,sqlx=error",
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // A chain's address may carry a key in its path or query, and these write the whole address down when they are asked for more.
+    for quiet in ["jsonrpsee=info", "soketto=info"] {
+        filter = quiet.parse().map_or(filter.clone(), |directive| filter.add_directive(directive));
+    }
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     match format {
