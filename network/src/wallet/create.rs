@@ -59,7 +59,8 @@ pub fn needs_coldkey(path: &WalletPath) -> bool {
 ///
 /// # Errors
 /// [`Error::KeyFileExists`] when the hotkey is there already, [`Error::Password`] when the password is too short, and those of
-/// [`Phrase::generate`], [`sealing::seal`] and of writing files. Files that were written before the error stay.
+/// [`Phrase::generate`], [`sealing::seal`] and of writing files. Files that were written before the error stay; the
+/// hotkey's come first, so that its failure leaves no coldkey whose phrase nobody was told.
 pub fn create(path: &WalletPath, words: usize, protection: Protection<'_>) -> Result<NewWallet, Error> {
     for file in [path.hotkey(), path.hotkey_public()] {
         if exists(&file) {
@@ -71,23 +72,23 @@ pub fn create(path: &WalletPath, words: usize, protection: Protection<'_>) -> Re
     {
         return Err(Error::Password(format!("it has less than {MINIMUM_PASSWORD} characters, choose a longer one")));
     }
-    store::create_folder(&path.hotkeys())?;
-    let coldkey = if needs_coldkey(path) {
-        let (made, key) = make(words)?;
-        let text = keyfile::write(&key, Some(&made.phrase))?;
-        match protection {
-            Protection::Password(password) => store::create(&path.coldkey(), &sealing::seal(&text, password)?)?,
-            Protection::None => store::create(&path.coldkey(), &text)?,
-        }
-        store::create(&path.coldkey_public(), &keyfile::write_public(&key.public())?)?;
-        Some(made)
-    } else {
-        None
-    };
     let (hotkey, key) = make(words)?;
+    store::create_folder(&path.hotkeys())?;
     store::create(&path.hotkey(), &keyfile::write(&key, Some(&hotkey.phrase))?)?;
     store::create(&path.hotkey_public(), &keyfile::write_public(&key.public())?)?;
+    let coldkey = if needs_coldkey(path) { Some(create_coldkey(path, words, protection)?) } else { None };
     Ok(NewWallet { coldkey, hotkey })
+}
+
+fn create_coldkey(path: &WalletPath, words: usize, protection: Protection<'_>) -> Result<Made, Error> {
+    let (made, key) = make(words)?;
+    let (text, public) = (keyfile::write(&key, Some(&made.phrase))?, keyfile::write_public(&key.public())?);
+    match protection {
+        Protection::Password(password) => store::create(&path.coldkey(), &sealing::seal(&text, password)?)?,
+        Protection::None => store::create(&path.coldkey(), &text)?,
+    }
+    store::create(&path.coldkey_public(), &public)?;
+    Ok(made)
 }
 
 fn make(words: usize) -> Result<(Made, Keypair), Error> {
@@ -151,6 +152,20 @@ mod tests {
         // A twin without its hotkey is a hotkey that lives elsewhere.
         std::fs::remove_file(path.hotkey()).unwrap();
         assert!(matches!(create(&path, 12, Protection::None), Err(Error::KeyFileExists(_))));
+    }
+
+    #[test]
+    fn a_hotkey_that_cannot_be_written_leaves_no_coldkey() {
+        let root = tempfile::tempdir().unwrap();
+        // A path may have 4,095 bytes: those of the coldkey fit, a hotkey's long name does not.
+        let mut deep = root.path().to_owned();
+        while deep.as_os_str().len() < 3980 {
+            deep.push("twenty bytes or less");
+        }
+        let long = wallet(&deep, &"x".repeat(128));
+        assert!(matches!(create(&long, 12, Protection::None), Err(Error::KeyFile { .. })));
+        assert!(needs_coldkey(&long) && long.hotkeys().exists());
+        assert!(create(&wallet(&deep, "short"), 12, Protection::None).unwrap().coldkey.is_some());
     }
 
     #[test]
