@@ -244,6 +244,9 @@ impl World {
             let metagraph = before.map(|(_, metagraph)| metagraph.clone()).unwrap_or_default();
             chain.metagraphs.entry(block).or_insert(metagraph);
         }
+        for block in wanted.tempos {
+            chain.tempos.entry(block).or_insert(TEMPO);
+        }
         for extrinsic in wanted.extrinsics {
             chain.extrinsics.entry(extrinsic.hash).or_insert(ChainOutcome::Expired);
         }
