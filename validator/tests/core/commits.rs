@@ -283,7 +283,11 @@ async fn a_fate_that_is_discarded_ends_the_epoch() {
         assert_eq!((closed.outcome, closed.reason.as_str()), (EpochOutcome::Failed, UNREADABLE), "{mood}");
         assert_eq!(running.handle.stats().submission, None);
         present.store(HONEST, Ordering::SeqCst);
-        let closed = close_epoch(&running.handle, 1).await;
+        let mut closed = close_epoch(&running.handle, 1).await;
+        if closed.reason == "InvalidRevealRound" {
+            // A machine that is busy for a second is behind the beacon of this chain, whose rounds are seconds.
+            closed = close_epoch(&running.handle, 2).await;
+        }
         assert_eq!(closed.outcome, EpochOutcome::Included, "{mood}: {}", closed.reason);
         running.stop().await;
         let committed = positions(&world.log().await, "WeightsCommitted").len();
