@@ -24,6 +24,8 @@ const USUAL_BLOCK_MS: u64 = 12_000;
 const MECHANISM: u8 = 0;
 /// Blocks after the reveal was due, beyond a whole epoch, after which it is not waited for any more.
 const MARGIN_BLOCKS: u64 = 8;
+/// The chain's name for a commit whose round the beacon had signed before its block came: another one, for a later round, may follow.
+pub(super) const TOO_LATE: &str = "InvalidRevealRound";
 /// How long one look for the reveal waits for a block.
 const LOOK: Duration = Duration::from_secs(5);
 /// Blocks that one look reads.

@@ -178,10 +178,11 @@ async fn shadow(
 /// Why nothing more is tried for an epoch whose fate is known or that nothing was sent for.
 fn hopeless(shared: &Shared, record: &Record, memory: &Memory) -> Option<String> {
     if let Some(error) = &record.rejection {
-        if error != submit::EXPIRED {
+        if ![submit::EXPIRED, commit::TOO_LATE].contains(&error.as_str()) {
             // A closing needs a reason, whatever the chain calls its error.
             return Some(if error.is_empty() { "refused without a name".to_owned() } else { error.clone() });
         }
+        // It stands nowhere, and another one may be signed.
         if record.submissions >= shared.config.submission_attempts {
             return Some(format!("{error} {} times", record.submissions));
         }

@@ -31,6 +31,8 @@ const SHORTENED: u8 = 1;
 const PRUNED_COMMITS: u8 = 2;
 /// Has discarded what the blocks of reveals did.
 const PRUNED_REVEALS: u8 = 3;
+/// Takes the beacon once for one that began later, so that what is committed for it comes too late.
+const BEHIND: u8 = 4;
 
 /// The development chain, but for what it still knows of its blocks.
 struct Forgetful {
@@ -92,7 +94,11 @@ impl Chain for Forgetful {
     }
 
     async fn beacon(&self, at: BlockNumber) -> Result<Beacon, Error> {
-        self.chain.beacon(at).await
+        let mut found = self.chain.beacon(at).await?;
+        if self.mood.compare_exchange(BEHIND, HONEST, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            found.genesis_s += 1_000;
+        }
+        Ok(found)
     }
 
     async fn time_of(&self, at: BlockNumber) -> Result<u64, Error> {
@@ -143,11 +149,13 @@ async fn start(world: &World, mood: u8) -> (Running, Arc<AtomicU8>) {
     (Running { handle, task }, mood)
 }
 
+/// Epochs from commit to reveal. Epochs are two seconds here and the beacon's rounds one: a machine that stands still for a second must
+/// not be behind the round that it commits for.
+const PERIOD: u64 = 3;
+
 async fn world() -> World {
     let world = World::new(honest()).await;
-    let mut hyperparameters = world.specification.subnets[0].hyperparameters.clone();
-    hyperparameters.commit_reveal_enabled = true;
-    world.arrange(RootCall::set_hyperparameters { netuid: NETUID.0, hyperparameters }).await;
+    set_reveal_period(&world, PERIOD).await;
     world
 }
 
@@ -242,7 +250,7 @@ async fn settings_under_which_nothing_can_be_revealed_fail_an_epoch_and_not_the_
         let reason = format!("weights cannot be committed: the reveal period is {period} epochs");
         assert!(closed.reason.starts_with(&reason), "{}", closed.reason);
     }
-    set_reveal_period(&world, 1).await;
+    set_reveal_period(&world, PERIOD).await;
     let closed = close_epoch(&running.handle, 2).await;
     assert_eq!(closed.outcome, EpochOutcome::Included, "{}", closed.reason);
     running.stop().await;
@@ -283,15 +291,32 @@ async fn a_fate_that_is_discarded_ends_the_epoch() {
         assert_eq!((closed.outcome, closed.reason.as_str()), (EpochOutcome::Failed, UNREADABLE), "{mood}");
         assert_eq!(running.handle.stats().submission, None);
         present.store(HONEST, Ordering::SeqCst);
-        let mut closed = close_epoch(&running.handle, 1).await;
-        if closed.reason == "InvalidRevealRound" {
-            // A machine that is busy for a second is behind the beacon of this chain, whose rounds are seconds.
-            closed = close_epoch(&running.handle, 2).await;
-        }
+        let closed = close_epoch(&running.handle, 1).await;
         assert_eq!(closed.outcome, EpochOutcome::Included, "{mood}: {}", closed.reason);
         running.stop().await;
         let committed = positions(&world.log().await, "WeightsCommitted").len();
         assert_eq!(committed, if mood == PRUNED_COMMITS { 1 } else { 2 }, "{mood}");
         world.assert_sound().await;
     }
+}
+
+/// A commit whose round the beacon has signed before its block comes is refused there, and another one is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_comes_too_late_is_made_again() {
+    let world = world().await;
+    let (running, _) = start(&world, BEHIND).await;
+    running.handle.accept(challenge("one")).await.unwrap();
+    ended(&running.handle, "one").await;
+    let closed = close_epoch(&running.handle, 0).await;
+    assert_eq!(closed.outcome, EpochOutcome::Included, "{}", closed.reason);
+    running.stop().await;
+    let log = world.log().await;
+    let refused = log.iter().filter_map(|(_, event)| match event {
+        Event::WeightsRejected(rejected) => Some(rejected.error.as_str()),
+        _ => None,
+    });
+    assert_eq!(refused.collect::<Vec<_>>(), ["InvalidRevealRound"]);
+    assert_eq!(positions(&log, "WeightsSubmitted").len(), 2);
+    assert_eq!(positions(&log, "WeightsRevealed").len(), 1);
+    world.assert_sound().await;
 }
