@@ -1,152 +1,21 @@
 //! Weights under a timelock: committed, opened by the chain's beacon, recorded as what the chain's events say.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use chain::{
-    Anchor, Beacon, BlockHeader, Call, Chain, Error, ExtrinsicReference, ExtrinsicStatus, Hyperparameters, Metagraph,
-    Schedule, SignedExtrinsic, WeightEvent,
-};
+use chain::{Chain, WeightEvent};
 use domain::epoch::UNREADABLE;
 use domain::events::{EpochOutcome, Event};
-use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Uid};
+use domain::types::{BlockNumber, Uid};
 use localnet::RootCall;
-use network::keys::Keypair;
-use subtensor::Subtensor;
+use validator::ValidatorConfig;
 use validator::faults::Faults;
-use validator::transport::HttpTransport;
-use validator::{Validator, ValidatorConfig, open_ledger_with};
 
-use crate::world::{
-    NETUID, PATIENCE, Running, World, challenge, close_epoch, ended, epoch_closed, honest, positions, until,
-};
+use crate::odd_chain::{BEHIND, HONEST, PRUNED_COMMITS, PRUNED_REVEALS, SHORTENED, start};
+use crate::world::{NETUID, PATIENCE, World, challenge, close_epoch, ended, epoch_closed, honest, positions, until};
 
-/// Tells everything.
-const HONEST: u8 = 0;
-/// Says of the past what it says of the head, but for a longer reveal period: as if it had been shortened after the commit.
-const SHORTENED: u8 = 1;
-/// Has discarded what the blocks of commits did.
-const PRUNED_COMMITS: u8 = 2;
-/// Has discarded what the blocks of reveals did.
-const PRUNED_REVEALS: u8 = 3;
-/// Takes the beacon once for one that began later, so that what is committed for it comes too late.
-const BEHIND: u8 = 4;
-
-/// The development chain, but for what it still knows of its blocks.
-struct Forgetful {
-    chain: Arc<Subtensor>,
-    mood: Arc<AtomicU8>,
-}
-
-impl Forgetful {
-    fn mood(&self) -> u8 {
-        self.mood.load(Ordering::SeqCst)
-    }
-
-    fn discarded<T>(&self) -> Result<T, Error> {
-        Err(Error::NodeFailed { url: "ws://pruned".to_owned(), reason: "State already discarded".to_owned() })
-    }
-}
-
-#[async_trait]
-impl Chain for Forgetful {
-    fn sending(&self) -> &tokio::sync::Mutex<()> {
-        self.chain.sending()
-    }
-
-    async fn genesis_hash(&self) -> Result<Digest, Error> {
-        self.chain.genesis_hash().await
-    }
-
-    async fn head(&self) -> Result<BlockHeader, Error> {
-        self.chain.head().await
-    }
-
-    async fn block_hash(&self, number: BlockNumber) -> Result<Option<Digest>, Error> {
-        self.chain.block_hash(number).await
-    }
-
-    async fn await_block(&self, after: BlockNumber, wait: Duration) -> Result<Option<BlockHeader>, Error> {
-        self.chain.await_block(after, wait).await
-    }
-
-    async fn metagraph(&self, netuid: NetUid, at: BlockNumber) -> Result<Metagraph, Error> {
-        self.chain.metagraph(netuid, at).await
-    }
-
-    async fn uid_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Uid>, Error> {
-        self.chain.uid_of(netuid, hotkey, at).await
-    }
-
-    async fn hyperparameters(&self, netuid: NetUid, at: BlockNumber) -> Result<Hyperparameters, Error> {
-        let head = self.chain.head().await?.number;
-        let mut found = self.chain.hyperparameters(netuid, at).await?;
-        if self.mood() == SHORTENED && at < head {
-            found.reveal_period_epochs += 3;
-        }
-        Ok(found)
-    }
-
-    async fn schedule(&self, netuid: NetUid, at: BlockNumber) -> Result<Schedule, Error> {
-        self.chain.schedule(netuid, at).await
-    }
-
-    async fn beacon(&self, at: BlockNumber) -> Result<Beacon, Error> {
-        let mut found = self.chain.beacon(at).await?;
-        if self.mood.compare_exchange(BEHIND, HONEST, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-            found.genesis_s += 1_000;
-        }
-        Ok(found)
-    }
-
-    async fn time_of(&self, at: BlockNumber) -> Result<u64, Error> {
-        self.chain.time_of(at).await
-    }
-
-    async fn weights(&self, netuid: NetUid, uid: Uid, at: BlockNumber) -> Result<Vec<(Uid, u16)>, Error> {
-        self.chain.weights(netuid, uid, at).await
-    }
-
-    async fn weight_events(&self, netuid: NetUid, at: BlockNumber) -> Result<Vec<WeightEvent>, Error> {
-        if self.mood() == PRUNED_REVEALS { self.discarded() } else { self.chain.weight_events(netuid, at).await }
-    }
-
-    async fn weight_events_of(&self, netuid: NetUid, at: BlockNumber, index: u32) -> Result<Vec<WeightEvent>, Error> {
-        if self.mood() == PRUNED_COMMITS {
-            return self.discarded();
-        }
-        self.chain.weight_events_of(netuid, at, index).await
-    }
-
-    async fn anchor_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Anchor>, Error> {
-        self.chain.anchor_of(netuid, hotkey, at).await
-    }
-
-    async fn prepare(&self, call: &Call, keypair: &Keypair) -> Result<SignedExtrinsic, Error> {
-        self.chain.prepare(call, keypair).await
-    }
-
-    async fn submit(&self, extrinsic: &SignedExtrinsic) -> Result<(), Error> {
-        self.chain.submit(extrinsic).await
-    }
-
-    async fn extrinsic_status(&self, reference: &ExtrinsicReference) -> Result<ExtrinsicStatus, Error> {
-        self.chain.extrinsic_status(reference).await
-    }
-}
-
-async fn start(world: &World, mood: u8) -> (Running, Arc<AtomicU8>) {
-    let mood = Arc::new(AtomicU8::new(mood));
-    let config = ValidatorConfig { submission_patience: Duration::from_secs(2), ..world.config() };
-    let chain: Arc<dyn Chain> = Arc::new(Forgetful { chain: world.chain.clone(), mood: Arc::clone(&mood) });
-    let (url, settings) = (world.database.url(), world.settings.clone());
-    let ledger = open_ledger_with(&url, "the test", &config, chain.as_ref(), settings).await.unwrap();
-    let transport = Arc::new(HttpTransport::new(config.network_is_local).unwrap());
-    let (handle, task) =
-        Validator::start(config, ledger, chain, world.embeddings.clone().into(), transport).await.unwrap();
-    (Running { handle, task }, mood)
+fn config(world: &World) -> ValidatorConfig {
+    ValidatorConfig { submission_patience: Duration::from_secs(2), ..world.config() }
 }
 
 /// Epochs from commit to reveal. Epochs are two seconds here and the beacon's rounds one: a machine that stands still for a second must
@@ -261,7 +130,7 @@ async fn settings_under_which_nothing_can_be_revealed_fail_an_epoch_and_not_the_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reveal_before_its_time_is_found() {
     let world = world().await;
-    let (running, _) = start(&world, SHORTENED).await;
+    let (running, _) = start(&world, SHORTENED, config(&world)).await;
     running.handle.accept(challenge("one")).await.unwrap();
     ended(&running.handle, "one").await;
     let closed = close_epoch(&running.handle, 0).await;
@@ -284,7 +153,7 @@ async fn a_reveal_before_its_time_is_found() {
 async fn a_fate_that_is_discarded_ends_the_epoch() {
     for mood in [PRUNED_COMMITS, PRUNED_REVEALS] {
         let world = world().await;
-        let (running, present) = start(&world, mood).await;
+        let (running, present) = start(&world, mood, config(&world)).await;
         running.handle.accept(challenge("one")).await.unwrap();
         ended(&running.handle, "one").await;
         let closed = close_epoch(&running.handle, 0).await;
@@ -304,7 +173,7 @@ async fn a_fate_that_is_discarded_ends_the_epoch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_comes_too_late_is_made_again() {
     let world = world().await;
-    let (running, _) = start(&world, BEHIND).await;
+    let (running, _) = start(&world, BEHIND, config(&world)).await;
     running.handle.accept(challenge("one")).await.unwrap();
     ended(&running.handle, "one").await;
     let closed = close_epoch(&running.handle, 0).await;

@@ -9,6 +9,7 @@ mod erasures;
 mod failed_judgements;
 mod fates;
 mod labels;
+mod odd_chain;
 mod operation;
 mod outbox;
 mod pacing;
