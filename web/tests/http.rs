@@ -310,18 +310,20 @@ async fn a_client_that_says_nothing_keeps_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_requests_at_once_are_refused_and_liveness_is_not() {
     let (served, _world) = Served::with(|config| config.concurrency = 1).await;
-    // A body that never ends holds the only place.
-    let mut slow = tokio::net::TcpStream::connect(served.base.trim_start_matches("http://")).await.unwrap();
+    // A body that never ends holds the only place, once one of them has come before our own question.
     let head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
-    tokio::io::AsyncWriteExt::write_all(&mut slow, head.as_bytes()).await.unwrap();
+    let mut slow = Vec::new();
     let mut shed = None;
     for _ in 0..100 {
+        let mut socket = tokio::net::TcpStream::connect(served.base.trim_start_matches("http://")).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, head.as_bytes()).await.unwrap();
+        slow.push(socket);
+        tokio::time::sleep(Duration::from_millis(10)).await;
         let response = served.post().json(&json!({ "query": "{ __typename }" })).send().await.unwrap();
         if response.status() == 503 {
             shed = Some(response);
             break;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(shed.expect("a refusal").headers().contains_key("retry-after"));
     assert_eq!(served.page("/livez").await.0, 200);
