@@ -67,6 +67,29 @@ async fn every_refusal_in_the_sdks_words() {
 }
 
 #[tokio::test]
+async fn only_errors_between_two_hotkeys_are_signed() {
+    let running = Running::start(test_axon()).await;
+    let (dendrite, call) = (dendrite(), echo_call("hi"));
+    let refused = |name: &'static str, value: Option<&'static str>| {
+        let mut lines = dendrite.head(&running.target(), &call).lines();
+        lines.retain(|(line, _)| line != "bt_header_dendrite_signature" && (line != name || value.is_none()));
+        lines.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+        let running = &running;
+        async move { raw(running, "POST /Black", &lines, b"{}").await }
+    };
+    let signed = |answer: &str| {
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        answer.lines().any(|line| line.starts_with("bt_header_axon_signature: 0x"))
+    };
+    assert!(signed(&refused("", None).await));
+    for name in ["bt_header_dendrite_hotkey", "bt_header_axon_hotkey"] {
+        for text in ["17.any text.that.somebody.wants.signed", "", "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQX"] {
+            assert!(!signed(&refused(name, Some(text)).await), "{name}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn pings_are_answered() {
     let running = Running::start(Axon::new(bob())).await;
     let call = Call::typed(&Shape::new("Synapse"), vec![], Duration::from_secs(5)).unwrap();

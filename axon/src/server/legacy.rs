@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use domain::text::numbers::float_repr;
+use domain::types::Hotkey;
 use network::legacy::python::{compact, repr_names};
 use network::legacy::{Head, Json, Terminal, VERSION, message};
 use tokio::time::Instant;
@@ -33,8 +34,16 @@ pub(super) async fn respond(server: &Server, route: &Route, arrival: Arrival) ->
     if let Err(error) = route.shape.accepts_inputs(&head.inputs) {
         return unread.fail(&format!("input headers: {error}"));
     }
-    let exchange = Exchange { head, signs: true, ..unread };
+    let signs = names_two_hotkeys(&head);
+    let exchange = Exchange { head, signs, ..unread };
     exchange.go(route, arrival).await.unwrap_or_else(|refusal| *refusal)
+}
+
+/// Whether both sides are named by addresses. The text that an error signs has them in it as they came: of any other text there
+/// the caller would choose what this hotkey signs.
+fn names_two_hotkeys(head: &Head) -> bool {
+    let named = |side: &Terminal| side.hotkey.as_deref().is_some_and(|text| text.parse::<Hotkey>().is_ok());
+    named(&head.dendrite) && named(&head.axon)
 }
 
 /// One exchange: the request's headers, which an answer sends back with more.
@@ -42,7 +51,7 @@ struct Exchange<'a> {
     server: &'a Server,
     begun: Instant,
     head: Head,
-    /// Whether errors are signed; what could not even be read is not.
+    /// Whether errors are signed; what could not even be read is not, and neither is what names anything but two hotkeys.
     signs: bool,
 }
 
@@ -111,7 +120,7 @@ impl<'a> Exchange<'a> {
         Duration::try_from_secs_f64(self.head.timeout).unwrap_or(Duration::MAX)
     }
 
-    /// The headers of an error name both sides as this axon sees them, and are signed.
+    /// The headers of an error name both sides as this axon sees them, and are signed where they name two hotkeys.
     fn seen(mut self, peer: SocketAddr) -> Self {
         let nonce = self.server.clock.now();
         let claimed = |value: &Option<String>| value.clone().unwrap_or_else(|| "None".to_owned());
