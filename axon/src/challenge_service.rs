@@ -7,7 +7,7 @@
 
 mod read;
 
-pub use read::{ActiveValidator, SybilScore};
+pub use read::SybilScore;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -70,9 +70,6 @@ async fn respond(State(service): State<Arc<Service>>, request: Request<Body>) ->
             { "hotkey": bob(), "metadata": { "admin_approved": true } },
             { "hotkey_ss58": "5F", "validator_permit": true }, { "hotkey_ss58": bob(), "validator_permit": false }, 7,
         ]}).to_string()),
-        "/validators/active-hotkeys" => {
-            answer(200, serde_json::json!([alice().ss58(), { "hotkey_ss58": bob(), "ip": "192.0.2.7" }, {}]).to_string())
-        }
         "/analytics/sybil-scores/batch" => {
             let asked: serde_json::Value = serde_json::from_slice(&body).unwrap();
             assert_eq!(asked["miner_hotkeys"].as_array().unwrap().len(), 2);
@@ -184,9 +181,6 @@ async fn lists_and_scores_are_read_and_nonsense_is_left_out() {
     let (validators, raw) = world.service.validators().await.unwrap();
     assert_eq!(validators, [alice, bob]);
     assert!(raw.starts_with(b"{"));
-    let (active, _) = world.service.active_validators().await.unwrap();
-    let found: Vec<_> = active.iter().map(|entry| (entry.hotkey, entry.ip.map(|ip| ip.to_string()))).collect();
-    assert_eq!(found, [(alice, None), (bob, Some("192.0.2.7".to_owned()))]);
     let (scores, _) = world.service.sybil_scores(&[alice, bob]).await.unwrap();
     assert_eq!(scores.len(), 2);
     assert_eq!((scores[&alice].sybil_score, scores[&alice].priority_weight), (0.5, Some(2.0)));

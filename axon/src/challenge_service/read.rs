@@ -1,7 +1,6 @@
 //! What is read from the service. Its answers are bounded in number, and entries that make no sense are left out, not believed.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::types::Hotkey;
@@ -19,15 +18,6 @@ const MAXIMUM_ENTRIES: usize = 4096;
 #[derive(Deserialize)]
 pub(super) struct Shown {
     pub(super) public_key: String,
-}
-
-/// A validator that the service knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActiveValidator {
-    /// Its hotkey.
-    pub hotkey: Hotkey,
-    /// Where it asks from, if that is known.
-    pub ip: Option<IpAddr>,
 }
 
 /// What the service thinks of a miner.
@@ -51,19 +41,6 @@ impl ChallengeService {
             entry["validator_permit"] == Value::Bool(true) || entry["metadata"]["admin_approved"] == Value::Bool(true)
         };
         Ok((list.iter().filter(|entry| permitted(entry)).filter_map(hotkey).collect(), raw))
-    }
-
-    /// The validators that ask at present, with the raw answer.
-    ///
-    /// # Errors
-    /// As [`Self::validators`].
-    pub async fn active_validators(&self) -> Result<(Vec<ActiveValidator>, Vec<u8>), Problem> {
-        let (list, raw) = self.list("/validators/active-hotkeys", "hotkeys").await?;
-        let read = |entry: &Value| {
-            let ip = entry["ip"].as_str().and_then(|ip| ip.parse().ok());
-            Some(ActiveValidator { hotkey: hotkey(entry)?, ip })
-        };
-        Ok((list.iter().filter_map(read).collect(), raw))
     }
 
     /// Scores and weights of miners, with the raw answer. A miner that the service says nothing about is not in it.
