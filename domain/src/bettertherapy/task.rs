@@ -27,8 +27,12 @@ pub const MAX_FAILURE: usize = 300;
 pub const SYNAPSE: &str = "InferenceSynapse";
 
 /// The type of a request.
-pub const KIND: SynapseKind =
-    SynapseKind { name: SYNAPSE, required: &[("prompt", "\"\""), ("request_id", "\"\"")], hashed: &[] };
+pub const KIND: SynapseKind = SynapseKind {
+    name: SYNAPSE,
+    required: &[("prompt", "\"\""), ("request_id", "\"\"")],
+    hashed: &[],
+    streamed: false,
+};
 
 /// The task of a challenge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

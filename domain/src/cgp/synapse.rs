@@ -13,7 +13,8 @@ use crate::mechanism::{Synapse, SynapseKind};
 pub const NAME: &str = "CgSynapse";
 
 /// The type of a request.
-pub const KIND: SynapseKind = SynapseKind { name: NAME, required: &[("cgp_input", "[]")], hashed: &[] };
+pub const KIND: SynapseKind =
+    SynapseKind { name: NAME, required: &[("cgp_input", "[]")], hashed: &[], streamed: false };
 
 /// What stands for a guid that miners are not told.
 const HIDDEN: &str = "HIDDEN";

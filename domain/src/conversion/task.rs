@@ -13,7 +13,8 @@ use crate::mechanism::SynapseKind;
 pub const SYNAPSE: &str = "ConversionSynapse";
 
 /// The type of a request.
-pub const KIND: SynapseKind = SynapseKind { name: SYNAPSE, required: &[("features", "{}")], hashed: &[] };
+pub const KIND: SynapseKind =
+    SynapseKind { name: SYNAPSE, required: &[("features", "{}")], hashed: &[], streamed: false };
 
 const WHAT: &str = "the task";
 

@@ -223,6 +223,8 @@ pub struct SynapseKind {
     pub required: &'static [(&'static str, &'static str)],
     /// Fields that the hash of the body covers, in order; most subnets' signatures cover none.
     pub hashed: &'static [&'static str],
+    /// Whether an answer may be a bare text that was streamed, `text/event-stream`, instead of an object.
+    pub streamed: bool,
 }
 
 /// What a miner is sent: its type and its JSON object.

@@ -24,7 +24,8 @@ pub const MAX_COMPLETION: usize = 64 * 1024;
 pub const SYNAPSE: &str = "TwitterScraper";
 
 /// The type of a request; the prompt is the one field that a signature covers.
-pub const KIND: SynapseKind = SynapseKind { name: SYNAPSE, required: &[("messages", "\"\"")], hashed: &["messages"] };
+pub const KIND: SynapseKind =
+    SynapseKind { name: SYNAPSE, required: &[("messages", "\"\"")], hashed: &["messages"], streamed: true };
 
 /// What upstream calls the kind of task; the judge's template goes by it.
 pub const TASK_NAME: &str = "augment";

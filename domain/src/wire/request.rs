@@ -9,7 +9,7 @@ use crate::mechanism::{Mechanism, Synapse, SynapseKind};
 use crate::types::{Digest, Micros, Position, sha256};
 
 /// The type of Loosh's questions. Upstream's have no name on the wire: they travel encrypted, or to a route of their own.
-pub const INFERENCE: SynapseKind = SynapseKind { name: "Inference", required: &[], hashed: &[] };
+pub const INFERENCE: SynapseKind = SynapseKind { name: "Inference", required: &[], hashed: &[], streamed: false };
 
 /// What of an issue goes into the request besides the challenge.
 #[derive(Debug, Clone, Serialize)]
@@ -172,7 +172,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const KIND: SynapseKind = SynapseKind { name: "Echo", required: &[("prompt", "\"\"")], hashed: &[] };
+    const KIND: SynapseKind =
+        SynapseKind { name: "Echo", required: &[("prompt", "\"\"")], hashed: &[], streamed: false };
 
     fn receipt() -> Receipt<'static> {
         let (position, deadline) = (Position(7), Micros(9));

@@ -35,7 +35,7 @@ pub struct Task {
 }
 
 /// The type of a request: `POST /Brevity` in the dialects of Bittensor's SDKs.
-const KIND: SynapseKind = SynapseKind { name: "Brevity", required: &[("word", "\"\"")], hashed: &[] };
+const KIND: SynapseKind = SynapseKind { name: "Brevity", required: &[("word", "\"\"")], hashed: &[], streamed: false };
 
 #[derive(Deserialize)]
 struct Answer {

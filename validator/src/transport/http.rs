@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply, TransportRequest, axon_at,
-    plain, receipt, text_of,
+    not_streamed, plain, receipt, text_of,
 };
 use crate::Error;
 use crate::clock::now;
@@ -102,7 +102,10 @@ impl HttpTransport {
             return Err((FailureReason::Refused, refused));
         }
         announced(&response, LARGEST_ANSWER)?;
-        read(response, received, LARGEST_ANSWER).await
+        let content_type = text_of(response.headers(), CONTENT_TYPE.as_str());
+        read(response, received, LARGEST_ANSWER).await?;
+        let none = not_streamed(request.kind, content_type.as_deref(), &received.body);
+        none.map_or(Ok(()), |detail| Err((FailureReason::Protocol, detail)))
     }
 
     /// Asks a miner whether it is available, within `timeout`. `known` says whether its dialect has the route: where it has

@@ -431,3 +431,30 @@ async fn trailers_have_an_end() {
         assert_eq!(error.reason, FailureReason::Protocol, "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_text_counts_only_where_it_was_streamed() {
+    let transport = HttpTransport::new(true).unwrap();
+    let check = async |kind, content_type: &str, body: &str, expected: bool| {
+        let headers = if content_type.is_empty() { String::new() } else { format!("content-type: {content_type}\r\n") };
+        let peer = Peer::new(Then::Send(reply(&headers, body))).await;
+        let answer = transport.ask(TransportRequest { kind, ..request(&peer.address) }).await;
+        assert_eq!(answer.is_ok(), expected, "{content_type}: {body}: {answer:?}");
+        if let Err(error) = answer {
+            assert_eq!((error.reason, error.status), (FailureReason::Protocol, 200));
+            assert_eq!(error.body, body.as_bytes(), "a person can look at it");
+        }
+    };
+    let (page, text) = ("<html>Welcome to nginx!</html>", "Tweets say: go");
+    let twitter = &domain::twitter::task::KIND;
+    for content_type in ["text/event-stream", "Text/Event-Stream; charset=utf-8"] {
+        check(twitter, content_type, text, true).await;
+    }
+    for content_type in ["text/html", "text/plain", "application/json", "text/event-streams", ""] {
+        check(twitter, content_type, text, false).await;
+        check(twitter, content_type, page, false).await;
+        check(twitter, content_type, " {\"completion\":\"\"}", true).await;
+    }
+    // Where nothing is streamed the round judges what came.
+    check(&domain::wire::INFERENCE, "text/html", page, true).await;
+}

@@ -1,7 +1,8 @@
 //! How miners are asked. The rounds know this trait only; wire dialects implement it.
 //!
-//! A transport measures the times that end up in the log, caps what it reads, and checks nothing else: whether a signature
-//! holds and a body is an answer is decided by the round, from the bytes that are recorded.
+//! A transport measures the times that end up in the log and caps what it reads. Whether a signature holds and a body is an answer
+//! is decided by the round, from the bytes that are recorded. What these do not show is decided here: a text that was not sent as a
+//! stream, such as the page of a proxy, is no streamed answer.
 
 mod dendrite;
 mod http;
@@ -197,8 +198,19 @@ fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_DETAIL).collect()
 }
 
+/// Why a whole body of status 200 is no answer, where its bytes alone do not tell: a text counts only where answers are streamed
+/// and this one was sent as the stream that SDK 6 to 10 sends. What is meant as an object is for the round to read.
+fn not_streamed(kind: &SynapseKind, content_type: Option<&str>, body: &[u8]) -> Option<String> {
+    if !kind.streamed || body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let text = || plain(&format!("neither an object nor a stream: the content type is {essence:?}"));
+    (!essence.eq_ignore_ascii_case("text/event-stream")).then(text)
+}
+
 /// A header as text, whatever it holds; several of one name are joined. Whether it says anything is judged elsewhere.
-fn text_of(headers: &HeaderMap, name: &'static str) -> Option<String> {
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
     const LONGEST: usize = 256;
     let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(", ").chars().take(LONGEST).collect())

@@ -16,14 +16,16 @@ use axon::loosh::LooshClient;
 use axon::post::{Line, Problem, Reply};
 use axon::{Clock, Failure, Target};
 use domain::events::FailureReason;
+use domain::mechanism::SynapseKind;
 use domain::types::Hotkey;
 use domain::wire::{Dialect, header};
 use network::address::AddressGuard;
 use network::keys::Keypair;
+use reqwest::header::CONTENT_TYPE;
 
 use super::{
     HttpTransport, LARGEST_ANSWER, LARGEST_FAILED_BODY, MinerTransport, TransportError, TransportReply,
-    TransportRequest, axon_at, plain, reason, receipt, text_of, unsent,
+    TransportRequest, axon_at, not_streamed, plain, reason, receipt, text_of, unsent,
 };
 use crate::Error;
 use crate::clock::now;
@@ -93,6 +95,15 @@ impl SignedTransport {
             }
         }
     }
+
+    /// A whole answer of status 200. What was sealed is no stream, whatever its header says.
+    fn answered(&self, kind: &SynapseKind, reply: Reply) -> Result<TransportReply, TransportError> {
+        let sealed = matches!(self.asks, Asks::Loosh(_));
+        let content_type = text_of(&reply.headers, CONTENT_TYPE.as_str()).filter(|_| !sealed);
+        let Some(text) = not_streamed(kind, content_type.as_deref(), &reply.body) else { return Ok(whole(reply)) };
+        let (status, sent_at) = (Some(reply.status), Some(reply.sent_at));
+        Err(failed(Problem { failure: Failure::Protocol, text, status, sent_at, reply: Some(Box::new(reply)) }))
+    }
 }
 
 /// Receivers need not sign in Epistula; one that does has to do it right.
@@ -126,7 +137,7 @@ impl MinerTransport for SignedTransport {
         match self.exchange(&target, &path, request.body, &extra, request.timeout).await {
             Ok(reply) if reply.status != 200 => Err(failed(Problem::refused(&reply))),
             Ok(reply) if reply.body.len() > LARGEST_ANSWER => Err(too_large(reply)),
-            Ok(reply) => Ok(whole(reply)),
+            Ok(reply) => self.answered(request.kind, reply),
             Err(problem) => Err(failed(problem)),
         }
     }

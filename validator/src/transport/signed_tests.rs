@@ -32,6 +32,8 @@ enum Does {
     Nothing,
     TooMuch,
     SignsAsAnother,
+    /// Answers a text under this content type.
+    Tells(&'static str),
 }
 
 /// A miner of all four dialects.
@@ -97,6 +99,11 @@ async fn act(does: Does, asked: Asked) -> Result<Answered, HandlerError> {
     match does {
         Does::Nothing => std::future::pending().await,
         Does::Refuses => Err(HandlerError::Refused { status: 503, message: "busy".to_owned() }),
+        Does::Tells(content_type) => {
+            let mut answered = Answered::from(b"Tweets say: go".to_vec());
+            answered.headers.insert("content-type", content_type.parse().unwrap());
+            Ok(answered)
+        }
         Does::TooMuch => Ok(vec![b' '; LARGEST_ANSWER + 1].into()),
         Does::Answers | Does::SignsAsAnother => {
             let body = br#"{"response_text":"because"}"#.to_vec();
@@ -264,3 +271,20 @@ async fn availability_is_asked_where_the_dialect_has_it() {
         assert!(transport.available(&hotkey, &format!("http://{free}"), PLENTY).await.is_err());
     }
 }
+
+#[tokio::test]
+async fn a_text_counts_only_where_it_was_streamed() {
+    for dialect in SIGNED {
+        for (content_type, streamed) in [("text/event-stream", true), ("text/html", false)] {
+            let peer = Peer::start(dialect, Does::Tells(content_type), everybody()).await;
+            let path = TransportRequest { kind: &STREAMED, ..request(&peer.address) };
+            let answer = transport(dialect).ask(path).await;
+            let expected = streamed && dialect != Dialect::FiberLoosh;
+            assert_eq!(answer.is_ok(), expected, "{dialect:?} {content_type}: {answer:?}");
+            assert!(answer.is_ok() || answer.unwrap_err().reason == FailureReason::Protocol);
+        }
+    }
+}
+
+/// A kind of the peer's one path, with streams.
+const STREAMED: SynapseKind = SynapseKind { name: "Inference", required: &[], hashed: &[], streamed: true };
