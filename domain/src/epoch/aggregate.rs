@@ -1,4 +1,5 @@
-//! The order of an epoch: opened → derived → checkpoint anchored → submitted → its fate on chain → closed.
+//! The order of an epoch: opened → derived → checkpoint anchored → submitted → its fate on chain → closed. The next epoch opens when this
+//! one is closed, or as soon as its weights are committed: what is left of it then, the reveal and the end, goes on beside the next.
 //!
 //! Only the order is decided here; what the weights are is decided by the fold.
 
@@ -7,7 +8,7 @@ use crate::events::{
     ChainOutcome, CheckpointAnchored, EpochClosed, EpochOpened, EpochOutcome, Event, SkipReason, WeightsCommitted,
     WeightsDerived, WeightsIncluded, WeightsRejected, WeightsRevealed, WeightsSubmitted,
 };
-use crate::types::{Digest, Uid};
+use crate::types::{Block, Digest, Uid};
 
 /// Type of an epoch's stream; its id is [`stream_id`].
 pub const STREAM_TYPE: &str = "epoch";
@@ -33,6 +34,10 @@ pub const NOT_REVEALED: &str = "not_revealed";
 
 /// The name under which weights are recorded whose fate the chain cannot tell any more.
 pub const UNREADABLE: &str = "unreadable";
+
+/// How many epochs may wait for the reveal of their committed weights at most: one for each epoch of the longest reveal period that the
+/// chain allows.
+pub const MOST_AWAITING_REVEAL: usize = 100;
 
 /// Whether a rejection speaks of what follows a commitment, or of nothing that a chain could say; the extrinsic itself may stand in a
 /// block.
@@ -135,6 +140,25 @@ impl Epoch {
         self.committed.as_ref()
     }
 
+    /// The commitment whose reveal is still due.
+    #[must_use]
+    pub fn awaited_reveal(&self) -> Option<&WeightsCommitted> {
+        self.committed.as_ref().filter(|_| self.fate.is_none() && self.closed.is_none())
+    }
+
+    /// Whether the next epoch may open: this one is closed, or its weights are committed, so that nothing more of it is sent.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        self.closed.is_some() || self.committed.is_some()
+    }
+
+    /// Lets go of the state that the derivation carries out, which nothing of this epoch needs any more.
+    pub fn forget_carried(&mut self) {
+        if let Some(derived) = &mut self.derived {
+            (derived.carried, derived.statistics, derived.window) = (Vec::new(), Vec::new(), Block::default());
+        }
+    }
+
     /// Whether the submission's fate is known, and whether it stands on chain.
     #[must_use]
     pub fn on_chain(&self) -> Option<bool> {
@@ -218,6 +242,9 @@ impl Epoch {
         if self.submitted.is_some() && self.fate != Some(Fate::Rejected) {
             return Err(self.refuse(KIND, "an earlier submission is not known to have failed"));
         }
+        if self.committed.is_some() {
+            return Err(self.refuse(KIND, "its weights are committed already"));
+        }
         let uids: Vec<Uid> = derived.weights.iter().map(|weight| weight.uid).collect();
         let weights: Vec<u16> = derived.weights.iter().map(|weight| weight.weight).collect();
         if derived.skip.is_some() || uids.is_empty() {
@@ -272,6 +299,9 @@ impl Aggregate for Epoch {
             EpochCommand::Submit(submitted) => self.submit(&submitted).map(|()| Event::WeightsSubmitted(submitted))?,
             EpochCommand::Commit(committed) => {
                 self.awaited("WeightsCommitted", committed.epoch, Some(&committed.extrinsic))?;
+                if self.committed.is_some() {
+                    return Err(self.refuse("WeightsCommitted", "they are committed already"));
+                }
                 Event::WeightsCommitted(committed)
             }
             EpochCommand::Reveal(revealed) => {
@@ -301,7 +331,7 @@ impl Aggregate for Epoch {
             Event::CheckpointAnchored(anchored) => self.anchored = Some(anchored.clone()),
             Event::WeightsSubmitted(submitted) => {
                 self.submitted = Some(submitted.clone());
-                (self.fate, self.committed) = (None, None);
+                self.fate = None;
             }
             Event::WeightsCommitted(committed) => self.committed = Some(committed.clone()),
             Event::WeightsRevealed(_) | Event::WeightsIncluded(_) => self.fate = Some(Fate::OnChain),

@@ -52,6 +52,24 @@ fn included() -> Event {
     WeightsIncluded { epoch: 3, extrinsic: sha256(b"weights"), block, block_hash }.into()
 }
 
+fn committed() -> Event {
+    let (block, commitment, reveal_at) = (BlockNumber(6), sha256(b"locked"), BlockNumber(366));
+    WeightsCommitted { epoch: 3, extrinsic: sha256(b"weights"), block, commitment, reveal_at }.into()
+}
+
+fn revealed() -> Event {
+    WeightsRevealed { epoch: 3, block: BlockNumber(366), block_hash: sha256(b"block") }.into()
+}
+
+fn anchored() -> Event {
+    let (size, root, extrinsic) = (21, sha256(b"root"), sha256(b"anchor"));
+    CheckpointAnchored { epoch: 3, size, root, extrinsic, outcome: ChainOutcome::Expired }.into()
+}
+
+fn closed() -> Event {
+    EpochClosed { epoch: 3, outcome: EpochOutcome::Included, reason: String::new() }.into()
+}
+
 fn epoch(events: &[Event]) -> Epoch {
     let mut epoch = Epoch::default();
     let opened = EpochOpened { epoch: 3, block: BlockNumber(1), chain_epoch: 0, rule_set: sha256(b"rules") };
@@ -103,4 +121,45 @@ fn skip_reasons_are_named_as_the_log_names_them() {
     for reason in [NobodyServing, NoScores, RateLimited, NotRegistered] {
         assert_eq!(serde_json::to_string(&reason).unwrap(), format!("\"{}\"", reason.name()));
     }
+}
+
+/// While committed weights wait for their reveal the next epoch may open, and nothing more is sent for this one, whatever comes of it.
+#[test]
+fn a_commitment_gives_way_to_the_next_epoch_and_stands_alone() {
+    let on_its_way = || vec![derived(None), anchored(), submitted()];
+    let rows: Vec<(&str, Vec<Event>, bool, bool, bool)> = vec![
+        ("opened", vec![], false, false, false),
+        ("anchored", vec![derived(None), anchored()], false, false, true),
+        ("submitted", vec![], false, false, false),
+        ("refused", vec![rejected()], false, false, true),
+        ("committed", vec![committed()], true, true, false),
+        ("never revealed", vec![committed(), rejected()], true, false, false),
+        ("revealed", vec![committed(), revealed()], true, false, false),
+        ("closed", vec![committed(), revealed(), closed()], true, false, false),
+        ("included", vec![included()], false, false, false),
+        ("included and closed", vec![included(), closed()], true, false, false),
+    ];
+    for (name, events, gives_way, awaits, may_submit) in rows {
+        let events = match name {
+            "opened" | "anchored" => events,
+            _ => on_its_way().into_iter().chain(events).collect(),
+        };
+        let epoch = epoch(&events);
+        assert_eq!(epoch.gives_way(), gives_way, "{name}");
+        assert_eq!(epoch.awaited_reveal().is_some(), awaits, "{name}");
+        let Event::WeightsSubmitted(again) = submitted() else { unreachable!() };
+        assert_eq!(epoch.decide(EpochCommand::Submit(again)).is_ok(), may_submit, "{name}");
+        let Event::WeightsCommitted(again) = committed() else { unreachable!() };
+        assert_eq!(epoch.decide(EpochCommand::Commit(again)).is_ok(), name == "submitted", "{name}");
+    }
+}
+
+#[test]
+fn a_derivation_whose_state_is_let_go_keeps_its_weights() {
+    let mut epoch = epoch(&[derived(None), anchored(), submitted(), committed()]);
+    let weights = epoch.derived().unwrap().weights.clone();
+    epoch.forget_carried();
+    assert_eq!(epoch.derived().unwrap().weights, weights);
+    let Event::WeightsRevealed(revealed) = revealed() else { unreachable!() };
+    assert!(epoch.decide(EpochCommand::Reveal(revealed)).is_ok());
 }

@@ -4,7 +4,7 @@ mod aggregate;
 mod fold;
 
 pub use aggregate::{
-    Epoch, EpochCommand, EpochError, NOT_REGISTERED, NOT_REVEALED, RATE_LIMITED, SHADOW, STREAM_TYPE, UNREADABLE,
-    is_about_the_reveal, stream_id,
+    Epoch, EpochCommand, EpochError, MOST_AWAITING_REVEAL, NOT_REGISTERED, NOT_REVEALED, RATE_LIMITED, SHADOW,
+    STREAM_TYPE, UNREADABLE, is_about_the_reveal, stream_id,
 };
 pub use fold::{CarriedStateError, EpochFold, reassigned};
