@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axon::challenge_service::{Picture, PictureKind};
-use domain::events::{DeliveryAttempted, DeliveryItem, DeliveryOutcome, Event, RoundEvaluated};
+use domain::events::{DeliveryAttempted, DeliveryItem, DeliveryOutcome, Event};
 use domain::round;
 use domain::types::{Micros, Position, sha256};
 use futures::TryStreamExt;
 use futures::future::join_all;
+use ledger::StoredEvent;
 
 use super::queue::{Due, LONGEST_AGE, Queue};
 use super::results::{self, Results, file_name};
@@ -22,6 +23,9 @@ use crate::{Error, rules};
 const AT_ONCE: usize = 4;
 /// The longest pause while the ledger does not answer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// What the service answers to what it has already, too: to results that were brought and, because the process was killed, not
+/// recorded. Whether it has these or others it does not say, so that this is recorded as the refusal that it is.
+const CONFLICT: u16 = 409;
 /// What is brought of a round.
 const ITEMS: [DeliveryItem; 2] = [DeliveryItem::Batch, DeliveryItem::Heatmap];
 
@@ -123,15 +127,22 @@ impl Delivery {
                 return Ok(());
             };
             let young = clock::after(Micros(stored.recorded_at), LONGEST_AGE) > clock::now();
-            if young && let Some(Event::RoundEvaluated(evaluated)) = decode(&stored)? {
-                self.take_up(Position(stored.position), &evaluated).await?;
+            if young {
+                match self.take_up(&stored).await {
+                    Err(error) if is_of_the_record(&error) => {
+                        let position = stored.position;
+                        tracing::warn!(position, %error, "the results of this evaluation are not brought: it cannot be read");
+                    }
+                    taken_up => taken_up?,
+                }
             }
             self.read_to = stored.position + 1;
         }
         Ok(())
     }
 
-    async fn take_up(&mut self, at: Position, evaluated: &RoundEvaluated) -> Result<(), Error> {
+    async fn take_up(&mut self, stored: &StoredEvent) -> Result<(), Error> {
+        let Some(Event::RoundEvaluated(evaluated)) = decode(stored)? else { return Ok(()) };
         let shared = self.handle.shared();
         if evaluated.label.is_some() {
             return Ok(());
@@ -145,7 +156,7 @@ impl Delivery {
         if self.outbox.results_of == ResultsOf::Service && !asked {
             return Ok(());
         }
-        self.take_up_round(at, challenge.id, evaluated.attempt).await
+        self.take_up_round(Position(stored.position), challenge.id, evaluated.attempt).await
     }
 
     /// Takes up a round as far as its recorded attempts have come.
@@ -176,10 +187,13 @@ impl Delivery {
                 detail,
             })
         };
-        let made = match Results::read(shared, &due.challenge_id, due.attempt).await? {
-            None => Err("the record of the round is erased".to_owned()),
-            Some((found, _)) if due.item == DeliveryItem::Heatmap => found.heatmap(),
-            Some((found, mechanism)) => {
+        let made = match Results::read(shared, &due.challenge_id, due.attempt).await {
+            // It reads no better the next time, and would keep the rounds behind it waiting.
+            Err(error) if is_of_the_record(&error) => Err(format!("the record of the round cannot be read: {error}")),
+            Err(error) => return Err(error),
+            Ok(None) => Err("the record of the round is erased".to_owned()),
+            Ok(Some((found, _))) if due.item == DeliveryItem::Heatmap => found.heatmap(),
+            Ok(Some((found, mechanism))) => {
                 found.batch(mechanism.as_ref(), self.handle.hotkey()).map(Some).map_err(|error| error.to_string())
             }
         };
@@ -197,6 +211,14 @@ impl Delivery {
         match outcome {
             DeliveryOutcome::Delivered => tracing::debug!(id, ?item, number, "results are with the challenge service"),
             DeliveryOutcome::Failed => tracing::debug!(id, ?item, number, status, detail, "results go out again"),
+            DeliveryOutcome::Refused if status == CONFLICT => {
+                tracing::info!(
+                    id,
+                    ?item,
+                    number,
+                    "the challenge service has results of this challenge, or takes none any more"
+                );
+            }
             _ => tracing::warn!(id, ?item, number, status, detail, "the results stay in the ledger alone"),
         }
         Ok(attempted(Some(sha256(&bytes)), status, outcome, detail))
@@ -215,6 +237,9 @@ impl Delivery {
             service.upload_picture(due.route, &picture).await
         };
         match answer {
+            Ok(reply) if reply.status == CONFLICT => {
+                (reply.status, "status 409: it has results of this challenge, or takes none any more".to_owned())
+            }
             Ok(reply) => (reply.status, format!("status {}", reply.status)),
             // The exchange of keys came to this, not the results: no status of it says that they are there, or refused.
             Err(problem) => {
@@ -253,4 +278,9 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Whether an error is about what is recorded, which no waiting mends.
+fn is_of_the_record(error: &Error) -> bool {
+    matches!(error, Error::Codec { .. } | Error::RuleSet(_))
 }

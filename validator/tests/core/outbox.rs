@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use domain::events::{Challenge, DeliveryAttempted, DeliveryItem, DeliveryOutcome, DeliveryRoute, Event, Exclusion};
 use domain::types::{Position, sha256};
+use futures::TryStreamExt;
 use serde_json::Value;
+use sqlx::Connection;
 use tokio::task::JoinHandle;
 use validator::outbox::{self, Outbox};
 
@@ -95,6 +97,8 @@ async fn results_and_pictures_go_back_by_both_routes() {
     assert_eq!(of(&tried, "c1", Batch), [(Fiber, 201, Delivered)], "a new key, and the same again");
     assert_eq!(of(&tried, "c1", Heatmap), [(Fiber, 201, Delivered)]);
     assert_eq!(of(&tried, "c2", Batch), [(Fiber, 409, Refused)]);
+    let conflict = tried.iter().find(|(_, tried)| tried.status == 409).unwrap();
+    assert!(conflict.1.detail.contains("has results of this challenge"), "{conflict:?}");
     let down = (Fiber, 503, Failed);
     assert_eq!(of(&tried, "c3", Batch), [down, down, down, down, (Plain, 201, Delivered)]);
     assert_eq!(of(&tried, "c3", Heatmap), [(Fiber, 422, Failed), (Plain, 201, Delivered)]);
@@ -144,6 +148,54 @@ async fn check_contents(world: &World, tried: &[(Position, DeliveryAttempted)], 
             assert!(emissions.values().all(|emission| *emission <= emissions[best]));
         }
     }
+}
+
+/// Damages a round's scores behind the ledger's back, as a broken disk would.
+async fn damage(world: &World, id: &str) {
+    let mut admin = sqlx::PgConnection::connect(&world.database.url()).await.unwrap();
+    sqlx::query("SET session_replication_role = replica").execute(&mut admin).await.unwrap();
+    // The first letter of the JSON; lengths are checked by the table itself.
+    let update = "UPDATE ledger.events SET payload = overlay(payload placing '\\xff'::bytea from 5 for 1) \
+                  WHERE kind = 'ResponseScored' AND stream_id = $1";
+    let damaged = sqlx::query(update).bind(format!("{id}/1")).execute(&mut admin).await.unwrap();
+    assert!(damaged.rows_affected() > 0, "{id}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rounds_that_cannot_be_read_keep_no_other_waiting() {
+    let world = World::new(honest()).await;
+    let service = StandIn::start().await;
+    let damaged = ["d1", "d2", "d3", "d4"];
+    let running = world.start(world.config()).await;
+    for id in damaged {
+        running.handle.accept(asked(id)).await.unwrap();
+        ended(&running.handle, id).await;
+    }
+    running.stop().await;
+    for id in damaged {
+        damage(&world, id).await;
+    }
+    let validator = start(&world, &service).await;
+    validator.0.handle.accept(asked("whole")).await.unwrap();
+    let attempts = || async {
+        let reader = world.reader().await;
+        let stored: Vec<_> = reader.events(0, u64::MAX, Some(&["DeliveryAttempted"])).try_collect().await.unwrap();
+        let attempts = stored.iter().map(|stored| match stored.fact().unwrap() {
+            Some(Event::DeliveryAttempted(tried)) => (Position(stored.position), tried),
+            other => panic!("{other:?}"),
+        });
+        attempts.collect::<Vec<_>>()
+    };
+    until("the whole round is brought", || async { is_over(&attempts().await, "whole", DeliveryItem::Heatmap) }).await;
+    stop(validator).await;
+    let tried = attempts().await;
+    for id in damaged {
+        let item = DeliveryItem::Batch;
+        assert_eq!(of(&tried, id, item), [(DeliveryRoute::Fiber, 0, DeliveryOutcome::GivenUp)], "{id}");
+        let (_, told) = tried.iter().find(|(_, tried)| tried.challenge_id == id && tried.item == item).unwrap();
+        assert!(told.detail.contains("cannot be read") && told.request_hash.is_none(), "{told:?}");
+    }
+    assert!(service.got().iter().all(|arrived| arrived.id == "whole"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
