@@ -40,6 +40,24 @@ pub async fn join(network: &Network, netuid: NetUid, keypair: &Keypair, axon: So
     Ok(uid)
 }
 
+/// Where others of a local network reach who listens there: of one that listens on every address, the address from which it reaches
+/// the chain. On a public network that would be the inside of a router, so it is left as it is and refused.
+///
+/// # Errors
+/// A chain whose host has no address.
+pub async fn reachable(listening: SocketAddr, network: &Network) -> Result<SocketAddr> {
+    if !listening.ip().is_unspecified() || network.name != NetworkName::Local {
+        return Ok(listening);
+    }
+    let chain = network.endpoint.split_once("://").map_or(network.endpoint.as_str(), |(_, rest)| rest);
+    let chain = chain.split(['/', '?']).next().unwrap_or_default();
+    let way = || format!("the way to the chain at {chain} cannot be told; name this miner's address with --announce");
+    let socket = tokio::net::UdpSocket::bind("0.0.0.0:0").await.with_context(way)?;
+    // Nothing is sent: connecting picks the address that datagrams there would come from.
+    socket.connect(chain).await.with_context(way)?;
+    Ok(SocketAddr::new(socket.local_addr()?.ip(), listening.port()))
+}
+
 pub async fn neuron(chain: &dyn Chain, netuid: NetUid, keypair: &Keypair) -> Result<Option<Neuron>> {
     let head = chain.head().await?;
     let metagraph = chain.metagraph(netuid, head.number).await.with_context(|| format!("subnet {netuid}"))?;

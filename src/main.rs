@@ -85,6 +85,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Validator(args) => commands::validator::run(args, stop).await,
         Command::Miner(args) => commands::miner::run(args, stop).await,
         Command::Query(args) => commands::query::run(&args).await,
+        Command::Ask(args) => commands::follow::ask(&args).await,
+        Command::Follow(args) => commands::follow::run(args, stop).await,
         Command::Localnet(args) => commands::localnet::run(args, stop).await,
         Command::Api(args) => commands::api::run(args, stop).await,
         Command::Migrate(args) => commands::migrate::run(&args).await,
@@ -105,6 +107,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Compare(args) => commands::compare::run(&args).await,
         Command::Wallet(args) => commands::wallet::run(&args),
         Command::Register(args) => commands::register::run(&args).await,
+        Command::Provision(args) => commands::provision::run(&args),
+        Command::Health(args) => commands::health::run(&args).await,
         Command::Check(args) => commands::check::run(&args).await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod checking;
 mod conversations;
+mod deployment;
 mod operator;
 mod processes;
 mod query;
@@ -10,6 +11,7 @@ mod wallet;
 
 pub use checking::*;
 pub use conversations::*;
+pub use deployment::*;
 pub use operator::*;
 pub use processes::*;
 pub use query::*;
@@ -66,6 +68,10 @@ pub enum Command {
     Miner(MinerArgs),
     /// Ask a miner directly and print what it answers. Nothing is recorded.
     Query(QueryArgs),
+    /// Push a question to a validator.
+    Ask(AskArgs),
+    /// Tell what a validator does as it comes, audit each epoch, and push questions if wanted.
+    Follow(FollowArgs),
     /// Run the development chain.
     Localnet(LocalnetArgs),
     /// Serve the read side: GraphQL, GraphiQL, health.
@@ -106,6 +112,10 @@ pub enum Command {
     Wallet(WalletCommandArgs),
     /// Take a slot of a subnet for a hotkey.
     Register(RegisterArgs),
+    /// Make once the keys and passwords that the services of a deployment share.
+    Provision(ProvisionArgs),
+    /// Ask whether a service answers.
+    Health(HealthArgs),
     /// Look at every piece that a validator needs and report all that is missing or wrong.
     Check(CheckArgs),
 }

@@ -85,6 +85,9 @@ pub struct ValidatorArgs {
     /// Token for routes that change something; without one only loopback may use them.
     #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// File with that token.
+    #[arg(long, env = "ASSAY_API_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
+    pub token_file: Option<PathBuf>,
     /// Hotkeys whose signed requests may change something.
     #[arg(long, value_name = "SS58")]
     pub allow_hotkey: Vec<String>,
@@ -256,7 +259,8 @@ pub struct MinerArgs {
     /// Only the port of that address, as the documents spell it.
     #[arg(long = "axon.port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub axon_port: Option<u16>,
-    /// Address at which others reach this miner, when it is not the one that it listens on.
+    /// Address at which others reach this miner, when it is not the one that it listens on. On a local network a miner that listens
+    /// on every address announces the one from which it reaches the chain.
     #[arg(long, value_name = "ADDRESS")]
     pub announce: Option<SocketAddr>,
     /// Whose key.
@@ -314,11 +318,14 @@ pub struct MinerArgs {
   assay localnet --data chain --genesis genesis.json
   assay localnet --data chain --genesis genesis.json --block-time-ms 250
 
-`assay demo` leaves a genesis specification in $ASSAY_HOME/demo/genesis.json.")]
+`assay demo` leaves a genesis specification in $ASSAY_HOME/demo/genesis.json; `assay provision` makes one, too.")]
 pub struct LocalnetArgs {
-    /// Address to listen on; loopback only.
+    /// Address to listen on; loopback only, unless other machines are to be served.
     #[arg(long, default_value = "127.0.0.1:9944")]
     pub listen: SocketAddr,
+    /// Serve whoever reaches the address. Anyone there may make blocks and hold slots: for a private network of containers.
+    #[arg(long)]
+    pub serve_other_machines: bool,
     /// Folder of its blocks.
     #[arg(long, value_name = "FOLDER")]
     pub data: PathBuf,

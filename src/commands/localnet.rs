@@ -17,7 +17,7 @@ pub async fn run(args: LocalnetArgs, stop: Shutdown) -> Result<ExitCode> {
         path: args.data.join("blocks.jsonl"),
         listen: args.listen,
         block_time: (!args.on_demand).then(|| Duration::from_millis(args.block_time_ms)),
-        serve_other_machines: false,
+        serve_other_machines: args.serve_other_machines,
     };
     let mut running = server::start(configuration, &specification).await.context("the development chain")?;
     tracing::info!(url = running.url(), block_time_ms = args.block_time_ms, "development chain is up");

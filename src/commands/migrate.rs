@@ -9,7 +9,10 @@ use std::process::ExitCode;
 /// Applies what is missing and says what it was.
 pub async fn run(args: &DatabaseArgs) -> Result<ExitCode> {
     let database = Database::open_bare(args.database.as_deref()).await?;
-    let applied = ledger::migrate::run(&database.url).await.context("the schema cannot be brought up to date")?;
+    let mut applied = ledger::migrate::run(&database.url).await.context("the schema cannot be brought up to date")?;
+    applied.extend(
+        projections::migrate(&database.url).await.context("the read models' schema cannot be brought up to date")?,
+    );
     for name in &applied {
         output::line(format!("applied {name}"));
     }

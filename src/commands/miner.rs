@@ -50,7 +50,10 @@ pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
     }
     let server = Server::bind(config).await.context("the miner")?;
     if let Some((network, netuid)) = joined {
-        let axon = args.announce.unwrap_or_else(|| server.address());
+        let axon = match args.announce {
+            Some(address) => address,
+            None => joining::reachable(server.address(), &network).await?,
+        };
         tokio::select! {
             joined = joining::join(&network, netuid, &keypair, axon) => {
                 let subnet = &args.subnet;

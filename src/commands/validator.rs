@@ -281,7 +281,11 @@ fn labels(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<Labels> {
 
 fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
     let mut config = ApiConfig::new(ChallengeDefaults::for_rule_set(&rule_set.name()));
-    config.token = args.token.as_deref().map(Token::new).transpose()?;
+    let read = |file: &std::path::PathBuf| {
+        std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))
+    };
+    let token = args.token_file.as_ref().map(read).transpose()?.or_else(|| args.token.clone());
+    config.token = token.as_deref().map(str::trim).map(Token::new).transpose()?;
     for text in &args.allow_hotkey {
         match text.parse() {
             Ok(hotkey) => config.allowed_hotkeys.push(hotkey),

@@ -4,7 +4,7 @@
 
 use super::closing::Closing;
 use super::follow::Follower;
-use super::questions::Pusher;
+use super::questions::{self, Pusher};
 use super::setup::Season;
 use super::state::DemoState;
 use crate::cli::DemoArgs;
@@ -12,7 +12,7 @@ use crate::output;
 use anyhow::{Context, Result};
 use ledger::LedgerReader;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Where one subnet stands.
 pub struct Course<'a> {
@@ -57,7 +57,7 @@ impl<'a> Course<'a> {
             args,
             season,
             follower: Follower::new(reader.clone(), head, args.questions as usize, args.once),
-            pusher: pushes.then(|| Pusher::new(&state.validator, prefix()?)).transpose()?,
+            pusher: pushes.then(|| Pusher::new(&state.validator, None, questions::prefix("demo")?)).transpose()?,
             closing: Closing::new(args, season, state, keys.to_owned(), reader),
             pushed: 0,
             next_push: Instant::now(),
@@ -122,10 +122,4 @@ impl<'a> Course<'a> {
         self.closing.finish().await.with_context(|| format!("subnet {}", self.season.subnet.name))?;
         Ok(self.code)
     }
-}
-
-/// Challenge ids must be new in a ledger that goes on from an earlier run.
-fn prefix() -> Result<String> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
-    Ok(format!("demo-{}", now.as_secs()))
 }

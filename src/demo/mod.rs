@@ -3,9 +3,10 @@
 mod cast;
 mod closing;
 mod course;
-mod follow;
+pub mod follow;
+pub mod genesis;
 pub mod processes;
-mod questions;
+pub mod questions;
 mod setup;
 pub mod state;
 mod tamper;

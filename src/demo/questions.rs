@@ -1,9 +1,10 @@
 //! The shipped questions, pushed over HTTP as any client would.
 
+use crate::cli::PushArgs;
 use anyhow::{Context, Result, bail};
 use reqwest::StatusCode;
 use serde::Deserialize;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 const SHIPPED: &str = include_str!("../../demo/questions.jsonl");
 
@@ -26,10 +27,26 @@ pub fn shipped() -> Result<Vec<Question>> {
     SHIPPED.lines().map(|line| serde_json::from_str(line).context("a shipped question is malformed")).collect()
 }
 
+/// A pusher to the validator that the arguments name.
+pub fn to(args: &PushArgs) -> Result<Pusher> {
+    let token = args.token_file.as_deref().map(|file| {
+        let token = std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;
+        Ok::<_, anyhow::Error>(token.trim().to_owned())
+    });
+    Pusher::new(&args.validator, token.transpose()?, prefix("follow")?)
+}
+
+/// Challenge ids must be new in a ledger that goes on from an earlier run.
+pub fn prefix(word: &str) -> Result<String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
+    Ok(format!("{word}-{}", now.as_secs()))
+}
+
 /// Pushes questions to a validator.
 pub struct Pusher {
     client: reqwest::Client,
     url: String,
+    token: Option<String>,
     prefix: String,
     questions: Vec<Question>,
     pushed: usize,
@@ -41,16 +58,21 @@ struct Accepted {
 }
 
 impl Pusher {
-    /// A pusher whose challenge ids begin with the prefix.
-    pub fn new(validator: &str, prefix: String) -> Result<Self> {
+    /// A pusher whose challenge ids begin with the prefix. A validator on another machine asks for its token.
+    pub fn new(validator: &str, token: Option<String>, prefix: String) -> Result<Self> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
-        Ok(Self { client, url: format!("{validator}/challenges"), prefix, questions: shipped()?, pushed: 0 })
+        let url = format!("{}/challenges", validator.trim_end_matches('/'));
+        Ok(Self { client, url, token, prefix, questions: shipped()?, pushed: 0 })
     }
 
     /// Sends until it is accepted. A validator that is full or busy says so, and is asked again a few times.
     async fn send(&self, id: &str, body: &serde_json::Value) -> Result<String> {
         for attempt in 1.. {
-            let reply = self.client.post(&self.url).json(body).send().await;
+            let mut request = self.client.post(&self.url).json(body);
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token);
+            }
+            let reply = request.send().await;
             let reply = reply.with_context(|| format!("{} does not answer", self.url))?;
             let status = reply.status();
             let text = reply.text().await?;
@@ -66,10 +88,15 @@ impl Pusher {
 
     /// Pushes the next question, beginning again after the last. Gives the challenge's id and position.
     pub async fn push(&mut self) -> Result<(String, String)> {
-        let question = &self.questions[self.pushed % self.questions.len()];
+        let question = self.questions[self.pushed % self.questions.len()].clone();
         let id = format!("{}-{}-{}", self.prefix, self.pushed + 1, question.id);
+        self.ask(id, &question.prompt).await
+    }
+
+    /// Pushes a question of one's own. Gives the challenge's id and position.
+    pub async fn ask(&mut self, id: String, prompt: &str) -> Result<(String, String)> {
         let body = serde_json::json!({
-            "id": id, "prompt": question.prompt, "temperature": 0.7, "top_p": 0.95, "max_tokens": 512,
+            "id": id, "prompt": prompt, "temperature": 0.7, "top_p": 0.95, "max_tokens": 512,
         });
         let text = self.send(&id, &body).await?;
         let accepted: Accepted = serde_json::from_str(&text).context("the validator's answer is malformed")?;

@@ -1,6 +1,7 @@
 //! Starts everything the demo needs, in order: database, chain, miners, validator, API.
 
-use super::cast::{self, SUBNETS, Seat, Subnet};
+use super::cast::{self, Seat, Subnet};
+use super::genesis;
 use super::processes::{Process, free_port};
 use super::state::{self, DemoState, cluster_directory};
 use crate::chain_connection;
@@ -8,8 +9,6 @@ use crate::cli::DemoArgs;
 use crate::output;
 use anyhow::{Context, Result};
 use cluster::{Options, SharedCluster};
-use domain::types::Rao;
-use localnet::{GenesisNeuron, GenesisSubnet, Hyperparameters, Specification};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,8 +22,6 @@ const BLOCK_TIME_MS: u64 = 500;
 const DEADLINE_MS: u64 = 8_000;
 /// How long one process may take to come up; the first miner computes the corpus' vectors.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The validator's stake: the chain gives permits by stake.
-const STAKE: Rao = Rao(1_000_000_000_000);
 
 /// Everything that runs.
 pub struct Stage {
@@ -135,7 +132,7 @@ async fn chain(folder: &Path, logs: &Path, keys: &Path, seats: &[Seat]) -> Resul
     let genesis = folder.join("genesis.json");
     if !genesis.exists() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        std::fs::write(&genesis, serde_json::to_vec_pretty(&specification(keys)?)?)?;
+        std::fs::write(&genesis, serde_json::to_vec_pretty(&genesis::specification(keys, true)?)?)?;
     }
     let address: SocketAddr = ([127, 0, 0, 1], free_port(9944)?).into();
     let arguments = [
@@ -150,29 +147,6 @@ async fn chain(folder: &Path, logs: &Path, keys: &Path, seats: &[Seat]) -> Resul
     process.await_ready(PATIENCE, || chain_connection::answers(&url)).await?;
     announce(&url, keys, seats).await?;
     Ok((process, url))
-}
-
-/// All subnets, whichever are played: the chain is kept from demo to demo.
-fn specification(keys: &Path) -> Result<Specification> {
-    let root = cast::keypair(keys, "root")?.hotkey();
-    let subnets = SUBNETS.iter().map(|subnet| genesis(keys, subnet)).collect::<Result<_>>()?;
-    Ok(Specification { subnets, ..Specification::of(root) })
-}
-
-fn genesis(keys: &Path, subnet: &Subnet) -> Result<GenesisSubnet> {
-    let owner = cast::keypair(keys, "owner")?.hotkey();
-    let hotkey = cast::keypair(keys, "validator")?.hotkey();
-    let mut neurons = vec![GenesisNeuron { hotkey, coldkey: owner, stake: STAKE, axon: None }];
-    for player in subnet.players {
-        let hotkey = subnet.keypair(keys, player)?.hotkey();
-        let coldkey = cast::keypair(keys, &format!("{}-cold", subnet.file_name(player.name)))?.hotkey();
-        neurons.push(GenesisNeuron { hotkey, coldkey, stake: Rao(0), axon: None });
-    }
-    // The owner holds the last slot: what a rule set burns is paid to it.
-    let owner_hotkey = cast::keypair(keys, &subnet.file_name("owner-hotkey"))?.hotkey();
-    neurons.push(GenesisNeuron { hotkey: owner_hotkey, coldkey: owner, stake: Rao(0), axon: None });
-    let hyperparameters = Hyperparameters { max_allowed_validators: 1, ..Hyperparameters::default() };
-    Ok(GenesisSubnet { netuid: subnet.netuid, hyperparameters, owner: Some(owner_hotkey), neurons })
 }
 
 /// Announces the axons whose ports differ from those that the chain knows.
