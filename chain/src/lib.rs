@@ -137,6 +137,11 @@ pub trait Chain: Send + Sync {
         Error::NotOffered { url: "(unnamed)".to_owned(), what }
     }
 
+    /// What the answers so far lack that other nodes of the chain tell, in words for the operator; [`None`] when nothing was noticed.
+    async fn shortcoming(&self) -> Option<String> {
+        None
+    }
+
     /// The last anchor of a hotkey as of block `at`.
     async fn anchor_of(&self, netuid: NetUid, hotkey: &Hotkey, at: BlockNumber) -> Result<Option<Anchor>, Error>;
 

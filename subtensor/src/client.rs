@@ -169,6 +169,11 @@ impl Chain for Subtensor {
         ChainError::NotOffered { url: self.names(), what }
     }
 
+    async fn shortcoming(&self) -> Option<String> {
+        let link = self.shared.link(None, Instant::now()).await.ok()?;
+        link.shortcoming().map(str::to_owned)
+    }
+
     async fn genesis_hash(&self) -> Result<Digest, ChainError> {
         match self.shared.genesis() {
             Some(genesis) => Ok(genesis),

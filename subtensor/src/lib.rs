@@ -4,7 +4,7 @@
 //! [`Runtime`] is the part that needs no network: what a runtime has, and how it is encoded.
 //!
 //! **Invariants.** No metadata is compiled in: indexes, hashers and types are those of the runtime of the very block that is
-//! read. An extrinsic's result is read from its block's events. Every request has a deadline, every pause and queue a limit.
+//! read. The newest block is the newest finalised one: nothing that was read is ever undone. An extrinsic's result is read from its block's events. Every request has a deadline, every pause and queue a limit.
 //! subxt stays behind this crate.
 //!
 //! Layers, from the wire up: `link` (one websocket and who keeps it), `runtime` (bytes), `read` (a block's state), `status`
@@ -22,5 +22,6 @@ mod status;
 
 pub use client::Subtensor;
 pub use error::Error;
+pub use link::name_of;
 pub use runtime::{CallStyle, ReadExtrinsic, Runtime, Signing, bytes_to_sign};
-pub use settings::{Follow, Settings};
+pub use settings::Settings;

@@ -6,21 +6,9 @@ use chain::Error;
 
 use crate::runtime::{CallStyle, LONGEST_ERA, SHORTEST_ERA};
 
-/// Which block counts as the newest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Follow {
-    /// The newest finalised one: nothing that was read is ever undone. Some blocks behind the newest.
-    #[default]
-    Finalised,
-    /// The newest that the node knows. Another may take its place.
-    Best,
-}
-
 /// Limits and times of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Which block counts as the newest.
-    pub follow: Follow,
     /// The longest that one request to the node may take.
     pub request_deadline: Duration,
     /// The longest that one method of [`chain::Chain`] may take, with all its requests and a new connection between them.
@@ -53,7 +41,6 @@ impl Default for Settings {
     /// 10 s + 10 s.
     fn default() -> Self {
         Self {
-            follow: Follow::default(),
             request_deadline: Duration::from_secs(10),
             deadline: Duration::from_secs(45),
             connect_deadline: Duration::from_secs(10),

@@ -7,10 +7,10 @@ use localnet::extrinsic::Extrinsic;
 use localnet::runtime::TRANSACTION_VERSION;
 use localnet::{Schedule, State};
 use network::keys::verify;
-use subtensor::Runtime;
+use subtensor::{Runtime, Signing};
 use subxt::config::substrate::{H256, SubstrateHeader};
 use subxt::dynamic::Value;
-use subxt::ext::codec::{Decode as _, Encode as _};
+use subxt::ext::codec::{Compact, Decode as _, Encode as _};
 
 use super::node::{NETUID, World};
 use super::{choice, choosing};
@@ -101,7 +101,24 @@ pub(super) fn events(input: &[u8]) -> bool {
 pub(super) fn extrinsic_seeds() -> Vec<Vec<u8>> {
     let Some(world) = WORLD.as_ref() else { return Vec::new() };
     let timestamp = world.state.block(1).and_then(|block| block.extrinsics.first().cloned());
-    world.extrinsics.iter().cloned().chain(timestamp).collect()
+    world.extrinsics.iter().cloned().chain(nested()).chain(timestamp).collect()
+}
+
+/// Batches of one call within each other, as deep as they are read and deeper: three bytes a level.
+fn nested() -> Vec<Vec<u8>> {
+    let Some(world) = WORLD.as_ref() else { return Vec::new() };
+    let hash = domain::types::HexBytes(world.state.genesis_hash());
+    let signing = Signing { nonce: 0, era: None, birth_hash: hash, genesis_hash: hash, tip: 0 };
+    let call = |levels: usize| [[11u8, 0, 4].repeat(levels), vec![0, 0, 0]].concat();
+    let signed = |levels| world.runtime.assemble_bytes(&call(levels), &signing, [1; 32], [2; 64]).ok();
+    let Some(one) = signed(1).map(|(signed, _)| signed.bytes) else { return Vec::new() };
+    let head = one.len().saturating_sub(call(1).len());
+    let deeper = [20usize, 21, 1_000].map(|levels| {
+        // Behind the two bytes of its length.
+        let body = [one.get(2..head).unwrap_or_default(), &call(levels)].concat();
+        [Compact(body.len() as u32).encode(), body].concat()
+    });
+    deeper.into_iter().chain([one]).collect()
 }
 
 /// What others have signed: its call encodes to the same call, and the parts are parts of the bytes.

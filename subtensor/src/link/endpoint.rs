@@ -61,6 +61,11 @@ impl Endpoint {
     }
 }
 
+/// Scheme, host and port of a node's URL: what may be shown and logged of it. Of what is no such URL nothing can be told.
+pub fn name_of(url: &str) -> String {
+    Endpoint::parse(url).map_or_else(|_| HIDDEN.to_owned(), |endpoint| endpoint.name)
+}
+
 /// A name, an IPv4 address or an IPv6 address in brackets, with or without a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
@@ -116,7 +121,9 @@ mod tests {
         ];
         for url in nonsense {
             assert!(Endpoint::parse(url).is_err(), "{url}");
+            assert_eq!(name_of(url), HIDDEN);
         }
+        assert_eq!(name_of("wss://someone:password@entry.example/v1"), "wss://entry.example");
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! supervisor makes another.
 
 mod endpoint;
+mod handshake;
 mod rpc;
 mod supervisor;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use domain::types::Digest;
@@ -18,6 +20,7 @@ use subxt::ext::jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use tokio::sync::{Notify, watch};
 
 pub(crate) use endpoint::Endpoint;
+pub use endpoint::name_of;
 pub(crate) use supervisor::{Shared, supervise};
 
 use crate::error::Error;
@@ -39,6 +42,8 @@ pub(crate) struct Link {
     /// Rung when a request was not answered in time.
     suspicion: Notify,
     genesis_hash: Digest,
+    /// What the node does not tell of neurons, once that was noticed, in words for the operator.
+    partial: OnceLock<String>,
 }
 
 impl Link {
@@ -58,7 +63,7 @@ impl Link {
         let client = tokio::time::timeout(settings.connect_deadline, connecting)
             .await
             .map_err(|_| Error::Late { method: "the connection".to_owned(), after: settings.connect_deadline })?
-            .map_err(|error| Error::Lost(endpoint.scrub(&error.to_string())))?;
+            .map_err(|error| Error::Lost(handshake::explained(endpoint, &error.to_string())))?;
         let mut link = Self {
             endpoint: endpoint.clone(),
             client,
@@ -67,6 +72,7 @@ impl Link {
             gone: watch::Sender::new(None),
             suspicion: Notify::new(),
             genesis_hash: domain::types::HexBytes([0; 32]),
+            partial: OnceLock::new(),
         };
         link.genesis_hash = link.block_hash(0).await?.ok_or_else(|| Error::decode("genesis hash", "there is none"))?;
         Ok(link)
@@ -85,6 +91,20 @@ impl Link {
     /// How many requests of one method may be under way.
     pub(crate) fn concurrent_requests(&self) -> usize {
         self.concurrent_requests
+    }
+
+    /// Takes note that the node's answers are less than could be had, and warns of it once a link.
+    pub(crate) fn answers_partly(&self, shortcoming: impl FnOnce() -> String) {
+        self.partial.get_or_init(|| {
+            let shortcoming = shortcoming();
+            tracing::warn!(url = self.name(), shortcoming, "the node's answers are less than a chain can tell");
+            shortcoming
+        });
+    }
+
+    /// What was noted by [`Link::answers_partly`].
+    pub(crate) fn shortcoming(&self) -> Option<&str> {
+        self.partial.get().map(String::as_str)
     }
 
     /// Ends everything that waits on this link.

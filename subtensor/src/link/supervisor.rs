@@ -19,7 +19,6 @@ use super::{Endpoint, Link, Settings};
 use crate::error::Error;
 use crate::read::At;
 use crate::runtime::{Runtime, digest};
-use crate::settings::Follow;
 
 /// Runtimes that are kept: the present one and some of the past that an audit reads.
 const RUNTIMES: usize = 4;
@@ -152,12 +151,9 @@ impl Shared {
             let reason = format!("it has another chain: genesis is {} and not {genesis}", link.genesis_hash());
             return Err(Error::Lost(reason));
         }
-        let (subscribe, unsubscribe, hash) = match self.settings.follow {
-            Follow::Finalised => {
-                ("chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads", link.finalised_hash().await?)
-            }
-            Follow::Best => ("chain_subscribeNewHeads", "chain_unsubscribeNewHeads", link.best_hash().await?),
-        };
+        // Finalised blocks alone: what is recorded of a block must not be undone, and draws are seeded with its hash.
+        let (subscribe, unsubscribe) = ("chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads");
+        let hash = link.finalised_hash().await?;
         let heads = link.subscribe(subscribe, unsubscribe).await?;
         let header = link.header(hash).await?;
         let head = self.block_header(&link, &header, hash).await?;
@@ -249,6 +245,8 @@ pub(crate) async fn supervise(shared: Arc<Shared>) {
                 }
                 reason
             }
+            // It is said of a connection that is lost.
+            Err(Error::Lost(reason)) => reason,
             Err(error) => error.to_string(),
         };
         tracing::warn!(url, reason, pause_ms = pause.as_millis() as u64, "no connection to the chain");

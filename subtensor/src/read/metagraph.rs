@@ -65,7 +65,11 @@ impl At {
 
     async fn neurons(&self, netuid: NetUid) -> Result<Vec<Neuron>, Error> {
         match self.neurons_of_metagraph(netuid).await {
-            Err(error) if falls_back(&error) => tracing::debug!(%error, "asking for neurons instead of the metagraph"),
+            Err(error) if falls_back(&error) => self.link.answers_partly(|| {
+                format!(
+                    "get_metagraph is not answered, so a neuron's stake is its own, without what it inherits ({error})"
+                )
+            }),
             found => return found,
         }
         match self.neurons_of_list(netuid).await {

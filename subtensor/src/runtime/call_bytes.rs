@@ -59,10 +59,11 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::Decode`] when the bytes are no call of this runtime.
-    pub fn decode_call(&self, bytes: &[u8]) -> Result<Option<(Call, CallStyle)>, Error> {
-        let &[pallet, call, ref bytes @ ..] = bytes else {
+    pub fn decode_call(&self, bytes_of_call: &[u8]) -> Result<Option<(Call, CallStyle)>, Error> {
+        let &[pallet, call, ref bytes @ ..] = bytes_of_call else {
             return Err(Error::decode("call", "it has fewer than 2 bytes"));
         };
+        self.survey_call(bytes_of_call)?;
         let arguments = Arguments { runtime: self, pallet, call, bytes };
         let (pallet, name) = arguments.names()?;
         if (pallet, name) == (commitment::COMMITMENTS, "set_commitment") {
@@ -88,6 +89,11 @@ impl Runtime {
             _ => return Ok(None),
         };
         Ok(Some((call, CallStyle::default())))
+    }
+
+    /// Whether bytes begin with a call of this runtime; calls may hold calls, to a depth. Gives what follows it.
+    pub(super) fn survey_call<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
+        self.survey(|| "call".to_owned(), self.metadata().outer_enums().call_enum_ty(), bytes)
     }
 }
 

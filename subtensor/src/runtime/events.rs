@@ -22,6 +22,7 @@ impl Runtime {
     /// # Errors
     /// [`Error::Decode`] when the events cannot be read or say nothing of it.
     pub fn outcome(&self, events: &[u8], index: u32) -> Result<ExtrinsicOutcome, Error> {
+        self.survey_events(events)?;
         let client = self.events_client()?;
         let events = client.events().from_bytes(events.to_vec());
         for event in events.iter() {
@@ -63,6 +64,7 @@ impl Runtime {
         netuid: NetUid,
         counts: impl Fn(Phase) -> bool,
     ) -> Result<Vec<WeightEvent>, Error> {
+        self.survey_events(events)?;
         let client = self.events_client()?;
         let events = client.events().from_bytes(events.to_vec());
         let mut found = Vec::new();
@@ -79,6 +81,19 @@ impl Runtime {
             }
         }
         Ok(found)
+    }
+
+    /// Events are read one by one as far as they are asked for; no bytes are none.
+    fn survey_events(&self, events: &[u8]) -> Result<(), Error> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let what = || format!("{SYSTEM}.Events");
+        let rest = self.survey(what, self.storage_info(SYSTEM, "Events")?.value_id, events)?;
+        match rest.len() {
+            0 => Ok(()),
+            left => Err(Error::decode(what(), format!("{left} bytes are left over"))),
+        }
     }
 
     /// The name of a dispatch error: that of the pallet's error, or the variants' names joined by dots.

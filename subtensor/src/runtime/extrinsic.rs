@@ -111,6 +111,7 @@ impl Runtime {
         signer: [u8; 32],
         signature: [u8; 64],
     ) -> Result<(SignedExtrinsic, Vec<u8>), Error> {
+        self.survey_call(call)?;
         let client = self.offline(signing.genesis_hash)?;
         let payload = client.tx().from_call_data_bytes(call).map_err(|error| Error::decode("call", error))?;
         let signed = self.payload_to_sign(&payload, signing)?;

@@ -1,12 +1,15 @@
 //! What a signed extrinsic says: who signed what, and for how long it can be included.
 
 use subxt::ext::codec::{Compact, Decode};
-use subxt::ext::frame_decode::extrinsics::decode_extrinsic;
+use subxt::ext::frame_decode::extrinsics::{ExtrinsicInfoError, ExtrinsicTypeInfo, decode_extrinsic};
 use subxt::utils::Era;
 
 use super::Runtime;
 use super::extrinsic::hash_of;
 use crate::error::Error;
+
+/// Format 4, signed.
+const SIGNED: u8 = 0x84;
 
 /// A signed extrinsic of format 4, taken apart. Nothing says yet that the signature holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +47,7 @@ impl Runtime {
     /// [`Error::Decode`] when it is no signed extrinsic of this runtime, of a key and with a signature of 64 bytes; also when bytes
     /// are left over.
     pub fn read_extrinsic(&self, bytes: &[u8]) -> Result<ReadExtrinsic, Error> {
+        self.survey_extrinsic(bytes)?;
         let metadata = self.metadata();
         let cursor = &mut &bytes[..];
         let read = decode_extrinsic(cursor, &**metadata, metadata.types());
@@ -83,6 +87,25 @@ impl Runtime {
             metadata_hash_mode: decoded(extension("CheckMetadataHash")?, "metadata hash mode")?,
             call: part(read.call_data_range()).to_vec(),
         })
+    }
+
+    /// Whether every part is there, and none is nested too deep.
+    fn survey_extrinsic(&self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
+        Compact::<u32>::decode(&mut rest).map_err(|error| Error::decode("extrinsic", error))?;
+        let Some((&SIGNED, rest)) = rest.split_first() else {
+            return Err(Error::decode("extrinsic", "it is not signed, in format 4"));
+        };
+        let metadata = self.metadata();
+        let unknown = |error: ExtrinsicInfoError<'_>| Error::Metadata(error.to_string());
+        let signature = metadata.extrinsic_signature_info().map_err(unknown)?;
+        let extensions = metadata.extrinsic_extension_info(None).map_err(unknown)?;
+        let mut rest = self.survey(|| "address".to_owned(), signature.address_id, rest)?;
+        rest = self.survey(|| "signature".to_owned(), signature.signature_id, rest)?;
+        for extension in extensions.extension_ids {
+            rest = self.survey(|| format!("transaction extension {}", extension.name), extension.id, rest)?;
+        }
+        self.survey_call(rest).map(drop)
     }
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod extrinsic;
 mod extrinsic_bytes;
 mod refusals;
+mod survey;
 mod values;
 
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use subxt::ext::frame_decode::storage::{
     IntoEncodableValues, StorageTypeInfo, decode_storage_value_with_info, encode_storage_key_with_info,
 };
 use subxt::ext::scale_decode::DecodeAsType;
-use subxt::ext::scale_decode::visitor::{IgnoreVisitor, decode_with_visitor};
 use subxt::{ArcMetadata, Metadata};
 
 pub use calls::CallStyle;
@@ -68,6 +68,7 @@ impl Runtime {
         if !cursor.is_empty() {
             return Err(Error::Metadata(format!("{} bytes follow it", cursor.len())));
         }
+        survey::check_types(metadata.types())?;
         Ok(Self { spec_version, transaction_version, metadata: Arc::new(metadata) })
     }
 
@@ -191,11 +192,16 @@ impl Runtime {
         Ok(value)
     }
 
-    /// Goes through the bytes of a value and keeps nothing. Some decoders make room for as many items as a list says it has: after
-    /// this, the items are there.
-    fn survey(&self, what: impl FnOnce() -> String, type_id: u32, bytes: &[u8]) -> Result<(), Error> {
-        decode_with_visitor(&mut &bytes[..], type_id, self.metadata.types(), IgnoreVisitor::new())
-            .map_err(|error| Error::decode(what(), error))
+    /// Goes through the bytes of a value, so that whoever decodes them meets no surprise, and gives what follows it.
+    pub(super) fn survey<'a>(
+        &self,
+        what: impl FnOnce() -> String,
+        type_id: u32,
+        bytes: &'a [u8],
+    ) -> Result<&'a [u8], Error> {
+        let mut rest = bytes;
+        survey::survey(self.metadata.types(), type_id, &mut rest).map_err(|reason| Error::decode(what(), reason))?;
+        Ok(rest)
     }
 
     pub(crate) fn missing(&self, what: String) -> Error {

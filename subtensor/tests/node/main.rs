@@ -8,5 +8,6 @@ mod odd_nodes;
 mod proxy;
 mod reads;
 mod stateful;
+mod tls;
 mod weights;
 mod world;

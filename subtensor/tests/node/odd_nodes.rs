@@ -24,6 +24,7 @@ async fn a_metagraph_is_the_same_whatever_the_node_offers() {
     let extrinsic = direct.prepare(&axon, &key("Miner2")).await.unwrap();
     world.include(&direct, &extrinsic).await;
     let expected = direct.metagraph(NETUID, BlockNumber(1)).await.unwrap();
+    assert_eq!(direct.shortcoming().await, None);
     let lite = "NeuronInfoRuntimeApi_get_neurons_lite";
     type Lacks = fn(&str, &str) -> bool;
     let rows: [(&str, Lacks); 3] = [
@@ -43,6 +44,8 @@ async fn a_metagraph_is_the_same_whatever_the_node_offers() {
             assert_eq!(neuron.stake, known.stake, "{what}");
         }
         assert_eq!(found, expected, "{what}");
+        let shortcoming = chain.shortcoming().await.unwrap_or_default();
+        assert!(shortcoming.contains("a neuron's stake is its own, without what it inherits"), "{what}: {shortcoming}");
         let hyperparameters = chain.hyperparameters(NETUID, BlockNumber(1)).await.unwrap();
         assert_eq!(hyperparameters, direct.hyperparameters(NETUID, BlockNumber(1)).await.unwrap(), "{what}");
     }
