@@ -1,7 +1,8 @@
 //! The writer's handle: what the validator holds.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot, watch};
@@ -22,7 +23,9 @@ pub struct Ledger {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
+/// Is told of every append: how long its caller waited, and what came of it. For figures; nothing depends on it.
+pub type Observer = Box<dyn Fn(Duration, &Result<Appended>) + Send + Sync>;
+
 struct Inner {
     url: String,
     origin: String,
@@ -32,6 +35,13 @@ struct Inner {
     head: watch::Receiver<u64>,
     reader: LedgerReader,
     task: Mutex<Option<JoinHandle<()>>>,
+    observer: OnceLock<Observer>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Inner").field("origin", &self.origin).finish_non_exhaustive()
+    }
 }
 
 impl Ledger {
@@ -109,6 +119,7 @@ impl Ledger {
             head,
             reader,
             task: Mutex::new(Some(task)),
+            observer: OnceLock::new(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -121,6 +132,20 @@ impl Ledger {
     /// A conflict, a refused event or a reused key fail this unit alone. After [`Error::NotCommitted`] nothing was
     /// written; after [`Error::OutcomeUnknown`] the caller must look before it tries again.
     pub async fn append(&self, unit: Unit) -> Result<Appended> {
+        let begun = Instant::now();
+        let outcome = self.append_unobserved(unit).await;
+        if let Some(observer) = self.inner.observer.get() {
+            observer(begun.elapsed(), &outcome);
+        }
+        outcome
+    }
+
+    /// Has every append from now on told to `observer`, which must be quick. The first one stands.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.inner.observer.set(observer);
+    }
+
+    async fn append_unobserved(&self, unit: Unit) -> Result<Appended> {
         let (reply, answer) = oneshot::channel();
         let request = appender::seal(unit, &self.inner.settings, &self.inner.room, reply).await?;
         let stopped = || Error::Stopped { reason: "it was closed".to_owned() };

@@ -32,7 +32,7 @@ pub use appender::AppendSettings;
 pub use cqrs::{CqrsAggregate, CqrsEvent, EncodedEvent, LedgerContext, LedgerStore, StoredAggregate};
 pub use error::{Error, Result};
 pub use event::{Appended, Cause, Expected, ExpectedVersion, NewEvent, StoredEvent, Unit};
-pub use handle::Ledger;
+pub use handle::{Ledger, Observer};
 pub use lease::LeaseInfo;
 pub use range::EpochRange;
 pub use reader::{Head, LedgerInfo, LedgerReader};
