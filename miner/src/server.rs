@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,6 +20,7 @@ use crate::config::{Limits, MinerConfig};
 use crate::receipt::Receipt;
 use crate::request::{InferenceRequest, Refusal, invalid};
 use crate::subnets::SynapseRequest;
+use crate::wire::rates::{self, Counted, Rates};
 use crate::{Behaviour, Error, receipt, sending, signing, wire};
 
 /// How long a connection may live.
@@ -29,6 +30,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 struct Miner {
     answering: Arc<Answering>,
     places: Arc<Semaphore>,
+    rates: Arc<Rates>,
 }
 
 /// A miner that has its address and does not answer yet.
@@ -54,7 +56,11 @@ impl Server {
             (Some(listener), address)
         };
         let places = Arc::new(Semaphore::new(config.limits.concurrent.min(Semaphore::MAX_PERMITS)));
-        Ok(Self { listener, address, miner: Miner { answering: Answering::new(config)?, places } })
+        Ok(Self {
+            listener,
+            address,
+            miner: Miner { answering: Answering::new(config)?, places, rates: Arc::default() },
+        })
     }
 
     /// The address it listens on; for a dead miner the one it was told.
@@ -81,7 +87,7 @@ impl Server {
             shutdown.await;
             return Ok(());
         };
-        let axon = wire::router(&self.miner.answering)?;
+        let axon = wire::router(&self.miner.answering, &self.miner.rates)?;
         let limits = serving(&config.limits);
         let (stop, stopped) = oneshot::channel::<()>();
         // An error means that the sender is gone, which is a stop as well.
@@ -128,7 +134,15 @@ async fn availability(State(miner): State<Miner>) -> Response {
     }
 }
 
-async fn inference(State(miner): State<Miner>, request: Request) -> Result<Response, Refusal> {
+async fn inference(
+    State(miner): State<Miner>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let counted = Counted::plain(peer.ip(), request.headers());
+    if let Err(wait) = miner.rates.admit(&counted, Instant::now()) {
+        return Ok(rates::refusal(wait));
+    }
     let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once");
     let place = Arc::clone(&miner.places).try_acquire_owned().map_err(|_| busy())?;
     let config = &miner.answering.config;
@@ -143,10 +157,15 @@ async fn inference(State(miner): State<Miner>, request: Request) -> Result<Respo
             _ => return Err(invalid("synapse", format!("this miner answers {}", subnet.synapse()))),
         },
     };
+    let signed = receipt.is_some();
     if let Some(receipt) = receipt {
         receipt.admit(&body, asked.receipt(), config.require_signed)?;
     }
-    let answer = match miner.answering.answer(&parts.headers, &body, &asked).await? {
+    let said = miner.answering.answer(&parts.headers, &body, &asked).await?;
+    if signed {
+        miner.rates.signed(&counted, Instant::now());
+    }
+    let answer = match said {
         Said::Malformed(headers, answer) => return Ok(sending::whole(headers, answer)),
         Said::Body(answer) => answer,
     };

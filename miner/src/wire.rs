@@ -7,7 +7,7 @@
 //! **Invariant:** RSA keys are made once, when somebody first asks for one, and away from the requests: one that breaks off does
 //! not have another made.
 
-mod rates;
+pub(crate) mod rates;
 mod sdk;
 mod signed;
 
@@ -78,21 +78,21 @@ struct Servers {
     epistula: Router,
     fiber: OnceCell<Router>,
     loosh: OnceCell<Router>,
-    rates: Rates,
+    rates: Arc<Rates>,
 }
 
-/// The routes of all dialects.
+/// The routes of all dialects; `rates` are counted with those of the plain route.
 ///
 /// # Errors
 /// [`Error::Wire`] for a synapse whose name is no route.
-pub(crate) fn router(answering: &Arc<Answering>) -> Result<Router, Error> {
+pub(crate) fn router(answering: &Arc<Answering>, rates: &Arc<Rates>) -> Result<Router, Error> {
     let servers = Servers {
         answering: Arc::clone(answering),
         sdk: sdk::router(answering)?,
         epistula: signed::epistula(answering)?,
         fiber: OnceCell::new(),
         loosh: OnceCell::new(),
-        rates: Rates::default(),
+        rates: Arc::clone(rates),
     };
     Ok(Router::new().fallback(dispatch).with_state(Arc::new(servers)))
 }

@@ -255,6 +255,25 @@ async fn says_that_it_is_initialising_and_how_much_it_takes_at_once() {
 }
 
 #[tokio::test]
+async fn who_asks_too_often_on_the_plain_route_waits_and_who_signs_may_ask_more() {
+    let validator = Keypair::from_uri("//validator").unwrap();
+    let miner = Running::ready(common::config("//miner//1")).await;
+    let body = request_body(json!({}));
+    for _ in 0..14 {
+        // What is refused counts as well.
+        assert_eq!(miner.post("{}", &[]).await.status, 422);
+    }
+    assert_eq!(miner.post(body.clone(), &signed(&validator, &body)).await.status, 200);
+    for _ in 15..60 {
+        assert_eq!(miner.post("{}", &[]).await.status, 422, "somebody there signed");
+    }
+    let refused = miner.post(body.clone(), &signed(&validator, &body)).await;
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait) && refused.json()["detail"].is_string(), "{wait}");
+}
+
+#[tokio::test]
 async fn a_miner_that_cannot_work_ends_with_the_reason() {
     let mut config = common::config("//miner//1");
     config.corpus = Some("/nonexistent/corpus.jsonl".into());

@@ -1,9 +1,9 @@
-//! How often Loosh's routes may be asked: windows of a minute for each address and path, and for each hotkey over all of them.
+//! How often Loosh's routes, and the plain one, may be asked: windows of a minute for each address and path, and for each hotkey over all of them.
 //! The numbers are those of upstream's miner 1.2.2.
 //!
 //! Upstream knows validators' addresses from its challenge service. Here an address is known for an hour after somebody there
-//! proved a hotkey that may ask. And a hotkey is counted only where a request under its key was answered, so that nobody spends
-//! another's share by writing its name into a header.
+//! proved a hotkey that may ask. And a hotkey is counted only where a request under its key, or with its signature, was answered, so
+//! that nobody spends another's share by writing its name into a header.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,6 +14,7 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::types::Hotkey;
+use domain::wire::header as own;
 use network::fiber::loosh::{CHALLENGE_PATH, Dialect, EXCHANGE_PATH, KEY_LIFETIME, PUBLIC_KEY_PATH};
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -27,6 +28,7 @@ enum Route {
     Key,
     Exchange,
     Challenge,
+    Plain,
     Other,
 }
 
@@ -49,15 +51,15 @@ impl Route {
             (Self::Exchange, true) => 30,
             (Self::Challenge, false) => 30,
             (Self::Challenge, true) => 120,
-            (Self::Other, false) => 15,
-            (Self::Other, true) => 60,
+            (Self::Plain | Self::Other, false) => 15,
+            (Self::Plain | Self::Other, true) => 60,
         }
     }
 }
 
 /// What of a request is counted.
 #[derive(Debug, Clone)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     address: IpAddr,
     route: Route,
     hotkey: Option<Hotkey>,
@@ -66,14 +68,24 @@ pub(super) struct Counted {
 impl Counted {
     /// `posts` says whether the method is the one of an exchange and a challenge.
     pub(super) fn of(peer: IpAddr, posts: bool, path: &str, headers: &HeaderMap) -> Self {
-        let named = headers.get(Dialect::Miner.sender_header()).and_then(|value| value.to_str().ok());
-        let hotkey = named.and_then(|text| text.parse().ok());
+        let hotkey = named(headers, Dialect::Miner.sender_header());
         let route = match Route::of(path) {
             Route::Exchange | Route::Challenge if !posts => Route::Other,
             route => route,
         };
         Self { address: neighbourhood(peer), route, hotkey }
     }
+
+    /// A question on the plain route.
+    pub(crate) fn plain(peer: IpAddr, headers: &HeaderMap) -> Self {
+        let hotkey = named(headers, own::VALIDATOR_HOTKEY);
+        Self { address: neighbourhood(peer), route: Route::Plain, hotkey }
+    }
+}
+
+/// Whom a request names; anybody can write any.
+fn named(headers: &HeaderMap, name: &str) -> Option<Hotkey> {
+    headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
 }
 
 /// Who has one IPv6 address has 2^64 of them.
@@ -97,13 +109,21 @@ struct Counts {
     known: BTreeMap<IpAddr, Window>,
 }
 
+impl Counts {
+    /// Somebody proved a hotkey there.
+    fn knows(&mut self, address: IpAddr, now: Instant) {
+        make_room(&mut self.known, &address);
+        self.known.insert(address, Window { begun: now, count: 1 });
+    }
+}
+
 /// The counts of one miner.
 #[derive(Debug, Default)]
-pub(super) struct Rates(Mutex<Counts>);
+pub(crate) struct Rates(Mutex<Counts>);
 
 impl Rates {
     /// Counts a request, or says how long it has to wait.
-    pub(super) fn admit(&self, counted: &Counted, now: Instant) -> Result<(), Duration> {
+    pub(crate) fn admit(&self, counted: &Counted, now: Instant) -> Result<(), Duration> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lifetime = Duration::from_secs(KEY_LIFETIME);
         let known = counts.known.get(&counted.address).is_some_and(|seen| now.duration_since(seen.begun) < lifetime);
@@ -121,13 +141,21 @@ impl Rates {
         }
     }
 
+    /// Learns that a question on the plain route was answered whose signature is of the hotkey that it names.
+    pub(crate) fn signed(&self, counted: &Counted, now: Instant) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.knows(counted.address, now);
+        if let Some(hotkey) = counted.hotkey {
+            window(&mut counts.hotkeys, hotkey, now).count += 1;
+        }
+    }
+
     /// Learns from how a request was answered who asked it.
     pub(super) fn answered(&self, counted: &Counted, status: StatusCode, now: Instant) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match (counted.route, status, counted.hotkey) {
             (Route::Exchange, StatusCode::OK, _) => {
-                make_room(&mut counts.known, &counted.address);
-                counts.known.insert(counted.address, Window { begun: now, count: 1 });
+                counts.knows(counted.address, now);
             }
             // Both are said after the payload was opened.
             (Route::Challenge, StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR, Some(hotkey)) => {
@@ -161,7 +189,7 @@ fn left(window: &Window, now: Instant) -> Duration {
 }
 
 /// 429 with the whole seconds to wait, at least one.
-pub(super) fn refusal(wait: Duration) -> Response {
+pub(crate) fn refusal(wait: Duration) -> Response {
     let body = Json(serde_json::json!({ "detail": "Too many requests, try again later" }));
     let mut response = (StatusCode::TOO_MANY_REQUESTS, body).into_response();
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
@@ -227,6 +255,30 @@ mod tests {
         assert!(!ask(160, StatusCode::OK), "from whatever address");
         assert!(rates.admit(&counted("10.1.0.1", CHALLENGE_PATH, Some(2)), now).is_ok());
         assert!(rates.admit(&counted("10.1.0.1", CHALLENGE_PATH, Some(1)), now + WINDOW).is_ok());
+    }
+
+    #[test]
+    fn the_plain_route_counts_by_signatures() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        let plain = |address: &str, hotkey: u8| {
+            let name = Hotkey::from_public(&[hotkey; 32]).to_string().parse().unwrap();
+            Counted::plain(
+                address.parse().unwrap(),
+                &HeaderMap::from_iter([("validator-hotkey".parse().unwrap(), name)]),
+            )
+        };
+        assert_eq!(admitted(&rates, &plain("203.0.113.7", 1), now), 15, "nobody proved anything");
+        assert!(rates.admit(&plain("203.0.113.7", 1), now + WINDOW).is_ok(), "a new window");
+        for _ in 0..60 {
+            rates.signed(&plain("203.0.113.8", 2), now);
+        }
+        assert!(rates.admit(&plain("203.0.113.9", 2), now).is_err(), "the hotkey's share, from whatever address");
+        assert_eq!(admitted(&rates, &plain("203.0.113.8", 3), now), 60, "a known address");
+        assert_eq!(
+            admitted(&rates, &counted("203.0.113.8", CHALLENGE_PATH, None), now),
+            120,
+            "known in Loosh's dialect, too"
+        );
     }
 
     #[test]
