@@ -112,6 +112,17 @@ impl From<&Frame> for Meta {
     }
 }
 
+/// How many connections a pool has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// That it may have.
+    pub most: u32,
+    /// That are open.
+    pub open: u32,
+    /// That are open and used by nobody.
+    pub idle: u32,
+}
+
 /// The read models of a database, for queries. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ReadModels {
@@ -128,6 +139,13 @@ impl ReadModels {
     pub fn open(url: &str) -> Result<Self> {
         let pool = session::pool(url, "assay query", Part::Query, CONNECTIONS)?;
         Ok(Self { url: url.into(), pool, readers: Arc::default() })
+    }
+
+    /// Connections of the pool now. Asks nothing of the database.
+    #[must_use]
+    pub fn pool_use(&self) -> PoolUse {
+        let (open, idle) = (self.pool.size(), u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX));
+        PoolUse { most: CONNECTIONS, open, idle: idle.min(open) }
     }
 
     /// Begins a look at the live read models.

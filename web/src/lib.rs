@@ -1,4 +1,4 @@
-//! The read side over HTTP: GraphQL, GraphiQL, the schema, health, and a page that leads to them.
+//! The read side over HTTP: GraphQL, GraphiQL, the schema, health, figures for Prometheus, and a page that leads to them.
 //!
 //! Everything is read-only and open to anybody, so nothing here may become expensive: bodies, queries, time and the number
 //! of requests at once are limited, and what is too much is refused at once.
@@ -8,6 +8,7 @@
 
 mod accept;
 mod assets;
+mod figures;
 mod graphiql;
 mod graphql_http;
 mod health;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware;
 use axum::routing::get;
 use graphql::{Api, Limits};
 use projections::ReadModels;
 use tokio::net::TcpListener;
 
-use crate::{assets, graphiql, graphql_http, health, heatmaps, layers, pages};
+use crate::{assets, figures, graphiql, graphql_http, health, heatmaps, layers, pages};
 
 /// How long a connection may live; then it ends after its current request.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -94,11 +95,14 @@ pub(crate) struct App {
     pub(crate) api: Api,
     pub(crate) ready_lag: u64,
     pub(crate) body_bytes: usize,
+    pub(crate) requests: metrics::Requests,
 }
 
 /// All routes of the read side, with their layers.
 pub fn router(api: Api, config: &Config) -> Router {
-    let app = Arc::new(App { api, ready_lag: config.ready_lag, body_bytes: config.body_bytes });
+    let requests = metrics::Requests::default();
+    let (ready_lag, body_bytes) = (config.ready_lag, config.body_bytes);
+    let app = Arc::new(App { api, ready_lag, body_bytes, requests: requests.clone() });
     let limited = Router::new()
         .route("/graphql", get(graphql_http::get).post(graphql_http::post).fallback(graphql_http::other))
         .route("/", get(pages::home))
@@ -110,11 +114,13 @@ pub fn router(api: Api, config: &Config) -> Router {
         .route("/rounds/{challenge}/{attempt}/heatmap.svg", get(heatmaps::svg))
         .route("/rounds/{challenge}/{attempt}/heatmap.png", get(heatmaps::png))
         .route("/readyz", get(health::ready))
-        .with_state(app);
+        .with_state(Arc::clone(&app));
     let limited = layers::limit(limited, config);
     // Whether the process lives is told even when it is busy.
     let live = Router::new().route("/livez", get(health::live)).route("/favicon.ico", get(assets::no_icon));
-    layers::secure(live.merge(limited).fallback(pages::not_found))
+    let live = live.merge(Router::new().route("/metrics", get(figures::page)).with_state(app));
+    let counted = middleware::from_fn_with_state(requests, metrics::observe);
+    layers::secure(live.merge(limited).fallback(pages::not_found).layer(counted))
 }
 
 /// A server that listens and does not answer yet.

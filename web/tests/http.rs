@@ -1,6 +1,8 @@
 //! The server over a log written through the real ledger, asked over HTTP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../metrics/tests/page/mod.rs"]
+mod page;
 #[path = "../../projections/tests/support/mod.rs"]
 mod support;
 
@@ -404,4 +406,52 @@ async fn where_there_is_no_heatmap_the_problem_is_named() {
         assert_eq!(body["status"], status, "{path}");
         assert!(body["detail"].as_str().unwrap().contains(detail), "{path}: {body}");
     }
+}
+
+/// Figures for Prometheus are those of the read models, and those that docs/metrics.md lists.
+#[tokio::test]
+async fn figures_are_told_as_the_document_says() {
+    let (served, _world) = Served::new().await;
+    let asked = served.post().json(&json!({ "query": "{ __typename }" })).send().await.unwrap();
+    assert_eq!(asked.status(), StatusCode::OK);
+    for path in ["/no/such/page", "/also/none"] {
+        assert_eq!(served.page(path).await.0, StatusCode::NOT_FOUND);
+    }
+    let answer = served.get("/metrics").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()[CONTENT_TYPE], metrics::CONTENT_TYPE);
+    let text = answer.text().await.unwrap();
+    let differences = page::differences(&text, &["Every process", "HTTP servers", "Read side"], &[]);
+    assert!(differences.is_empty(), "{differences:#?}");
+    let (_, ready) = served.page("/readyz").await;
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let position: f64 = ready["ledgers"][0]["position"].as_str().unwrap().parse().unwrap();
+    let netuid = text.split("assay_read_model_events{netuid=\"").nth(1).unwrap().split('"').next().unwrap();
+    for (row, expected) in [
+        ("assay_read_models_up".to_owned(), 1.0),
+        ("assay_http_requests_total{route=\"/graphql\",status=\"200\"}".to_owned(), 1.0),
+        ("assay_http_requests_total{route=\"none\",status=\"404\"}".to_owned(), 2.0),
+        (format!("assay_read_model_events{{netuid=\"{netuid}\"}}"), position + 1.0),
+        (format!("assay_projector_lag_events{{netuid=\"{netuid}\"}}"), 0.0),
+        (format!("assay_read_model_ledgers{{netuid=\"{netuid}\"}}"), 1.0),
+    ] {
+        assert_eq!(page::value(&text, &row), Some(expected), "{row} in\n{text}");
+    }
+    assert!(page::value(&text, "assay_read_model_generation").unwrap() >= 1.0);
+    let proxied = served.get("/metrics").header("x-forwarded-for", "10.0.0.1").send().await.unwrap();
+    assert_eq!(proxied.status(), StatusCode::FORBIDDEN);
+}
+
+/// A database that is gone is a figure, not an error.
+#[tokio::test]
+async fn figures_say_that_the_database_is_gone() {
+    let (served, _world) = Served::with(|config| {
+        // Nothing listens there.
+        config.database_url = "postgres://nobody@127.0.0.1:1/none".to_owned();
+    })
+    .await;
+    let (status, text) = served.page("/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(page::value(&text, "assay_read_models_up"), Some(0.0), "{text}");
+    assert_eq!(page::value(&text, "assay_pool_connections{state=\"used\"}"), Some(0.0), "{text}");
 }
