@@ -12,11 +12,10 @@ mod leaderboard;
 mod live;
 mod miners;
 mod narrative;
-mod narrative_words;
-mod reasons;
 mod rounds;
 mod scores;
 
+pub use ::narrative::{MADE_BY, Narrative, NarrativeSubject, NarrativeTopic, explain_reason};
 pub use averages::{Average, averages_of, averages_of_epoch};
 pub use epochs::{
     ChainStep, Derivation, Epoch, EpochWeight, EpochWeights, EpochsPage, epoch, epochs, weights_of, weights_of_miner,
@@ -26,8 +25,7 @@ pub use feed::{FeedEvent, feed};
 pub use heatmap::{HeatmapAnswer, HeatmapRows, heatmap};
 pub use leaderboard::{Leaderboard, LeaderboardRow, leaderboard};
 pub use miners::{Availability, Miner, Slot, availability_of, hotkey_at, miner};
-pub use narrative::{MADE_BY, Narrative, NarrativeSubject, NarrativeTopic, ToldRound, narrate, narrative, rules_of};
-pub use reasons::explain_reason;
+pub use narrative::{ToldRound, narrate, narrative, rules_of};
 pub use rounds::{Response, Round, RoundKey, Similarity, responses_of, round, rounds, rounds_by_key, similarity};
 pub use scores::{Component, Score, ScoreFilter, score_history, scores_of_rounds};
 

@@ -2,6 +2,7 @@
 
 use super::samples::{evaluated, round};
 use super::*;
+use ::narrative::NarrativeSubject;
 
 #[test]
 fn an_evaluated_round_is_told_in_six_topics() {
@@ -43,15 +44,4 @@ fn an_open_round_is_not_told() {
     let (mut round, responses, scores, similarity) = evaluated();
     round.ended_position = None;
     assert_eq!(narrate(&round, None, &responses, &scores, Some(&similarity)), None);
-}
-
-#[test]
-fn long_lists_and_prompts_are_cut_and_say_so() {
-    let many: Vec<String> = (0..20).map(|at| at.to_string()).collect();
-    assert!(list(&many).ends_with("14, 15 and 4 more"));
-    let (mut round, responses, scores, similarity) = evaluated();
-    round.prompt = Some("é".repeat(1_000));
-    let told = narrate(&round, None, &responses, &scores, Some(&similarity)).unwrap();
-    assert_eq!(told.topics[0].text.matches('é').count(), QUOTED);
-    assert!(told.topics[0].text.contains("(1000 characters in all)"));
 }
