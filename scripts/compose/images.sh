@@ -1,0 +1,33 @@
+# Builds both images as docker-compose.yml does, from a program that is compiled already. Sourced by compose-test.sh.
+
+# The images that the Dockerfile and docker-compose.yml name.
+base_images() {
+    sed -n 's/^ARG PYTHON=//p' Dockerfile
+    sed -n 's/.*ASSAY_POSTGRES_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml
+    echo "$builder"
+}
+
+make_images() {
+    builder=debian:12.12-slim
+    if [ -z "${ASSAY_BINARY:-}" ]; then
+        say "building assay in release mode (a first build takes about 8 minutes on two cores)"
+        cargo build --release --locked --quiet --package assay --bin assay
+        ASSAY_BINARY=target/release/assay
+    fi
+    outside=$(realpath "$ASSAY_BINARY")
+    mkdir -p dist
+    strip -o dist/assay-compose-test "$outside"
+    # shellcheck disable=SC2046
+    bash scripts/compose/stand-ins.sh "$work" $(base_images)
+    export ASSAY_BINARY=dist/assay-compose-test ASSAY_BUILDER=$builder
+    export ASSAY_IMAGE=assay:test ASSAY_MODELS_IMAGE=assay-models:test
+    compose --project-name "$project" build --quiet models provision >"$work/build.log" 2>&1 ||
+        { tail -20 "$work/build.log" >&2; fail "the images cannot be built"; }
+    rm -f dist/assay-compose-test
+    rmdir dist 2>/dev/null || true
+    local bytes
+    bytes=$("$DOCKER" image inspect --format '{{.Size}}' assay:test)
+    ok "both images are built; assay's has $((bytes / 1000000)) MB without models"
+    # A program with its debugging aids is larger than what is shipped.
+    if [ "$bytes" -gt 150000000 ] && [[ $outside == */release/* ]]; then fail "the image has more than 150 MB"; fi
+}
