@@ -29,4 +29,4 @@ pub use chain_view::{ChainView, Wanted};
 pub use difference::Difference;
 pub use record::Recorded;
 pub use replay::{Progress, Replay, Settings};
-pub use report::{Report, Verdict};
+pub use report::{Report, RevealDue, Verdict};

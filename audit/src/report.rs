@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use domain::events::WeightsCommitted;
+use domain::types::BlockNumber;
 use serde::{Deserialize, Serialize};
 
 use crate::difference::Difference;
@@ -160,6 +162,31 @@ pub struct Input {
     pub count: u64,
 }
 
+/// Weights that were committed and are not revealed as far as the events go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevealDue {
+    /// The epoch.
+    pub epoch: u64,
+    /// The block of the commitment.
+    pub committed: BlockNumber,
+    /// The block in which the reveal is due.
+    pub reveal_at: BlockNumber,
+}
+
+impl RevealDue {
+    pub(crate) fn of(committed: &WeightsCommitted) -> Self {
+        let WeightsCommitted { epoch, block, reveal_at, .. } = committed;
+        Self { epoch: *epoch, committed: *block, reveal_at: *reveal_at }
+    }
+}
+
+impl fmt::Display for RevealDue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { epoch, committed, reveal_at } = self;
+        write!(f, "the weights of epoch {epoch} are committed in block {committed}, reveal due at block {reveal_at}")
+    }
+}
+
 /// What an audit reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
@@ -169,6 +196,9 @@ pub struct Report {
     pub epoch: Option<u64>,
     /// What was met.
     pub counts: Counts,
+    /// Commitments, of the epochs asked for, whose reveal the events do not tell of yet. With one epoch asked for it is a doubt, too.
+    #[serde(default)]
+    pub reveals_due: Vec<RevealDue>,
     /// Who vouches for what.
     pub inputs: Inputs,
     /// The first differences.
@@ -182,7 +212,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(epoch: Option<u64>, findings: Findings, counts: Counts) -> Self {
+    pub(crate) fn new(epoch: Option<u64>, reveals_due: Vec<RevealDue>, findings: Findings, counts: Counts) -> Self {
         let verdict = match (findings.difference_count, findings.doubt_count) {
             (0, 0) => Verdict::Equal,
             (0, _) => Verdict::CannotTell,
@@ -190,7 +220,7 @@ impl Report {
         };
         let inputs = inputs(&counts);
         let Findings { differences, difference_count, doubts, doubt_count } = findings;
-        Self { verdict, epoch, counts, inputs, differences, difference_count, doubts, doubt_count }
+        Self { verdict, epoch, counts, reveals_due, inputs, differences, difference_count, doubts, doubt_count }
     }
 
     /// The last line.
@@ -248,6 +278,9 @@ impl fmt::Display for Report {
         if self.counts.derivations > self.counts.closed {
             let open = self.counts.derivations - self.counts.closed;
             writeln!(f, "{open} of these epochs are not closed yet: what became of their weights is still open")?;
+        }
+        for due in self.reveals_due.iter().filter(|_| self.epoch.is_none()) {
+            writeln!(f, "{due}")?;
         }
         let checkpoints = &self.counts;
         writeln!(

@@ -31,10 +31,13 @@ fn derivation(log: &Sealed, epoch: u64) -> (u64, domain::events::WeightsDerived)
 }
 
 fn cut(log: &Sealed, epoch: u64) -> Cut {
+    let closed = |recorded: &&Recorded| matches!(recorded.event().unwrap(), Some(Event::EpochClosed(closed)) if closed.epoch == epoch);
+    cut_to(log, epoch, log.records.iter().find(closed).unwrap().position + 1)
+}
+
+fn cut_to(log: &Sealed, epoch: u64, end: u64) -> Cut {
     let (_, derived) = derivation(log, epoch);
     let from = derived.from.0;
-    let closed = |recorded: &&Recorded| matches!(recorded.event().unwrap(), Some(Event::EpochClosed(closed)) if closed.epoch == epoch);
-    let end = log.records.iter().find(closed).unwrap().position + 1;
     let previous = epoch.checked_sub(1).map(|before| derivation(log, before).0);
     let wanted = ["LedgerOpened", "RuleSetAdopted", "MetagraphObserved", "AvailabilitySwept", "ExternalScoresFetched"];
     let others = ["ChallengeAccepted", "RoundAbandoned", "RoundEvaluated", "DeliveryAttempted"];
@@ -108,6 +111,31 @@ fn each_epoch_is_equal_offline() {
     }
     let whole = replay.finish();
     assert_eq!((rounds, scores), (whole.counts.rounds, whole.counts.scores));
+}
+
+/// A range holds what became of epochs from long before it; that is for their own audits.
+#[test]
+fn each_epoch_of_overlapping_ones_is_equal_offline() {
+    let world = history::overlapping();
+    let log = seal(&world);
+    for epoch in 0..3 {
+        let report = audit(&bundle_of(&world, &log, epoch)).unwrap();
+        assert_eq!(report.verdict, Verdict::Equal, "epoch {epoch}\n{report}");
+        assert_eq!(report.counts.closed, 1);
+    }
+    // Of the last, nothing is known yet but that it is committed.
+    let signers = Signers::of(&world);
+    let report = audit(&write(
+        &log,
+        &cut_to(&log, 3, log.leaves.len() as u64),
+        Some(3),
+        |size, root| signers.checkpoint(size, root),
+        &world.opened.origin,
+    ));
+    let report = report.unwrap();
+    assert_eq!((report.verdict, report.verdict.exit_code()), (Verdict::CannotTell, 2), "{report}");
+    let [doubt] = report.doubts.as_slice() else { panic!("{report}") };
+    assert!(doubt.reason.contains("epoch 3 are committed in block") && doubt.reason.contains("reveal due at block"));
 }
 
 #[test]

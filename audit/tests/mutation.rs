@@ -92,6 +92,17 @@ fn every_field_is_checked_or_on_the_golden_list() {
     found.compare("a ledger of Loosh with every kind of event");
 }
 
+/// Of epochs that overlap: what becomes of each is told from what becomes of the others.
+#[test]
+fn every_field_of_epochs_that_overlap_is_checked_or_on_the_golden_list() {
+    let world = history::overlapping();
+    let of_epochs = |(at, draft): (usize, &support::Draft)| (draft.stream_type == "epoch").then_some(at);
+    let chosen: BTreeSet<usize> = world.drafts.iter().enumerate().filter_map(of_epochs).collect();
+    let found = Bench::new(world, &chosen).run();
+    assert!(found.count > 300, "only {} mutations", found.count);
+    found.compare("epochs that go on while the commitments of those before them wait for their reveal");
+}
+
 #[test]
 fn every_field_of_the_other_subnets_is_checked_or_on_the_golden_list() {
     let mut found = Found::default();

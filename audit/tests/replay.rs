@@ -4,8 +4,9 @@
 mod support;
 
 use audit::{ChainView, Recorded, Replay, Report, Settings, Verdict};
-use support::history;
+use domain::events::Event;
 use support::seal::{Sealed, seal};
+use support::{World, history, rule_set};
 
 fn from_genesis(log: &Sealed, chain: Option<ChainView>) -> Report {
     let mut replay = Replay::new(Settings { epoch: None, chain });
@@ -39,11 +40,93 @@ fn weights_that_were_never_revealed_are_told_and_equal() {
     assert_eq!(report.counts.unanswered, 1, "{report}");
 }
 
+/// While commitments wait the next epochs go on, and each is judged as one that stood alone.
+#[test]
+fn epochs_that_overlap_are_equal_and_say_which_reveal_is_due() {
+    let world = history::overlapping();
+    let log = seal(&world);
+    let due = world.drafts.iter().rev().find_map(|draft| match &draft.event {
+        Event::WeightsCommitted(committed) => Some((committed.epoch, committed.block, committed.reveal_at)),
+        _ => None,
+    });
+    for chain in [None, Some(log.chain.clone())] {
+        let asked = chain.is_some();
+        let report = from_genesis(&log, chain);
+        assert_eq!(report.verdict, Verdict::Equal, "{report}");
+        assert_eq!((report.counts.epochs, report.counts.closed), (Some((0, 3)), 3));
+        let found: Vec<_> = report.reveals_due.iter().map(|due| (due.epoch, due.committed, due.reveal_at)).collect();
+        assert_eq!(found, Vec::from_iter(due), "{report}");
+        let line = format!("reveal due at block {}", found[0].2);
+        assert!(report.to_string().contains(&line), "{report}");
+        assert_eq!(report.counts.unanswered, u64::from(asked), "{report}");
+        let paid = |epoch: u64| {
+            world.drafts.iter().find_map(|draft| match &draft.event {
+                Event::WeightsDerived(derived) if derived.epoch == epoch => Some(derived.weights.len() as u64),
+                _ => None,
+            })
+        };
+        let expected = if asked { paid(0).unwrap() + paid(2).unwrap() } else { 0 };
+        assert_eq!(report.counts.weights_confirmed, expected, "{report}");
+    }
+}
+
+/// The reveal of one epoch is compared with that epoch's weights, whatever was derived since.
+#[test]
+fn a_reveal_is_held_against_its_own_epoch() {
+    let mut world = history::overlapping();
+    let revealed = world.drafts.iter().find_map(|draft| match &draft.event {
+        Event::WeightsRevealed(revealed) => Some(revealed.block),
+        _ => None,
+    });
+    world.chain.weights.get_mut(&revealed.unwrap()).unwrap()[0].1 ^= 1;
+    let log = seal(&world);
+    let report = from_genesis(&log, Some(log.chain.clone()));
+    let found: Vec<_> = report.differences.iter().map(|difference| difference.kind.as_str()).collect();
+    assert_eq!(found, ["WeightsRevealed"], "{report}");
+}
+
+/// Without the commitment the epoch before is still open.
+#[test]
+fn no_epoch_opens_before_the_one_before_it_is_committed_or_closed() {
+    let world = history::overlapping();
+    let opened = |draft: &support::Draft| matches!(&draft.event, Event::EpochOpened(opened) if opened.epoch == 2);
+    let mut early = world;
+    let at = early.drafts.iter().position(opened).unwrap();
+    assert_eq!(early.drafts[at - 1].event.kind(), "WeightsCommitted");
+    // The events change places, their envelopes stay.
+    let (before, after) = early.drafts.split_at_mut(at);
+    let (committed, opened) = (&mut before[at - 1], &mut after[0]);
+    std::mem::swap(&mut committed.event, &mut opened.event);
+    std::mem::swap(&mut committed.stream_id, &mut opened.stream_id);
+    let report = from_genesis(&seal(&early), None);
+    assert_eq!(report.verdict, Verdict::Differs, "{report}");
+    let first = &report.differences[0];
+    assert_eq!((first.kind.as_str(), first.recomputed.as_str()), ("EpochOpened", "an epoch before is still open"));
+}
+
+/// A validator that commits for ever and has nothing revealed is told to have gone too far.
+#[test]
+fn more_commitments_wait_than_a_chain_can_hold() {
+    let mut world = World::new(6, rule_set("readme", 3, history::DIMENSIONS), history::DIMENSIONS);
+    world.open();
+    world.sweep(&[]);
+    world.accept("c1", history::question("Why is the sky blue? What scatters light?"));
+    world.round("c1", 1, &["First.", "Second.", "Third."].map(history::text));
+    for _ in 0..domain::epoch::MOST_AWAITING_REVEAL {
+        world.commit_epoch(100_000);
+    }
+    assert_eq!(from_genesis(&seal(&world), None).verdict, Verdict::Equal);
+    world.commit_epoch(100_000);
+    let report = from_genesis(&seal(&world), None);
+    assert_eq!(report.differences.len(), 1, "{report}");
+    assert_eq!((report.differences[0].kind.as_str(), report.differences[0].recorded.as_str()), ("EpochOpened", "101"));
+}
+
 #[test]
 fn every_kind_occurs() {
     let world = history::complete();
     let kinds: std::collections::BTreeSet<&str> = world.drafts.iter().map(|draft| draft.event.kind()).collect();
-    for kind in domain::events::Event::KINDS {
+    for kind in Event::KINDS {
         assert!(kinds.contains(kind), "{kind} does not occur");
     }
 }
@@ -126,7 +209,7 @@ fn columns_are_checked() {
 fn an_erased_payload_is_no_difference() {
     let mut wrong = Vec::new();
     let kept = domain::events::NEVER_ERASED;
-    for kind in domain::events::Event::KINDS.iter().filter(|kind| !kept.contains(kind)) {
+    for kind in Event::KINDS.iter().filter(|kind| !kept.contains(kind)) {
         let world = history::complete();
         let drafts = world.drafts.iter().enumerate();
         let of_kind = drafts.filter(|(_, draft)| draft.event.kind() == *kind && !draft.erased);

@@ -1,5 +1,6 @@
 //! The record against what a chain said. A question that the chain did not answer is counted and held against nobody.
 
+use domain::epoch::Epoch;
 use domain::events::{ChainOutcome, Event, MetagraphObserved, Neuron};
 use domain::metagraph::Metagraph;
 use domain::types::{BlockNumber, Digest, Uid};
@@ -47,7 +48,7 @@ impl Replay {
                 let (block, block_hash) = (included.block, included.block_hash);
                 let outcome = ChainOutcome::Included { block, block_hash };
                 self.fate_on_chain(at, &chain, included.extrinsic, &outcome, "block");
-                self.weights_on_chain(at, &chain, block);
+                self.weights_on_chain(at, &chain, included.epoch, block);
             }
             Event::WeightsCommitted(committed) => {
                 let block_hash = chain.block_hashes.get(&committed.block).copied();
@@ -58,7 +59,7 @@ impl Replay {
             }
             Event::WeightsRevealed(revealed) => {
                 self.block_on_chain(at, &chain, revealed.block, revealed.block_hash);
-                self.weights_on_chain(at, &chain, revealed.block);
+                self.weights_on_chain(at, &chain, revealed.epoch, revealed.block);
             }
             // The extrinsic stands on chain, as its `WeightsCommitted` says; what came of it, or did not, is no question here.
             Event::WeightsRejected(rejected) if domain::epoch::is_about_the_reveal(&rejected.error) => {
@@ -153,8 +154,8 @@ impl Replay {
         }
     }
 
-    fn weights_on_chain(&mut self, at: At<'_>, chain: &ChainView, block: BlockNumber) {
-        let Some(derived) = self.epochs.epoch().derived() else { return };
+    fn weights_on_chain(&mut self, at: At<'_>, chain: &ChainView, epoch: u64, block: BlockNumber) {
+        let Some(derived) = self.epochs.epoch(epoch).and_then(Epoch::derived) else { return };
         let weights: Vec<(Uid, u16)> = derived.weights.iter().map(|weight| (weight.uid, weight.weight)).collect();
         let show = |weights: &Vec<(Uid, u16)>| {
             let shown: Vec<String> = weights.iter().map(|(uid, weight)| format!("{uid}:{weight}")).collect();

@@ -1,37 +1,56 @@
 //! Epochs: their order, the derivation of weights and its corrections, and their way to the chain.
+//!
+//! Under commit-reveal several are under way at a time: one that runs, and those before it whose committed weights wait for their reveal.
+
+use std::collections::BTreeMap;
 
 use domain::Aggregate;
-use domain::epoch::{self, Epoch, EpochCommand};
-use domain::events::{CheckpointAnchored, EpochClosed, EpochOpened, Event, WeightsDerived, WeightsSubmitted};
+use domain::epoch::{self, Epoch, EpochCommand, MOST_AWAITING_REVEAL};
+use domain::events::{
+    CheckpointAnchored, EpochClosed, EpochOpened, Event, WeightsCommitted, WeightsDerived, WeightsSubmitted,
+};
 use domain::types::{Digest, Micros, Position};
 
 use super::{FoldChain, Replay};
 use crate::findings::At;
 use crate::record::Recorded;
 
-/// The epoch that is open, and the fold of the range that runs.
+/// An epoch on its way to the chain, as far as it was recomputed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Epochs {
-    fold: Option<FoldChain>,
-    /// Events before a fold could be begun (no rule set yet).
-    early: Vec<(Position, Micros, Event)>,
+struct Way {
     epoch: Epoch,
     /// Where the newest derivation stands.
     derived_at: Option<Position>,
     /// Where the newest submission stands.
     submitted_at: Option<u64>,
-    /// The number of the epoch that opens next.
-    next: Option<u64>,
-    /// The derivation that the audit began with; it is met once more inside of the range.
-    previous: Option<(Position, WeightsDerived)>,
-    /// Something that the running range needs is missing.
-    tainted: bool,
     /// An event of the epoch is erased: whether what follows may follow cannot be told.
     blind: bool,
 }
 
+/// The epochs that are under way, and the fold of the range that runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Epochs {
+    fold: Option<FoldChain>,
+    /// Events before a fold could be begun (no rule set yet).
+    early: Vec<(Position, Micros, Event)>,
+    /// By number: the epoch opened last, and those before it that are not closed.
+    ways: BTreeMap<u64, Way>,
+    /// The number of the epoch that opens next.
+    next: Option<u64>,
+    /// The epoch whose derivation the audit began with, unless at the ledger's beginning. What becomes of the weights of those before it is
+    /// for the audits of those.
+    entered: Option<u64>,
+    /// The derivation that the audit began with; it is met once more inside of the range.
+    previous: Option<(Position, WeightsDerived)>,
+    /// Something that the running range needs is missing.
+    tainted: bool,
+}
+
 /// Events kept until there is a rule set, at most.
 const MAX_EARLY: usize = 1024;
+
+/// Epochs under way that are remembered, with those that an erasure keeps from ever ending.
+const MAX_WAYS: usize = 2 * MOST_AWAITING_REVEAL;
 
 impl Epochs {
     pub(crate) fn fold_mut(&mut self) -> Option<&mut FoldChain> {
@@ -50,7 +69,9 @@ impl Epochs {
     /// Begins after a recorded derivation.
     pub(crate) fn resume(&mut self, fold: FoldChain, at: Position, previous: WeightsDerived) {
         self.next = Some(previous.epoch.saturating_add(1));
-        if self.epoch.opened().is_none_or(|opened| opened.epoch != previous.epoch) {
+        self.entered = Some(previous.epoch);
+        self.ways.retain(|number, _| *number == previous.epoch);
+        if self.ways.is_empty() {
             // Its derivation says that it was opened, and nothing after it depends on what else the opening says.
             let (epoch, rule_set) = (previous.epoch, previous.rule_set);
             self.opened_before(EpochOpened { epoch, block: previous.block, chain_epoch: 0, rule_set });
@@ -61,8 +82,10 @@ impl Epochs {
 
     /// The opening of the epoch whose derivation the audit begins with.
     pub(crate) fn opened_before(&mut self, opened: EpochOpened) {
-        self.epoch = Epoch::default();
-        self.epoch.apply(&Event::EpochOpened(opened));
+        let mut way = Way::default();
+        let number = opened.epoch;
+        way.epoch.apply(&Event::EpochOpened(opened));
+        self.ways.insert(number, way);
     }
 
     pub(crate) fn apply(&mut self, position: Position, recorded_at: Micros, event: &Event) {
@@ -80,13 +103,43 @@ impl Epochs {
 
     /// An event of an epoch is erased. Nothing but a derivation goes into weights.
     pub(crate) fn erased(&mut self, recorded: &Recorded) {
-        self.blind = true;
+        let before = |number: u64| self.entered.is_some_and(|entered| number < entered);
+        if !recorded.stream_id.parse().is_ok_and(before)
+            && let Some(number) = self.number_of(&recorded.stream_id)
+        {
+            self.ways.entry(number).or_default().blind = true;
+        }
         self.tainted |= recorded.kind == "WeightsDerived";
     }
 
-    /// The open epoch.
-    pub(crate) fn epoch(&self) -> &Epoch {
-        &self.epoch
+    /// The epoch that a stream is of: the one that it names if that is under way, else the one opened last.
+    fn number_of(&self, stream: &str) -> Option<u64> {
+        let named = stream.parse::<u64>().ok().filter(|number| epoch::stream_id(*number) == stream);
+        let known = named.filter(|number| self.ways.contains_key(number));
+        known.or_else(|| self.ways.last_key_value().map(|(number, _)| *number))
+    }
+
+    /// The epoch of a number, if it is under way; else the one opened last.
+    pub(crate) fn epoch(&self, number: u64) -> Option<&Epoch> {
+        let newest = || self.ways.last_key_value().map(|(_, way)| way);
+        self.ways.get(&number).or_else(newest).map(|way| &way.epoch)
+    }
+
+    /// Whether an event is of an epoch from before the audit's beginning: it says only what became of weights that are not at hand.
+    fn is_before(&self, recorded: &Recorded, event: &Event) -> bool {
+        let number = match event {
+            Event::WeightsRevealed(revealed) => revealed.epoch,
+            Event::WeightsRejected(rejected) => rejected.epoch,
+            Event::EpochClosed(closed) => closed.epoch,
+            _ => return false,
+        };
+        self.entered.is_some_and(|entered| number < entered) && recorded.stream_id == epoch::stream_id(number)
+    }
+
+    /// Commitments whose reveal is still due, of epochs that the audit saw derived.
+    pub(crate) fn reveals_due(&self) -> impl Iterator<Item = &WeightsCommitted> {
+        let own = self.ways.iter().filter(|(number, _)| self.entered.is_none_or(|entered| **number > entered));
+        own.filter(|(_, way)| !way.blind).filter_map(|(_, way)| way.epoch.awaited_reveal())
     }
 }
 
@@ -96,14 +149,17 @@ impl Replay {
         if let Event::EpochOpened(opened) = event {
             return self.epoch_opened(recorded, opened);
         }
-        let Some(number) = self.epochs.epoch.opened().map(|opened| opened.epoch) else {
+        if self.epochs.is_before(recorded, event) {
+            return;
+        }
+        let Some(number) = self.epochs.number_of(&recorded.stream_id) else {
             return self.findings.doubt(Some(at.position), "the opening of this epoch is not at hand");
         };
         let stream = epoch::stream_id(number);
         self.findings.equal(at, "<stream_id>", &recorded.stream_id, &stream, "an epoch's stream is its number");
         if let Event::WeightsDerived(derived) = event {
-            if let Some(expected) = self.weights_derived(at, derived) {
-                self.in_order(at, Event::WeightsDerived(expected));
+            if let Some(expected) = self.weights_derived(at, number, derived) {
+                self.in_order(at, number, Event::WeightsDerived(expected));
             }
             return;
         }
@@ -112,29 +168,36 @@ impl Replay {
             self.findings.equal(at, "epoch", named, &number, "events of an epoch name it");
             *named = number;
         }
+        // Taken out while its event is judged, so that it can be read beside everything else.
+        let mut way = self.epochs.ways.remove(&number).unwrap_or_default();
         let event = match event {
-            Event::CheckpointAnchored(anchored) => Event::CheckpointAnchored(self.checkpoint_anchored(at, anchored)),
-            Event::WeightsSubmitted(submitted) => Event::WeightsSubmitted(self.weights_submitted(at, submitted)),
+            Event::CheckpointAnchored(anchored) => {
+                Event::CheckpointAnchored(self.checkpoint_anchored(at, &way, anchored))
+            }
+            Event::WeightsSubmitted(submitted) => {
+                Event::WeightsSubmitted(self.weights_submitted(at, &mut way, submitted))
+            }
             Event::WeightsCommitted(mut committed) => {
-                committed.extrinsic = self.submitted_extrinsic(at, committed.extrinsic);
+                committed.extrinsic = self.submitted_extrinsic(at, &way, committed.extrinsic);
                 Event::WeightsCommitted(committed)
             }
             Event::WeightsIncluded(mut included) => {
-                included.extrinsic = self.submitted_extrinsic(at, included.extrinsic);
+                included.extrinsic = self.submitted_extrinsic(at, &way, included.extrinsic);
                 Event::WeightsIncluded(included)
             }
             Event::WeightsRejected(mut rejected) => {
-                rejected.extrinsic = self.submitted_extrinsic(at, rejected.extrinsic);
+                rejected.extrinsic = self.submitted_extrinsic(at, &way, rejected.extrinsic);
                 Event::WeightsRejected(rejected)
             }
-            Event::EpochClosed(closed) => Event::EpochClosed(self.epoch_closed(at, closed)),
+            Event::EpochClosed(closed) => Event::EpochClosed(self.epoch_closed(at, &way, closed)),
             other => other,
         };
-        self.in_order(at, event);
+        self.epochs.ways.insert(number, way);
+        self.in_order(at, number, event);
     }
 
     /// Lets the epoch decide whether the event may follow, and takes it in.
-    fn in_order(&mut self, at: At<'_>, event: Event) {
+    fn in_order(&mut self, at: At<'_>, number: u64, event: Event) {
         let closed = match &event {
             Event::EpochClosed(closed) => Some(closed.epoch),
             _ => None,
@@ -153,9 +216,10 @@ impl Replay {
             Event::EpochClosed(closed) => EpochCommand::Close(closed),
             _ => return,
         };
-        let taken = match self.epochs.epoch.decide(command) {
+        let way = self.epochs.ways.entry(number).or_default();
+        let taken = match way.epoch.decide(command) {
             Ok(events) => events,
-            Err(error) if self.epochs.blind => {
+            Err(error) if way.blind => {
                 let reason = format!("an event of this epoch was erased, and without it: {error}");
                 self.findings.doubt(Some(at.position), reason);
                 spare.into_iter().collect()
@@ -171,7 +235,10 @@ impl Replay {
                 spare.into_iter().collect()
             }
         };
-        taken.iter().for_each(|event| self.epochs.epoch.apply(event));
+        taken.iter().for_each(|event| way.epoch.apply(event));
+        if way.epoch.gives_way() {
+            way.epoch.forget_carried();
+        }
         if let Some(closed) = closed {
             self.counts.closed += u64::from(self.settings.epoch.is_none_or(|wanted| wanted == closed));
             self.complete = self.settings.epoch == Some(closed);
@@ -180,9 +247,15 @@ impl Replay {
 
     fn epoch_opened(&mut self, recorded: &Recorded, opened: &EpochOpened) {
         let at = At::of(recorded);
-        let closed = self.epochs.epoch.closed().is_some() || self.epochs.blind;
-        if self.epochs.epoch.opened().is_some() && !closed {
-            self.findings.differ(at, "", "opened", "the epoch before is still open", "epochs follow each other");
+        let ways = self.epochs.ways.values().filter(|way| !way.blind);
+        if !ways.clone().all(|way| way.epoch.gives_way()) {
+            let message = "an epoch opens when those before it are closed or committed";
+            self.findings.differ(at, "", "opened", "an epoch before is still open", message);
+        }
+        let waiting = ways.filter(|way| way.epoch.awaited_reveal().is_some()).count();
+        if waiting > MOST_AWAITING_REVEAL {
+            let message = "so many commitments wait for their reveal at most";
+            self.findings.differ(at, "", waiting, MOST_AWAITING_REVEAL, message);
         }
         let number = self.epochs.next.unwrap_or(opened.epoch);
         self.findings.equal(at, "epoch", &opened.epoch, &number, "epochs are numbered from 0 without gaps");
@@ -193,22 +266,27 @@ impl Replay {
             self.findings.equal(at, "rule_set", &opened.rule_set, &rules.hash, message);
         }
         self.epochs.next = Some(number.saturating_add(1));
-        self.epochs.epoch = Epoch::default();
-        self.epochs.blind = false;
-        (self.epochs.derived_at, self.epochs.submitted_at) = (None, None);
-        self.in_order(at, Event::EpochOpened(EpochOpened { epoch: number, ..opened.clone() }));
+        self.epochs.ways.retain(|_, way| way.epoch.closed().is_none());
+        self.epochs.ways.values_mut().for_each(|way| way.epoch.forget_carried());
+        while self.epochs.ways.len() >= MAX_WAYS {
+            self.epochs.ways.pop_first();
+        }
+        self.epochs.ways.insert(number, Way::default());
+        self.in_order(at, number, Event::EpochOpened(EpochOpened { epoch: number, ..opened.clone() }));
     }
 
     /// The derivation that follows, compared with the recorded one. None when it cannot be known.
-    fn weights_derived(&mut self, at: At<'_>, recorded: &WeightsDerived) -> Option<WeightsDerived> {
-        self.epochs.derived_at = Some(Position(at.position));
+    fn weights_derived(&mut self, at: At<'_>, number: u64, recorded: &WeightsDerived) -> Option<WeightsDerived> {
+        let way = self.epochs.ways.entry(number).or_default();
+        way.derived_at = Some(Position(at.position));
+        let basis = way.epoch.derived().cloned();
         if let Some((position, previous)) = self.epochs.previous.take() {
             let message = "the derivation that the range begins with stands in it";
             self.findings.equal(at, "<position>", &at.position, &position.0, message);
             self.findings.same(at, recorded, &previous, message);
             return Some(previous);
         }
-        if let Some(basis) = self.epochs.epoch.derived().cloned() {
+        if let Some(basis) = basis {
             return Some(self.revision(at, recorded, &basis));
         }
         self.derivation(at, recorded)
@@ -270,7 +348,7 @@ impl Replay {
         expected
     }
 
-    fn checkpoint_anchored(&mut self, at: At<'_>, anchored: CheckpointAnchored) -> CheckpointAnchored {
+    fn checkpoint_anchored(&mut self, at: At<'_>, way: &Way, anchored: CheckpointAnchored) -> CheckpointAnchored {
         let newest = self.checkpoints.newest();
         let shown = newest.map_or_else(|| "none".to_owned(), |(size, _)| size.to_string());
         match self.checkpoints.root(anchored.size) {
@@ -283,7 +361,7 @@ impl Replay {
                 self.findings.differ(at, "size", anchored.size, &shown, "what is anchored is a published checkpoint")
             }
         }
-        let derived_at = self.epochs.derived_at.unwrap_or_default();
+        let derived_at = way.derived_at.unwrap_or_default();
         if anchored.size <= derived_at.0 {
             let message = "the anchored checkpoint covers the derivation";
             self.findings.differ(at, "size", anchored.size, shown, message);
@@ -292,28 +370,28 @@ impl Replay {
         anchored
     }
 
-    fn weights_submitted(&mut self, at: At<'_>, submitted: WeightsSubmitted) -> WeightsSubmitted {
-        let Some(basis) = self.epochs.epoch.derived().filter(|_| !self.epochs.blind) else { return submitted };
+    fn weights_submitted(&mut self, at: At<'_>, way: &mut Way, submitted: WeightsSubmitted) -> WeightsSubmitted {
+        let Some(basis) = way.epoch.derived().filter(|_| !way.blind) else { return submitted };
         let expected = WeightsSubmitted {
-            derived: self.epochs.derived_at.unwrap_or(submitted.derived),
+            derived: way.derived_at.unwrap_or(submitted.derived),
             uids: basis.weights.iter().map(|weight| weight.uid).collect(),
             weights: basis.weights.iter().map(|weight| weight.weight).collect(),
             ..submitted.clone()
         };
         let message = "the newest derivation is what is submitted";
         self.findings.same_event(at, &submitted.into(), &expected.clone().into(), message);
-        self.epochs.submitted_at = Some(at.position);
+        way.submitted_at = Some(at.position);
         expected
     }
 
     /// The extrinsic of the open submission, which the event must name.
-    fn submitted_extrinsic(&mut self, at: At<'_>, named: Digest) -> Digest {
-        let submitted = self.epochs.epoch.submitted().filter(|_| !self.epochs.blind);
+    fn submitted_extrinsic(&mut self, at: At<'_>, way: &Way, named: Digest) -> Digest {
+        let submitted = way.epoch.submitted().filter(|_| !way.blind);
         let Some(submitted) = submitted.map(|submitted| submitted.extrinsic) else { return named };
         if named != submitted {
             let message = "the fate is that of the submitted extrinsic";
             self.findings.differ(at, "extrinsic", named, submitted, message);
-            if let Some(position) = self.epochs.submitted_at {
+            if let Some(position) = way.submitted_at {
                 let at = At { position, kind: "WeightsSubmitted" };
                 self.findings.differ(at, "extrinsic", submitted, named, message);
             }
@@ -322,11 +400,11 @@ impl Replay {
     }
 
     /// The closing that follows from what the epoch holds, compared with the recorded one.
-    fn epoch_closed(&mut self, at: At<'_>, mut closed: EpochClosed) -> EpochClosed {
-        if self.epochs.blind {
+    fn epoch_closed(&mut self, at: At<'_>, way: &Way, mut closed: EpochClosed) -> EpochClosed {
+        if way.blind {
             return closed;
         }
-        let epoch = &self.epochs.epoch;
+        let epoch = &way.epoch;
         match epoch.stated_reason() {
             Some(stated) if stated != closed.reason => {
                 let message =

@@ -33,7 +33,7 @@ use crate::chain_view::ChainView;
 use crate::findings::{At, Findings};
 use crate::keys::{Ed25519NoteVerifier, Sr25519NoteVerifier};
 use crate::record::Recorded;
-use crate::report::{Counts, Report};
+use crate::report::{Counts, Report, RevealDue};
 use crate::what_if::{Alternative, WhatIf};
 
 pub(crate) use fold::FoldChain;
@@ -349,6 +349,13 @@ impl Replay {
             let what = self.settings.epoch.map_or_else(|| "no epoch".to_owned(), |epoch| format!("epoch {epoch} not"));
             self.findings.doubt(None, format!("{what} derived in these events: nothing was recomputed"));
         }
-        Report::new(self.settings.epoch, std::mem::take(&mut self.findings), self.counts.clone())
+        let asked = |epoch: u64| self.settings.epoch.is_none_or(|wanted| wanted == epoch);
+        let due = self.epochs.reveals_due().filter(|committed| asked(committed.epoch)).map(RevealDue::of);
+        let due: Vec<RevealDue> = due.collect();
+        // Of many epochs some are always on their way; one that was asked for has no end yet.
+        for due in due.iter().filter(|_| self.settings.epoch.is_some()) {
+            self.findings.doubt(None, due.to_string());
+        }
+        Report::new(self.settings.epoch, due, std::mem::take(&mut self.findings), self.counts.clone())
     }
 }

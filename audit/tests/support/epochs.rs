@@ -117,4 +117,42 @@ impl World {
         self.include(&derived, extrinsic);
         self.close(EpochOutcome::Included, "");
     }
+
+    /// Pushes events of another epoch than the one that is open.
+    pub fn of_epoch(&mut self, epoch: u64, push: impl FnOnce(&mut Self)) {
+        let open = std::mem::replace(&mut self.epoch, epoch);
+        push(self);
+        self.epoch = open;
+    }
+
+    /// Derived, anchored, submitted and committed, to be revealed after so many blocks; the next epoch opens at once.
+    pub fn commit_epoch(&mut self, blocks: u64) -> (WeightsDerived, Digest) {
+        self.wait(24);
+        self.observe(true);
+        let derived = self.derive();
+        let size = self.checkpoint();
+        let outcome = self.included();
+        self.anchor(size, outcome);
+        let extrinsic = self.submit(&derived);
+        let outcome = self.included();
+        self.chain.extrinsics.insert(extrinsic, outcome);
+        let (epoch, block) = (self.epoch, BlockNumber(self.block));
+        let commitment = digest(&format!("locked {epoch}"));
+        let reveal_at = BlockNumber(self.block + blocks);
+        self.push(WeightsCommitted { epoch, extrinsic, block, commitment, reveal_at });
+        self.epoch += 1;
+        self.wait(12);
+        self.open_epoch();
+        (derived, extrinsic)
+    }
+
+    /// The chain reveals committed weights, and their epoch ends.
+    pub fn reveal_weights(&mut self, derived: &WeightsDerived) {
+        self.of_epoch(derived.epoch, |world| {
+            let (epoch, block_hash) = (world.epoch, world.block_hash());
+            world.weights_stand(derived);
+            world.push(WeightsRevealed { epoch, block: BlockNumber(world.block), block_hash });
+            world.push(EpochClosed { epoch, outcome: EpochOutcome::Included, reason: String::new() });
+        });
+    }
 }

@@ -27,7 +27,7 @@ pub fn question(prompt: &str) -> Challenge {
     }
 }
 
-fn text(text: &str) -> Answer {
+pub fn text(text: &str) -> Answer {
     Answer::Text(format!("{text} The sky scatters blue light most. Short waves bend more than long ones."))
 }
 
@@ -228,6 +228,36 @@ pub fn never_revealed() -> World {
     let error = domain::epoch::NOT_REVEALED.to_owned();
     world.push(WeightsRejected { epoch, extrinsic, error: error.clone() });
     world.close(EpochOutcome::Failed, &error);
+    world
+}
+
+/// Epochs that go on while the weights of those before them wait for their reveal: three commitments wait at a time, one is never
+/// revealed, and the fourth epoch's reveal is still due.
+pub fn overlapping() -> World {
+    let mut world = World::new(6, rule_set("readme", 3, DIMENSIONS), DIMENSIONS);
+    world.open();
+    world.sweep(&[]);
+    let answers = |epoch: usize| ["First.", "Second.", "Third."].map(|answer| text(&format!("{answer} {epoch}.")));
+    let mut committed = Vec::new();
+    for epoch in 0..3 {
+        let id = format!("c{epoch}");
+        world.accept(&id, question("Why is the sky blue? What scatters light?"));
+        world.round(&id, 1, &answers(epoch));
+        committed.push(world.commit_epoch(1080));
+    }
+    // The first is revealed in mid-epoch, the second never, which shows only after the third.
+    world.accept("c3", question("Why is grass green?"));
+    world.wait(360 * 12);
+    world.reveal_weights(&committed[0].0);
+    world.round("c3", 1, &answers(3));
+    committed.push(world.commit_epoch(1080));
+    world.wait(720 * 12);
+    world.reveal_weights(&committed[2].0);
+    world.of_epoch(1, |world| {
+        let error = domain::epoch::NOT_REVEALED.to_owned();
+        world.push(WeightsRejected { epoch: 1, extrinsic: committed[1].1, error: error.clone() });
+        world.push(EpochClosed { epoch: 1, outcome: EpochOutcome::Failed, reason: error });
+    });
     world
 }
 
