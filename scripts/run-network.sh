@@ -21,7 +21,7 @@ usage() {
 usage: $script --subnet NAME [--wallet.name NAME] [--wallet.hotkey NAME] [-- options of the validator]
 
   ./$script --subnet cgp --wallet.name validator --wallet.hotkey default
-  ./$script --subnet cgp --wallet.name validator -- --shadow      (derive weights, send none)
+  ./$script --subnet cgp --wallet.name validator --shadow         (derive weights, send none)
 
 Options before -- go to \`assay check\` and to \`assay validator\`, options behind it to \`assay validator\` alone.
 DATABASE_URL names the database. \`assay subnets\` lists the subnets.

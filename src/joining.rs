@@ -24,7 +24,7 @@ pub async fn join(network: &Network, netuid: NetUid, keypair: &Keypair, axon: So
     if axon.ip().is_unspecified() {
         bail!("{axon} is no address at which others could reach this miner; name it with --announce ADDRESS");
     }
-    let chain = chain_connection::open(&network.endpoint).await?;
+    let chain = chain_connection::open(&network.endpoints).await?;
     let neuron = match neuron(chain.as_ref(), netuid, keypair).await? {
         Some(neuron) => neuron,
         None => register(chain.as_ref(), network, netuid, keypair).await?,
@@ -49,7 +49,8 @@ pub async fn reachable(listening: SocketAddr, network: &Network) -> Result<Socke
     if !listening.ip().is_unspecified() || network.name != NetworkName::Local {
         return Ok(listening);
     }
-    let chain = network.endpoint.split_once("://").map_or(network.endpoint.as_str(), |(_, rest)| rest);
+    let chain = network.endpoints.first();
+    let chain = chain.split_once("://").map_or(chain, |(_, rest)| rest);
     let chain = chain.split(['/', '?']).next().unwrap_or_default();
     let way = || format!("the way to the chain at {chain} cannot be told; name this miner's address with --announce");
     let socket = tokio::net::UdpSocket::bind("0.0.0.0:0").await.with_context(way)?;

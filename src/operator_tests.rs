@@ -14,7 +14,7 @@ struct Line {
 fn line(words: &str) -> OperatorArgs {
     let mut operator = Line::try_parse_from(std::iter::once("assay").chain(words.split_whitespace())).unwrap().operator;
     if !words.contains("--chain") {
-        operator.network.chain = None;
+        operator.network.chain.clear();
     }
     operator
 }
@@ -26,7 +26,7 @@ fn resolved(words: &str) -> Result<String, String> {
         let served = served(&args, network.name)?;
         let served: Vec<String> =
             served.iter().map(|served| format!("{} {}", served.netuid, served.rule_set.name())).collect();
-        Ok(format!("{} {}: {}", network.name, network.endpoint, served.join(", ")))
+        Ok(format!("{} {}: {}", network.name, network.endpoints.urls().join(" "), served.join(", ")))
     };
     come_to().map_err(|error| format!("{error:#}"))
 }
@@ -62,6 +62,18 @@ fn names_fill_in_what_is_not_said() {
             "test wss://test.finney.opentensor.ai: 138 cgp/2.30.65".to_owned(),
         ),
         (
+            "--subnet cgp --chain ws://127.0.0.1:1,ws://localhost:2 --chain ws://[::1]:3",
+            "local ws://127.0.0.1:1 ws://localhost:2 ws://[::1]:3: 33 cgp/readme".to_owned(),
+        ),
+        (
+            "--subnet cgp --chain ws://127.0.0.1:1 --chain wss://entrypoint-finney.opentensor.ai",
+            "finney ws://127.0.0.1:1 wss://entrypoint-finney.opentensor.ai: 33 cgp/2.30.65".to_owned(),
+        ),
+        (
+            "--subnet cgp --network finney --subtensor.network ws://10.0.0.7:1,ws://10.0.0.8:1",
+            "finney ws://10.0.0.7:1 ws://10.0.0.8:1: 33 cgp/2.30.65".to_owned(),
+        ),
+        (
             "--subnet cgp --network test --subtensor.network test",
             "test wss://test.finney.opentensor.ai:443: 138 cgp/2.30.65".to_owned(),
         ),
@@ -86,6 +98,15 @@ fn contradictions_are_refused_with_both_values() {
             "--chain ws://127.0.0.1:1 --subtensor.chain_endpoint ws://127.0.0.1:2 --netuid 1",
             vec!["ws://127.0.0.1:1", "ws://127.0.0.1:2"],
         ),
+        (
+            "--chain wss://test.finney.opentensor.ai:443,wss://entrypoint-finney.opentensor.ai:443 --netuid 1",
+            vec!["wss://entrypoint-finney", "endpoint of finney", "another one is of test"],
+        ),
+        (
+            "--chain ws://127.0.0.1:1 --chain ws://127.0.0.1:2 --subtensor.chain_endpoint ws://127.0.0.1:1 --netuid 1",
+            vec!["ws://127.0.0.1:1,ws://127.0.0.1:2 and --subtensor.chain_endpoint ws://127.0.0.1:1 contradict"],
+        ),
+        ("--chain ws://127.0.0.1:1,ws://10.0.0.7:9944 --netuid 1", vec!["ws://10.0.0.7:9944", "--network"]),
         ("--subnet cgp --netuid 34 --network finney", vec!["--subnet cgp", "--netuid 34", "33 on finney"]),
         ("--subnet cgp --rules loosh/readme", vec!["--subnet cgp", "--rules loosh/readme"]),
         ("--netuid 33 --rules loosh/1.2.8 --network finney", vec!["--netuid 33", "--rules loosh/1.2.8", "that is cgp"]),
@@ -102,6 +123,49 @@ fn contradictions_are_refused_with_both_values() {
         let refused = resolved(words).expect_err(words);
         named.iter().for_each(|part| assert!(refused.contains(part), "{words}: {refused}"));
     }
+}
+
+/// A chain is what its first block says; private addresses are asked only where that is no public network's.
+#[test]
+fn a_chain_is_of_the_network_of_its_genesis_hash() {
+    let hash = |network: NetworkName| network.genesis().map_or_else(|| "11".repeat(32), str::to_owned);
+    let (local, test, finney) = (NetworkName::Local, NetworkName::Test, NetworkName::Finney);
+    let (own, near) = ("--chain ws://127.0.0.1:9944", "ws://127.0.0.1:9944");
+    for (words, found, expected) in [
+        (own.to_owned(), local, Ok(local)),
+        (own.to_owned(), test, Ok(test)),
+        (own.to_owned(), finney, Ok(finney)),
+        (String::new(), finney, Ok(finney)),
+        (format!("--network local {own}"), local, Ok(local)),
+        (format!("--network local {own}"), finney, Err(["--network local", "it is finney's", near])),
+        (format!("--network local {own}"), test, Err(["--network local", "it is test's", near])),
+        (format!("--network finney {own}"), finney, Ok(finney)),
+        (format!("--network finney {own}"), test, Err(["--network finney", "it is test's", near])),
+        (format!("--network finney {own}"), local, Err(["--network finney", "its genesis hash is 1111", near])),
+        ("--network finney".to_owned(), local, Err(["--network finney", "2f0555cc", "wss://entrypoint-finney"])),
+        (format!("--network test {own}"), test, Ok(test)),
+        (format!("--network test {own}"), finney, Err(["--network test", "it is finney's", near])),
+        // The test network may begin anew; it never becomes a local one.
+        (format!("--network test {own}"), local, Ok(test)),
+    ] {
+        let network = Network::of(&line(&words).network).unwrap();
+        let settled = network.settled(&hash(found).parse().unwrap());
+        match (settled, expected) {
+            (Ok(settled), Ok(expected)) => assert_eq!(settled.name, expected, "{words} at {found}"),
+            (Err(error), Err(parts)) => {
+                let said = error.to_string();
+                parts.iter().for_each(|part| assert!(said.contains(part), "{words} at {found}: {said}"));
+            }
+            (settled, expected) => panic!("{words} at {found}: {settled:?}, not {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_secrets_of_an_endpoint_are_not_shown() {
+    let network = "--network local --chain ws://10.0.0.7:1/key-of-somebody,wss://user:word-of-it@host.example:2?x=y";
+    let network = Network::of(&line(network).network).unwrap();
+    assert_eq!(network.endpoints.to_string(), "ws://10.0.0.7:1, wss://host.example:2");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use anyhow::{Result, bail};
 use domain::mechanism;
 use domain::ruleset::RuleSet;
-use domain::types::NetUid;
+use domain::types::{Digest, NetUid};
 use std::fmt;
 
 /// A chain that the documents have a name for.
@@ -39,6 +39,21 @@ impl NetworkName {
             Self::Test => "wss://test.finney.opentensor.ai:443",
             Self::Finney => "wss://entrypoint-finney.opentensor.ai:443",
         }
+    }
+
+    /// The hash of its chain's first block, in hexadecimal, as nodes of it tell; none where every chain has one of its own.
+    pub const fn genesis(self) -> Option<&'static str> {
+        match self {
+            Self::Local => None,
+            Self::Test => Some("8f9cf856bf558a14440e75569c9e58594757048d7b3a84b5d25f6bd978263105"),
+            Self::Finney => Some("2f0555cc76fc2840a25a6ea3b9637146806f1f44b090c175ffde2a7e5ab36c03"),
+        }
+    }
+
+    /// The public network that a chain is by its first block; none for any other chain.
+    pub fn of_genesis(hash: &Digest) -> Option<Self> {
+        let hash = hash.to_string();
+        Self::ALL.into_iter().find(|network| network.genesis() == Some(hash.as_str()))
     }
 
     /// The network of a name.

@@ -171,6 +171,24 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
         let found = finding(&poor, piece);
         assert!(found.0 == "wrong" && found.1.contains(part) && found.2.contains(next), "{piece}: {found:?}");
     }
+    // A shadow sets no weights: what it would take is worth knowing, and nothing is wrong.
+    let (_, shadow) = check(home, &format!("{said} --wallet.name poor --shadow"));
+    for (piece, part) in [("permit 138", "the 1 with the most stake may"), ("stake 138", "1.000 TAO are required")] {
+        let found = finding(&shadow, piece);
+        assert!(found.0 == "note" && found.1.contains(part) && found.2.is_empty(), "{piece}: {found:?}");
+    }
+    assert_eq!(finding(&shadow, "genesis").0, "note", "it is no genesis of the test network: {shadow}");
+    // Several nodes: the first that answers is asked.
+    let nowhere = free_address();
+    let several = said.replace(&url, &format!("ws://{nowhere},{url}"));
+    let (_, several) = check(home, &format!("{several} --wallet.name validator"));
+    let of = |name: &str| {
+        let all = several.as_array().unwrap();
+        let found = all.iter().find(|found| found["piece"] == "node" && found["said"].as_str().unwrap().contains(name));
+        found.unwrap_or_else(|| panic!("no {name}: {several}"))["state"].clone()
+    };
+    assert_eq!((of(&nowhere), of(&url)), (json!("note"), json!("good")));
+    assert_eq!(finding(&several, "registration 138").0, "good");
     key(home, "stranger");
     let (_, stranger) = check(home, &format!("{said} --wallet.name stranger"));
     let (state, _, next) = finding(&stranger, "registration 138");
@@ -220,8 +238,81 @@ fn scripts_say_what_is_missing_before_they_start() {
     }
     let test = text(&run("run_testnet.sh", &words));
     assert!(test.contains("good   registration 138") && test.contains("test at ws://127.0.0.1"), "{test}");
+    // Whatever else is right: a chain that is not the main network's is never acted on as if it were.
     let main = text(&run("run_mainnet.sh", &words));
-    assert!(main.contains("WRONG  subnet 33") && main.contains("finney at ws://127.0.0.1"), "{main}");
+    for part in [
+        "WRONG  chain",
+        "--network finney and the chain at ws://127.0.0.1:",
+        "contradict each other: its genesis hash is ",
+        "finney's is 2f0555cc76fc2840a25a6ea3b9637146806f1f44b090c175ffde2a7e5ab36c03",
+        "run_mainnet.sh: not started",
+    ] {
+        assert!(main.contains(part), "{part}:\n{main}");
+    }
+    assert!(!main.contains("registration"), "nothing more is asked of it: {main}");
+}
+
+/// What the scripts do with what a check says, with a program that tells what it was called with.
+#[test]
+fn the_main_network_is_asked_about_once_and_started_when_the_answer_is_yes() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let program = home.join("assay that tells");
+    let calls = home.join("calls");
+    let told = "#!/bin/sh\nfor word; do printf '<%s>' \"$word\"; done >>calls\necho >>calls\n[ \"$1\" != check ] || exit \"$FOUND\"\n";
+    std::fs::write(&program, told).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |script: &str, found: &str, yes: Option<&str>| {
+        let _ = std::fs::remove_file(&calls);
+        let mut command = command(home, "sh");
+        command.arg(root.join(script)).args(["--subnet", "cgp", "--wallet.name", "it's mine", "--", "--shadow"]);
+        command.env("ASSAY", &program).env("FOUND", found).stdin(Stdio::null());
+        if let Some(yes) = yes {
+            command.env("ASSAY_YES", yes);
+        }
+        let output = command.output().unwrap();
+        let called = std::fs::read_to_string(&calls).unwrap_or_default();
+        (output.status.code(), called, text(&output))
+    };
+    let checked = |network: &str| format!("<check><--network><{network}><--subnet><cgp><--wallet.name><it's mine>\n");
+    let started = |network: &str| {
+        let words = format!("<validator><--network><{network}><--subnet><cgp><--wallet.name><it's mine><--shadow>\n");
+        format!("{}{words}", checked(network))
+    };
+    for (script, found, yes, code, called, said) in [
+        ("run_mainnet.sh", "0", Some("1"), 0, started("finney"), "looking at everything"),
+        ("run_mainnet.sh", "0", None, 1, checked("finney"), "nobody is there to be asked, and ASSAY_YES=1 is not set"),
+        ("run_mainnet.sh", "0", Some("0"), 1, checked("finney"), "nobody is there to be asked"),
+        ("run_mainnet.sh", "1", Some("1"), 1, checked("finney"), "the lines marked WRONG say what is missing"),
+        ("run_mainnet.sh", "2", Some("1"), 2, checked("finney"), "the check could not be made"),
+        ("run_testnet.sh", "0", None, 0, started("test"), "looking at everything"),
+        ("run_testnet.sh", "1", None, 1, checked("test"), "the lines marked WRONG say what is missing"),
+    ] {
+        let found = run(script, found, yes);
+        assert_eq!((found.0, &found.1), (Some(code), &called), "{script} {yes:?}: {}", found.2);
+        assert!(found.2.contains(said), "{script} {yes:?}: {}", found.2);
+    }
+    // At a terminal it asks, once.
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("NOT CHECKED: the answer at a terminal, for want of `script` (util-linux)");
+        return;
+    }
+    for (answer, called) in [("y\n", started("finney")), ("n\n", checked("finney")), ("\n", checked("finney"))] {
+        let _ = std::fs::remove_file(&calls);
+        let line = format!(
+            "sh '{}' --subnet cgp --wallet.name \"it's mine\" -- --shadow",
+            root.join("run_mainnet.sh").display()
+        );
+        let mut command = command(home, "script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.env("ASSAY", &program).env("FOUND", "0").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), answer.as_bytes()).unwrap();
+        let said = text(&child.wait_with_output().unwrap());
+        assert!(said.matches("will act with real stake on the main network. Start it? [y/N]").count() == 1, "{said}");
+        assert_eq!(std::fs::read_to_string(&calls).unwrap(), called, "{answer:?}: {said}");
+    }
 }
 
 #[test]

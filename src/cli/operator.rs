@@ -9,18 +9,20 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, Args)]
 pub struct NetworkArgs {
     /// Which network: local, test or finney. It says where the chain is unless --chain does, and which rules are in force
-    /// unless --rules does; `local` alone allows private addresses. Default: local.
+    /// unless --rules does; `local` alone allows private addresses. The chain's genesis hash must be that network's. Default: what
+    /// the genesis hash of a chain on this machine says, else local.
     #[arg(long, value_name = "NAME")]
     pub network: Option<String>,
     /// The same as the documents spell it: a network's name, or a chain's URL.
     #[arg(long = "subtensor.network", value_name = "NAME|URL")]
     pub subtensor_network: Option<String>,
-    /// URL of the chain. Default: that of the network.
-    #[arg(long, env = "ASSAY_CHAIN", value_name = "URL")]
-    pub chain: Option<String>,
+    /// URL of the chain; several, given one by one or with commas between, are tried in order, and the next one takes over when a node
+    /// fails. Default: that of the network.
+    #[arg(long, env = "ASSAY_CHAIN", value_name = "URL", value_delimiter = ',')]
+    pub chain: Vec<String>,
     /// The same as the documents spell it.
-    #[arg(long = "subtensor.chain_endpoint", value_name = "URL")]
-    pub chain_endpoint: Option<String>,
+    #[arg(long = "subtensor.chain_endpoint", value_name = "URL", value_delimiter = ',')]
+    pub chain_endpoint: Vec<String>,
 }
 
 /// Whose key.

@@ -232,6 +232,9 @@ pub struct CheckArgs {
     /// Which subnets, where and with what.
     #[command(flatten)]
     pub operator: Box<OperatorArgs>,
+    /// For a validator that sends nothing: what it would need to set weights is noted, and no longer wrong.
+    #[arg(long)]
+    pub shadow: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,8 @@ use std::process::ExitCode;
 enum State {
     Good,
     Wrong,
+    /// Worth knowing, and no reason not to start.
+    Note,
     NotAsked,
 }
 
@@ -50,6 +52,20 @@ impl Finding {
     /// Something is wrong, and this is the way out of it.
     fn wrong(piece: impl Into<String>, said: impl Into<String>, next: impl Into<String>) -> Self {
         Self { piece: piece.into(), state: State::Wrong, said: said.into(), next: Some(next.into()) }
+    }
+
+    /// Something that is worth knowing.
+    fn note(piece: impl Into<String>, said: impl Into<String>) -> Self {
+        Self { piece: piece.into(), state: State::Note, said: said.into(), next: None }
+    }
+
+    /// As a note where it would be wrong, if it is none of a validator's business that acts as told.
+    fn noted_if(mut self, is_so: bool) -> Self {
+        if is_so && self.state == State::Wrong {
+            self.state = State::Note;
+            self.next = None;
+        }
+        self
     }
 
     /// What to do if it is wrong.
@@ -82,8 +98,9 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let configuration = Configuration::load(args.config.as_deref());
-    let network = Network::of(&args.operator.network);
-    let served = network.as_ref().ok().map(|network| operator::served(&args.operator, network.name));
+    // The chain first: which network it is decides about numbers and rules.
+    let reached = chain::reach(&Network::of(&args.operator.network)).await;
+    let served = reached.network.as_ref().map(|network| operator::served(&args.operator, network.name));
     let served = served.filter(|_| !args.operator.subnet.is_empty() || !args.operator.netuid.is_empty());
     let rule_sets: Vec<RuleSet> = served_ones(&served).iter().map(|served| served.rule_set.clone()).collect();
     let hotkey = asks_for_hotkey(args).then(|| HotkeyFile::of(&args.operator.wallet).and_then(|file| file.read()));
@@ -92,7 +109,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     let (database, embeddings, on_chain, endpoints, rewards) = tokio::join!(
         database(args),
         models::embeddings(found.and_then(|found| found.embedding.clone()), &rule_sets),
-        chain::look(&network, served_ones(&served), hotkey.as_ref(), listen.as_ref().ok()),
+        chain::look(&reached, served_ones(&served), hotkey.as_ref(), listen.as_ref().ok(), args.shadow),
         models::endpoints(found),
         models::rewards(found)
     );
@@ -112,6 +129,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
         None => Finding::not_asked("hotkey", "--hotkey FILE, --wallet.name NAME or --subnet NAME"),
     });
     findings.extend(outside(args));
+    findings.extend(reached.findings);
     findings.extend(on_chain);
     match listen {
         Ok(listen) => findings.extend(ports(listen, args.operator.subnet.len().max(args.operator.netuid.len()))),
@@ -177,6 +195,7 @@ fn print(findings: &[Finding], json: bool) -> Result<()> {
         let word = match state {
             State::Good => "good ",
             State::Wrong => "WRONG",
+            State::Note => "note ",
             State::NotAsked => "-    ",
         };
         output::line(format!("{word}  {piece:<width$}  {said}"));
@@ -185,8 +204,12 @@ fn print(findings: &[Finding], json: bool) -> Result<()> {
         }
     }
     let count = |wanted| findings.iter().filter(|finding| finding.state == wanted).count();
+    let notes = match count(State::Note) {
+        0 => String::new(),
+        notes => format!(", {notes} noted"),
+    };
     output::line(format!(
-        "{} good, {} wrong, {} not looked at",
+        "{} good, {} wrong{notes}, {} not looked at",
         count(State::Good),
         count(State::Wrong),
         count(State::NotAsked)

@@ -1,7 +1,7 @@
 //! `assay compare`: an epoch's derived weights beside the rows that stand on chain: this hotkey's own, other validators', and
 //! what they agree on. For a shadow, and for whoever wonders why they get less of the dividends than others.
 
-use crate::chain_connection;
+use crate::chain_connection::{self, Endpoints};
 use crate::cli::CompareArgs;
 use crate::demo::state::DemoState;
 use crate::home::Home;
@@ -85,12 +85,12 @@ pub async fn run(args: &CompareArgs) -> Result<ExitCode> {
     let Some(derived) = derived else {
         bail!("epoch {} is not derived yet; `assay epochs` lists those that are", args.epoch)
     };
-    let endpoint = endpoint(args, &open)?;
-    let chain = chain_connection::open(&endpoint).await?;
+    let endpoints = endpoints(args, &open)?;
+    let chain = chain_connection::open(&endpoints).await?;
     let genesis = chain.genesis_hash().await?;
     ensure!(
         genesis == opened.genesis_hash,
-        "the chain at {endpoint} is another one than the ledger's: its genesis hash is {genesis}, the ledger's {}",
+        "the chain at {endpoints} is another one than the ledger's: its genesis hash is {genesis}, the ledger's {}",
         opened.genesis_hash
     );
     let block = match args.block {
@@ -121,12 +121,14 @@ async fn derived(reader: &LedgerReader, number: u64) -> Result<Option<WeightsDer
     Ok(epoch.derived().cloned())
 }
 
-fn endpoint(args: &CompareArgs, open: &OpenLedger) -> Result<String> {
+fn endpoints(args: &CompareArgs, open: &OpenLedger) -> Result<Endpoints> {
     if Network::is_named(&args.network) {
-        return Ok(Network::of(&args.network)?.endpoint);
+        // The ledger says which chain it must be.
+        return Ok(Network::of(&args.network)?.endpoints.of_any_network());
     }
     let demo = DemoState::load(&Home::find()?.demo())?.filter(|state| open.database.is_of(state));
-    demo.map(|state| state.chain).context("which chain to ask is not said; add --network NAME or --chain URL")
+    demo.map(|state| Endpoints::from(&state.chain))
+        .context("which chain to ask is not said; add --network NAME or --chain URL")
 }
 
 async fn compared(

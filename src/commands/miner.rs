@@ -45,7 +45,7 @@ pub async fn run(args: MinerArgs, stop: Shutdown) -> Result<ExitCode> {
     if let Some((network, netuid)) = &joined {
         let admitted = args.admit.unwrap_or_else(|| Admitted::on(network.name));
         let minimum = Rao(args.min_stake.saturating_mul(RAO_OF_TAO));
-        let chain = chain_connection::open(&network.endpoint).await?;
+        let chain = chain_connection::open(&network.endpoints).await?;
         config.gate = Some(MetagraphGate::open(chain, *netuid, admitted, minimum, stop.clone()).await?);
     }
     let server = Server::bind(config).await.context("the miner")?;
@@ -76,8 +76,12 @@ fn listen(args: &MinerArgs, network: NetworkName) -> Result<SocketAddr> {
 /// member: it is set for the other commands.
 fn membership(args: &MinerArgs) -> Result<Option<(Network, NetUid)>> {
     let NetworkArgs { network, subtensor_network, chain_endpoint, chain: _ } = &args.network;
-    let words = [network, subtensor_network, chain_endpoint];
-    if words.iter().all(|word| word.is_none()) && args.netuid.is_none() && args.announce.is_none() {
+    let words = [network, subtensor_network];
+    if words.iter().all(|word| word.is_none())
+        && chain_endpoint.is_empty()
+        && args.netuid.is_none()
+        && args.announce.is_none()
+    {
         return Ok(None);
     }
     let network = Network::of(&args.network)?;

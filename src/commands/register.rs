@@ -29,9 +29,11 @@ struct Registered {
 /// `assay register`.
 pub async fn run(args: &RegisterArgs) -> Result<ExitCode> {
     let network = Network::of(&args.network)?;
-    let netuid = netuid(args, network.name)?;
+    netuid(args, network.name)?;
     let hotkey = HotkeyFile::of(&args.wallet)?.load()?;
-    let chain = chain_connection::open(&network.endpoint).await?;
+    let (chain, network) = chain_connection::open_network(&network).await?;
+    // The number is that of the network that the chain is.
+    let netuid = netuid(args, network.name)?;
     let held = joining::neuron(chain.as_ref(), netuid, &hotkey).await?;
     let held_before = held.is_some();
     let neuron = match held {

@@ -1,6 +1,6 @@
 //! `assay validator`: one process, any number of subnets, each with its own ledger, loops and routes.
 
-use crate::chain_connection;
+use crate::chain_connection::{self, Endpoints};
 use crate::cli::ValidatorArgs;
 use crate::configuration::Configuration;
 use crate::database::Database;
@@ -47,19 +47,24 @@ struct Common {
 pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     // Mistakes of the command line first: the chain and the database may be long in coming.
     let network = Network::of(&args.operator.network)?;
-    let subnets = operator::served(&args.operator, network.name)?;
     let first = operator::listen(&args.operator)?;
-    let rule_sets: Vec<RuleSet> = subnets.iter().map(|served| served.rule_set.clone()).collect();
+    let (subnets, conversations) = words(&args, network.name, first)?;
     let configuration = Configuration::load(args.config.as_deref())?;
     let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
-    let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
-    labels(&args, &rule_sets)?;
-    challenge_service(&args, &rule_sets)?;
     let database = Database::open(args.database.database.as_deref()).await?;
+    let chain = tokio::select! {
+        connected = chain(&network.endpoints) => connected?,
+        () = stop.wait() => return Ok(ExitCode::SUCCESS),
+    };
+    let presumed = network.name;
+    let network = network.settled(&chain.genesis_hash().await?)?;
+    // Another network has other numbers and rules.
+    let (subnets, conversations) =
+        if network.name == presumed { (subnets, conversations) } else { words(&args, network.name, first)? };
+    let rule_sets: Vec<RuleSet> = subnets.iter().map(|served| served.rule_set.clone()).collect();
     for Served { netuid, rule_set } in &subnets {
-        api_config(&args, rule_set)?.check(first)?;
-        let (name, chain) = (network.name, &network.endpoint);
-        tracing::info!(%netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = %name, chain, "rules in force");
+        let (name, chain) = (network.name, &network.endpoints);
+        tracing::info!(%netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = %name, %chain, "rules in force");
         let known = mechanism::open(rule_set)?.weaknesses();
         if !known.is_empty() {
             let known = known.iter().map(|(constant, _)| *constant).collect::<Vec<_>>().join(", ");
@@ -78,10 +83,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     let common = Common {
         database: database.url.clone(),
         network: network.name,
-        chain: tokio::select! {
-            chain = chain(&network.endpoint) => chain?,
-            () = stop.wait() => return Ok(ExitCode::SUCCESS),
-        },
+        chain,
         models: Models { embeddings: embeddings(&configuration, &rule_sets)?, judge },
         conversations,
     };
@@ -115,12 +117,30 @@ fn embeddings(configuration: &Configuration, rule_sets: &[RuleSet]) -> Result<Em
     Ok(embeddings)
 }
 
+/// The subnets that the words name on a network, and where conversations come from; everything else that words can be wrong about
+/// is looked at, too.
+fn words(
+    args: &ValidatorArgs,
+    network: NetworkName,
+    listen: SocketAddr,
+) -> Result<(Vec<Served>, Option<ConversationServer>)> {
+    let subnets = operator::served(&args.operator, network)?;
+    let rule_sets: Vec<RuleSet> = subnets.iter().map(|served| served.rule_set.clone()).collect();
+    let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
+    labels(args, &rule_sets)?;
+    challenge_service(args, &rule_sets)?;
+    for Served { rule_set, .. } in &subnets {
+        api_config(args, rule_set)?.check(listen)?;
+    }
+    Ok((subnets, conversations))
+}
+
 /// Waits for the chain, which may come up together with the validator.
-async fn chain(url: &str) -> Result<Arc<dyn Chain>> {
+async fn chain(endpoints: &Endpoints) -> Result<Arc<dyn Chain>> {
     let begun = std::time::Instant::now();
     let mut pause = Duration::from_secs(1);
     loop {
-        match chain_connection::open(url).await {
+        match chain_connection::open(endpoints.clone().of_no_network()).await {
             Ok(chain) => return Ok(chain),
             Err(error) if begun.elapsed() >= PATIENCE => {
                 return Err(error).with_context(|| {
@@ -133,7 +153,7 @@ async fn chain(url: &str) -> Result<Arc<dyn Chain>> {
             Err(error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
-                    url,
+                    %endpoints,
                     patience_s = PATIENCE.as_secs(),
                     "waiting for the chain"
                 );

@@ -17,27 +17,80 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Rao in a TAO.
 const TAO: f64 = 1e9;
 
-/// Asks about each subnet.
-pub(super) async fn look(
-    network: &Result<Network>,
-    served: &[Served],
-    hotkey: Option<&Result<Keypair>>,
-    listen: Option<&SocketAddr>,
-) -> Vec<Finding> {
+/// A chain that was asked which one it is.
+pub(super) struct Reached {
+    /// The network, by its genesis hash; by the words alone where the chain does not answer.
+    pub(super) network: Option<Network>,
+    /// What was found on the way.
+    pub(super) findings: Vec<Finding>,
+    chain: Option<(Arc<dyn Chain>, BlockHeader)>,
+}
+
+/// Connects, and sees that it is the chain that was meant.
+pub(super) async fn reach(network: &Result<Network>) -> Reached {
     let network = match network {
         Ok(network) => network,
-        Err(error) => return vec![Finding::of("chain", Err(anyhow::anyhow!("{error:#}")))],
+        Err(error) => {
+            let findings = vec![Finding::of("chain", Err(anyhow::anyhow!("{error:#}")))];
+            return Reached { network: None, findings, chain: None };
+        }
     };
-    let url = &network.endpoint;
-    let (chain, head) = match in_time(connect(url)).await {
+    let at = &network.endpoints;
+    let connected = in_time(async {
+        let chain = chain_connection::open(&at.clone().of_no_network()).await?;
+        let head = chain.head().await?;
+        Ok((chain.genesis_hash().await?, chain, head))
+    });
+    let (genesis, chain, head) = match connected.await {
         Ok(connected) => connected,
         Err(error) => {
             let next =
                 "name a node that answers with --chain, or another --network; for a local one start `assay localnet`";
-            return vec![Finding::of("chain", Err(error.context(format!("{url} does not answer")))).or(next)];
+            let finding = Finding::of("chain", Err(error.context(format!("{at} does not answer")))).or(next);
+            return Reached { network: Some(network.clone()), findings: vec![finding], chain: None };
         }
     };
-    let mut findings = vec![Finding::of("chain", Ok(format!("{} at {url} is at block {}", network.name, head.number)))];
+    let settled = match network.settled(&genesis) {
+        Ok(settled) => settled,
+        Err(error) => {
+            let next = "nothing is asked of a chain that is not the one that was meant";
+            let findings = vec![Finding::of("chain", Err(error)).or(next)];
+            return Reached { network: Some(network.clone()), findings, chain: None };
+        }
+    };
+    let mut findings = vec![Finding::of("chain", Ok(format!("{} at {at} is at block {}", settled.name, head.number)))];
+    if settled.name.genesis().is_some_and(|known| known != genesis.to_string()) {
+        let said =
+            format!("{genesis} is not what is known of {}: it began anew, or this is another chain", settled.name);
+        findings.push(Finding::note("genesis", said));
+    }
+    findings.extend(each(at.urls()).await);
+    Reached { network: Some(settled), findings, chain: Some((chain, head)) }
+}
+
+/// Of several nodes, which answer: one is enough to start with.
+async fn each(urls: &[String]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for url in urls.iter().filter(|_| urls.len() > 1) {
+        let name = subtensor::name_of(url);
+        findings.push(match chain_connection::answers(url).await {
+            true => Finding::of("node", Ok(format!("{name} answers"))),
+            false => Finding::note("node", format!("{name} does not answer: it would not take over")),
+        });
+    }
+    findings
+}
+
+/// Asks about each subnet; `shadow` for a validator that sends nothing.
+pub(super) async fn look(
+    reached: &Reached,
+    served: &[Served],
+    hotkey: Option<&Result<Keypair>>,
+    listen: Option<&SocketAddr>,
+    shadow: bool,
+) -> Vec<Finding> {
+    let (Some(network), Some((chain, head))) = (&reached.network, &reached.chain) else { return Vec::new() };
+    let mut findings = Vec::new();
     if served.is_empty() {
         findings.push(Finding::not_asked("subnet", "--subnet NAME or --netuid N"));
     }
@@ -46,15 +99,17 @@ pub(super) async fn look(
             let port = first.port().checked_add(u16::try_from(at).ok()?)?;
             Some(SocketAddr::new(first.ip(), port))
         });
-        findings.extend(subnet(chain.as_ref(), head, network, served, hotkey, listen).await);
+        let found = subnet(chain.as_ref(), *head, network, served, hotkey, listen).await;
+        let of_setting =
+            |finding: &Finding| ["permit", "stake", "axon"].iter().any(|piece| finding.piece.starts_with(piece));
+        findings.extend(found.into_iter().map(|finding| {
+            let is_noted = shadow && of_setting(&finding);
+            finding.noted_if(is_noted)
+        }));
     }
+    // Told by the answers so far.
+    findings.extend(chain.shortcoming().await.map(|said| Finding::note("node", said)));
     findings
-}
-
-async fn connect(url: &str) -> Result<(Arc<dyn Chain>, BlockHeader)> {
-    let chain = chain_connection::open(url).await?;
-    let head = chain.head().await?;
-    Ok((chain, head))
 }
 
 async fn subnet(
