@@ -38,6 +38,9 @@ pub enum Error {
         /// The column, from 0.
         column: usize,
     },
+    /// Nothing to be counted.
+    #[error("a histogram needs at least 1 number")]
+    NoNumbers,
     /// The encoder refused.
     #[error("the picture cannot be written as PNG")]
     Png(#[from] png::EncodingError),

@@ -1,4 +1,4 @@
-//! Where the parts of a heat map stand.
+//! Where the parts of a heat map stand, and what pictures have in common.
 
 use crate::colour::{LEVELS, Rgb, level};
 use crate::font;
@@ -6,8 +6,8 @@ use crate::heatmap::{Heatmap, Scale};
 use crate::scene::{Anchor, Fill, Scene, Text};
 
 /// 5 × 4 inches at 100 dots an inch.
-const WIDTH: u32 = 500;
-const HEIGHT: u32 = 400;
+pub(crate) const WIDTH: u32 = 500;
+pub(crate) const HEIGHT: u32 = 400;
 /// The square of the cells.
 const LEFT: u32 = 80;
 const TOP: u32 = 58;
@@ -32,7 +32,7 @@ pub(crate) fn scene(map: &Heatmap) -> Scene {
     let mut frames = frame(LEFT, TOP, SIDE, SIDE);
     frames.extend(frame(BAR_LEFT, TOP, BAR_WIDTH, SIDE));
     let paper = Fill { x: 0, y: 0, width: WIDTH, height: HEIGHT, colour: Rgb::WHITE };
-    let mut texts = headings(map);
+    let mut texts = headings(map.texts());
     texts.extend(labels(map));
     if map.labels().len() <= ANNOTATED {
         texts.extend(annotations(map, scale));
@@ -78,7 +78,7 @@ fn bar() -> impl Iterator<Item = Fill> {
 }
 
 /// A line of one pixel around a rectangle.
-fn frame(x: u32, y: u32, width: u32, height: u32) -> Vec<Fill> {
+pub(crate) fn frame(x: u32, y: u32, width: u32, height: u32) -> Vec<Fill> {
     let side = |x: u32, y: u32, width: u32, height: u32| Fill { x, y, width, height, colour: Rgb::INK };
     vec![
         side(x - 1, y - 1, width + 2, 1),
@@ -88,8 +88,8 @@ fn frame(x: u32, y: u32, width: u32, height: u32) -> Vec<Fill> {
     ]
 }
 
-fn headings(map: &Heatmap) -> Vec<Text> {
-    let [title, time, note] = map.texts();
+/// Title, time and note above a picture.
+pub(crate) fn headings([title, time, note]: [&str; 3]) -> Vec<Text> {
     let room = WIDTH - 2 * MARGIN;
     let fits = Text::width_of(title.chars().count(), 2) <= room;
     let mut texts = Vec::new();
