@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::events::{AvailabilitySwept, EpochOpened, Event, RuleSetAdopted, Statistic};
+use domain::events::{AvailabilitySwept, EpochOpened, Event, RuleSetAdopted, Statistic, WeightsCommitted};
 use domain::mechanism::AWAITS_LABEL;
 use domain::metagraph::Metagraph;
 use domain::round;
-use domain::types::{Digest, Hotkey, Position};
+use domain::types::{BlockNumber, Digest, Hotkey, Position};
 
 use crate::service::ClosedEpoch;
 
@@ -32,6 +32,8 @@ pub(crate) const KINDS: &[&str] = &[
     "RoundAbandoned",
     "EpochOpened",
     "WeightsDerived",
+    "WeightsCommitted",
+    "WeightsRevealed",
     "EpochClosed",
 ];
 
@@ -93,10 +95,16 @@ pub(crate) struct Fold {
     pub(crate) sweep: Option<(Position, Arc<AvailabilitySwept>)>,
     /// The last outside scores.
     pub(crate) external: Option<ExternalReply>,
-    /// The open epoch.
+    /// The open epoch; one whose weights are committed has given way to the next.
     pub(crate) epoch: Option<OpenEpoch>,
     /// The number of the epoch that opens next when none is open.
     pub(crate) next_epoch: u64,
+    /// Commitments of epochs that are not closed, by number.
+    pub(crate) committed: BTreeMap<u64, WeightsCommitted>,
+    /// The block of the last reveal.
+    pub(crate) revealed: Option<BlockNumber>,
+    /// The event with which the last epoch gave way to the next: its commitment, or its end.
+    pub(crate) gave_way: Option<Position>,
     /// The epoch closed last.
     pub(crate) closed: Option<ClosedEpoch>,
     /// Leaves that the last published checkpoint covers, and where it is recorded.
@@ -172,8 +180,13 @@ impl Fold {
                     epoch.derived = true;
                 }
             }
+            Event::WeightsCommitted(committed) => {
+                self.give_way(position, committed.epoch);
+                self.committed.insert(committed.epoch, committed.clone());
+            }
+            Event::WeightsRevealed(revealed) => self.revealed = self.revealed.max(Some(revealed.block)),
             Event::EpochClosed(closed) => {
-                self.close(closed.epoch);
+                self.close(position, closed.epoch);
                 let (epoch, outcome, reason) = (closed.epoch, closed.outcome, closed.reason.clone());
                 self.closed = Some(ClosedEpoch { epoch, outcome, reason, position });
             }
@@ -183,7 +196,7 @@ impl Fold {
 
     /// Folds an event in whose payload is erased: what its kind and its stream say. What ended stays ended; an abandoned
     /// attempt counts as the last one, unless another is drawn.
-    pub(crate) fn apply_erased(&mut self, kind: &str, stream_id: &str) {
+    pub(crate) fn apply_erased(&mut self, position: Position, kind: &str, stream_id: &str) {
         let challenge = stream_id.rsplit_once('/').map(|(id, _)| id);
         match (kind, challenge) {
             ("ValidatorPaused", _) => self.paused = true,
@@ -194,14 +207,25 @@ impl Fold {
             }
             ("RoundAbandoned", Some(id)) => self.end(id),
             ("LabelRevealed", Some(_)) => drop(self.waiting.remove(stream_id)),
-            ("EpochClosed", _) => stream_id.parse().into_iter().for_each(|epoch| self.close(epoch)),
+            ("EpochClosed", _) => stream_id.parse().into_iter().for_each(|epoch| self.close(position, epoch)),
             _ => {}
         }
     }
 
-    fn close(&mut self, epoch: u64) {
-        self.epoch = None;
-        self.next_epoch = epoch.saturating_add(1);
+    /// An epoch ended. One that had given way is over without anything more.
+    fn close(&mut self, position: Position, epoch: u64) {
+        if self.committed.remove(&epoch).is_none() {
+            self.give_way(position, epoch);
+        }
+    }
+
+    /// The next epoch may open, unless it has already.
+    fn give_way(&mut self, position: Position, epoch: u64) {
+        if self.epoch.as_ref().is_none_or(|open| open.opened.epoch <= epoch) && self.next_epoch <= epoch {
+            self.epoch = None;
+            self.next_epoch = epoch.saturating_add(1);
+            self.gave_way = Some(position);
+        }
     }
 
     fn apply_to_challenge(&mut self, position: Position, event: &Event) {

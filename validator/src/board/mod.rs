@@ -79,7 +79,7 @@ impl Board {
                 let mut fold = self.fold.write().unwrap_or_else(PoisonError::into_inner);
                 match event {
                     Some(event) => fold.apply(position, &event),
-                    None => fold.apply_erased(&stored.kind, &stored.stream_id),
+                    None => fold.apply_erased(position, &stored.kind, &stored.stream_id),
                 }
             }
             // One by one, so that after an error in mid-range nothing is folded in twice.

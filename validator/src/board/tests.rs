@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use domain::events::{
-    AbandonReason, AvailabilitySwept, ChallengeAccepted, EpochOpened, LabelRevealed, MinersSelected, RoundAbandoned,
-    RoundEvaluated, ValidatorPaused, ValidatorResumed, WeightsDerived,
+    AbandonReason, AvailabilitySwept, ChallengeAccepted, EpochClosed, EpochOpened, EpochOutcome, LabelRevealed,
+    MinersSelected, RoundAbandoned, RoundEvaluated, ValidatorPaused, ValidatorResumed, WeightsCommitted,
+    WeightsDerived, WeightsRevealed,
 };
 use domain::types::{Block, BlockNumber, HexBytes};
 
@@ -140,7 +141,7 @@ fn a_label_is_open_until_its_scores_or_the_next_derivation() {
     fold.apply(Position(5), &RoundEvaluated { label: Some(Position(3)), ..scored }.into());
     assert_eq!(open(&fold), (0, 0));
     let mut erased = base;
-    erased.apply_erased("LabelRevealed", "a/1");
+    erased.apply_erased(Position(9), "LabelRevealed", "a/1");
     assert_eq!(open(&erased), (0, 0));
 }
 
@@ -162,6 +163,55 @@ fn an_open_epoch_binds_its_rule_set() {
     let rule_set = HexBytes([9; 32]);
     fold.apply(Position(4), &EpochOpened { epoch: 0, block: BlockNumber(3), chain_epoch: 0, rule_set }.into());
     assert_eq!(fold.binding_rule_set(), Some(rule_set));
+}
+
+fn opened(epoch: u64) -> Event {
+    EpochOpened { epoch, block: BlockNumber(3), chain_epoch: 0, rule_set: HexBytes([9; 32]) }.into()
+}
+
+fn committed(epoch: u64) -> Event {
+    let zero = HexBytes([0; 32]);
+    let (block, reveal_at) = (BlockNumber(10 + epoch), BlockNumber(370 + epoch));
+    WeightsCommitted { epoch, extrinsic: zero, block, commitment: zero, reveal_at }.into()
+}
+
+fn closed(epoch: u64) -> Event {
+    EpochClosed { epoch, outcome: EpochOutcome::Included, reason: String::new() }.into()
+}
+
+/// A commitment opens the way for the next epoch, and waits until its own has ended, in whatever order epochs end.
+#[test]
+fn committed_epochs_wait_beside_the_open_one() {
+    let mut fold = Fold::default();
+    // Event, then which epoch is open, which opens next when none is, which wait, and which event gave way.
+    type Row = (Event, Option<u64>, u64, &'static [u64], Option<u64>);
+    let rows: Vec<Row> = vec![
+        (opened(0), Some(0), 0, &[], None),
+        (committed(0), None, 1, &[0], Some(1)),
+        (opened(1), Some(1), 1, &[0], Some(1)),
+        (committed(1), None, 2, &[0, 1], Some(3)),
+        (opened(2), Some(2), 2, &[0, 1], Some(3)),
+        (closed(1), Some(2), 2, &[0], Some(3)),
+        (closed(2), None, 3, &[0], Some(6)),
+        (closed(0), None, 3, &[], Some(6)),
+        (opened(3), Some(3), 3, &[], Some(6)),
+        (closed(3), None, 4, &[], Some(9)),
+    ];
+    for (position, (event, open, next, waiting, gave_way)) in (0..).zip(rows) {
+        fold.apply(Position(position), &event);
+        assert_eq!(fold.epoch.as_ref().map(|epoch| epoch.opened.epoch), open, "{event:?}");
+        assert_eq!(fold.next_epoch, next, "{event:?}");
+        assert_eq!(fold.committed.keys().copied().collect::<Vec<_>>(), waiting, "{event:?}");
+        assert_eq!(fold.gave_way, gave_way.map(Position), "{event:?}");
+    }
+    let block_hash = HexBytes([0; 32]);
+    fold.apply(Position(10), &WeightsRevealed { epoch: 0, block: BlockNumber(370), block_hash }.into());
+    assert_eq!(fold.revealed, Some(BlockNumber(370)));
+    // An end whose payload is erased is an end all the same.
+    fold.apply(Position(11), &opened(4));
+    fold.apply(Position(12), &committed(4));
+    fold.apply_erased(Position(13), "EpochClosed", "4");
+    assert_eq!((fold.committed.len(), fold.next_epoch), (0, 5));
 }
 
 #[test]

@@ -1,16 +1,13 @@
 //! Weights that nobody can copy before they count: where a subnet asks for it, they are committed under a timelock, and the chain
-//! opens them itself some epochs later.
+//! opens them itself some epochs later. The wait for that is the matter of `reveals`.
 //!
-//! **Architecture invariant:** that weights were committed, and that they were revealed, is what the events of a block say.
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! **Architecture invariant:** that weights were committed is what the events of a block say.
 
 use chain::{Call, Chain, Hyperparameters, Inclusion, Schedule, WeightEvent};
 use commit_reveal::{Beacon, Moment, Payload, PublicKey, QUICKNET, Weights, reveal_round, rounds};
-use domain::epoch::{self, EpochCommand};
-use domain::events::{WeightsCommitted, WeightsRejected, WeightsRevealed, WeightsSubmitted};
-use domain::types::{BlockNumber, NetUid, Position, Uid};
+use domain::epoch;
+use domain::events::{WeightsCommitted, WeightsSubmitted};
+use domain::types::{BlockNumber, NetUid, Uid};
 use yuma::schedule::stateful::State;
 
 use crate::Error;
@@ -21,25 +18,9 @@ const MEASURED_BLOCKS: u64 = 20;
 /// What it is taken for on a chain that keeps no time, in milliseconds.
 const USUAL_BLOCK_MS: u64 = 12_000;
 /// The only mechanism that weights are set for.
-const MECHANISM: u8 = 0;
-/// Blocks after the reveal was due, beyond a whole epoch, after which it is not waited for any more.
-const MARGIN_BLOCKS: u64 = 8;
+pub(super) const MECHANISM: u8 = 0;
 /// The chain's name for a commit whose round the beacon had signed before its block came: another one, for a later round, may follow.
 pub(super) const TOO_LATE: &str = "InvalidRevealRound";
-/// How long one look for the reveal waits for a block.
-const LOOK: Duration = Duration::from_secs(5);
-/// Blocks that one look reads.
-const BLOCKS_A_LOOK: u64 = 64;
-
-/// How far the reveal of committed weights was looked for; losing it costs reading again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Looked {
-    /// The last block.
-    until: Option<BlockNumber>,
-    /// Whether a block up to it could not be read, so that the reveal may have been in it.
-    gap: bool,
-}
-
 /// The call that commits weights, encrypted for the round that the beacon signs when the chain begins to reveal.
 ///
 /// # Errors
@@ -105,98 +86,40 @@ pub(super) async fn found(
     Ok(Some(WeightsCommitted { epoch, extrinsic, block, commitment, reveal_at: BlockNumber(reveal_at) }))
 }
 
-/// Waits for the reveal of what was committed, and records it, or that it did not come. A shorter reveal period that was set
-/// after the commit brings it forward, so it is looked for from the block after the commit on. `silent` says that the chain
-/// has told nothing for as long as is waited for: then blocks that it does not tell of are passed over.
+/// Whether a commit made now stands alone in the chain's epoch. The chain opens what was committed in one of its epochs in one block, so
+/// that of two commits the first would never count; it waits for the epoch after that of the last commit.
 ///
 /// # Errors
-/// The chain's and the ledger's; it is looked for again then.
-pub(super) async fn reveal(
-    shared: &Shared,
-    (submitted, committed): (&WeightsSubmitted, &WeightsCommitted),
-    cause: Option<Position>,
-    looked: &mut Looked,
-    silent: bool,
-) -> Result<(), Error> {
-    let chain = shared.chain.as_ref();
-    let next = looked.until.map_or(committed.block.0, |until| until.0).saturating_add(1);
-    let head = chain.head().await?;
-    if head.number.0 < next {
-        chain.await_block(BlockNumber(next - 1), LOOK).await?;
-        return Ok(());
-    }
-    for number in next..=head.number.0.min(next.saturating_add(BLOCKS_A_LOOK)) {
-        let block = BlockNumber(number);
-        match revealed_in(shared, submitted, committed, block).await {
-            Ok(true) => {
-                let block_hash = chain.block_hash(block).await?.ok_or(chain::Error::UnknownBlock(block))?;
-                let revealed = WeightsRevealed { epoch: committed.epoch, block, block_hash };
-                tracing::info!(epoch = committed.epoch, %block, "the chain revealed the weights");
-                return record(shared, committed.epoch, EpochCommand::Reveal(revealed), cause).await;
-            }
-            Ok(false) => {}
-            // Blocks whose state is discarded lie side by side: what was waited for once is not waited for at each.
-            Err(Error::Chain(error)) if silent || looked.gap => {
-                tracing::warn!(epoch = committed.epoch, %block, %error, "it cannot be read whether the weights were revealed");
-                looked.gap = true;
-            }
-            Err(error) => return Err(error),
-        }
-        looked.until = Some(block);
-    }
-    let tempo = chain.hyperparameters(shared.config.netuid, head.number).await?.tempo;
-    let latest = committed.reveal_at.0.saturating_add(u64::from(tempo)).saturating_add(MARGIN_BLOCKS);
-    if looked.until.is_some_and(|until| until.0 > latest) {
-        let error = if looked.gap { epoch::UNREADABLE } else { epoch::NOT_REVEALED };
-        tracing::warn!(epoch = committed.epoch, latest, error, "the chain did not reveal the weights");
-        let (epoch, extrinsic) = (committed.epoch, committed.extrinsic);
-        let rejected = WeightsRejected { epoch, extrinsic, error: error.to_owned() };
-        return record(shared, epoch, EpochCommand::Reject(rejected), cause).await;
-    }
-    Ok(())
-}
-
-/// Whether what was committed was revealed in a block. An event does not say which commit it opened: before its time, it is
-/// this one only if these weights then stand.
-async fn revealed_in(
-    shared: &Shared,
-    submitted: &WeightsSubmitted,
-    committed: &WeightsCommitted,
-    block: BlockNumber,
-) -> Result<bool, Error> {
-    let (chain, netuid) = (shared.chain.as_ref(), shared.config.netuid);
-    let own = |event: &WeightEvent| matches!(event, WeightEvent::TimelockedRevealed { hotkey, mechanism: MECHANISM } if *hotkey == shared.own);
-    if !offered(chain.weight_events(netuid, block).await)?.iter().any(own) {
+/// The chain's.
+pub(super) async fn has_its_turn(shared: &Shared, at: BlockNumber) -> Result<bool, Error> {
+    let (waiting, newest) = {
+        let fold = shared.board.read();
+        (fold.committed.len(), fold.committed.values().map(|committed| committed.block).max())
+    };
+    let Some(newest) = newest else { return Ok(true) };
+    if waiting >= epoch::MOST_AWAITING_REVEAL {
         return Ok(false);
     }
-    if block >= committed.reveal_at {
-        return Ok(true);
+    let netuid = shared.config.netuid;
+    Ok(is_of_a_later_epoch(netuid, shared.chain.schedule(netuid, at).await?, at, newest))
+}
+
+/// Whether an epoch of the chain began between two blocks, or in the later one. Where there are none, nothing is waited for.
+fn is_of_a_later_epoch(netuid: NetUid, schedule: Schedule, at: BlockNumber, before: BlockNumber) -> bool {
+    match schedule {
+        Schedule::Legacy { tempo: 0 } | Schedule::Stateful { tempo: 0, .. } => true,
+        Schedule::Legacy { tempo } => {
+            let number = |block: BlockNumber| {
+                block.0.saturating_add(u64::from(netuid.0) + 1).checked_div(u64::from(tempo) + 1).unwrap_or(0)
+            };
+            number(at) > number(before)
+        }
+        Schedule::Stateful { last_epoch_block, .. } => last_epoch_block > before,
     }
-    let Some(uid) = chain.uid_of(netuid, &shared.own, block).await? else { return Ok(false) };
-    let row = chain.weights(netuid, uid, block).await?;
-    Ok(is_row_of(&row, &submitted.uids, &submitted.weights))
-}
-
-/// Whether a row of the chain, whose largest weight is 65535, is that of weights that were sent: but for rounding, and for
-/// weights of nothing.
-fn is_row_of(row: &[(Uid, u16)], uids: &[Uid], weights: &[u16]) -> bool {
-    const FULL: u64 = u16::MAX as u64;
-    let largest = u64::from(weights.iter().copied().max().unwrap_or(0)).max(1);
-    let row: BTreeMap<Uid, u64> = row.iter().map(|(uid, weight)| (*uid, u64::from(*weight))).collect();
-    let scaled = |weight: u16| (u64::from(weight) * FULL + largest / 2) / largest;
-    let sent: BTreeMap<Uid, u64> = uids.iter().copied().zip(weights.iter().map(|weight| scaled(*weight))).collect();
-    let at = |of: &BTreeMap<Uid, u64>, uid: &Uid| of.get(uid).copied().unwrap_or(0);
-    row.keys().chain(sent.keys()).all(|uid| at(&row, uid).abs_diff(at(&sent, uid)) <= 1)
-}
-
-async fn record(shared: &Shared, number: u64, command: EpochCommand, cause: Option<Position>) -> Result<(), Error> {
-    shared.commands.epoch(&epoch::stream_id(number), command, cause).await?;
-    shared.watch.settled();
-    Ok(())
 }
 
 /// What happened to weights; nothing on a chain that does not tell.
-fn offered(events: Result<Vec<WeightEvent>, chain::Error>) -> Result<Vec<WeightEvent>, Error> {
+pub(super) fn offered(events: Result<Vec<WeightEvent>, chain::Error>) -> Result<Vec<WeightEvent>, Error> {
     match events {
         Err(chain::Error::NotOffered { .. }) => Ok(Vec::new()),
         events => Ok(events?),
@@ -252,20 +175,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_told_from_another() {
-        let uids = [Uid(3), Uid(1), Uid(2)];
-        type Row = &'static [(u16, u16)];
-        let rows: [(Row, &[u16], bool); 6] = [
-            (&[(1, 65535), (3, 32768)], &[32768, 65535, 0], true),
-            (&[(1, 65535), (3, 32768), (2, 0)], &[1, 2, 0], true),
-            (&[(1, 65535), (3, 32766)], &[1, 2, 0], false),
-            (&[(1, 65535)], &[1, 2, 0], false),
-            (&[(1, 65535), (3, 32768), (7, 9)], &[1, 2, 0], false),
-            (&[], &[1, 2, 0], false),
+    fn an_epoch_of_the_chain_lies_between() {
+        let stateful = |tempo, last_epoch_block| Schedule::Stateful {
+            tempo,
+            last_epoch_block: BlockNumber(last_epoch_block),
+            pending_epoch_at: BlockNumber(0),
+            blocks_since_last_step: 0,
+            epoch_index: 7,
+        };
+        // Of subnet 78 with a tempo of 99, epochs begin in blocks 21, 121 …
+        let rows = [
+            (Schedule::Legacy { tempo: 99 }, 30, 21, false),
+            (Schedule::Legacy { tempo: 99 }, 120, 21, false),
+            (Schedule::Legacy { tempo: 99 }, 121, 21, true),
+            (Schedule::Legacy { tempo: 99 }, 121, 120, true),
+            (Schedule::Legacy { tempo: 0 }, 21, 21, true),
+            (stateful(360, 1000), 1010, 1005, false),
+            (stateful(360, 1000), 1010, 1000, false),
+            (stateful(360, 1000), 1010, 999, true),
+            (stateful(0, 0), 10, 9, true),
         ];
-        for (row, weights, expected) in rows {
-            let found: Vec<_> = row.iter().map(|(uid, weight)| (Uid(*uid), *weight)).collect();
-            assert_eq!(is_row_of(&found, &uids, weights), expected, "{row:?} {weights:?}");
+        for (schedule, at, before, expected) in rows {
+            let found = is_of_a_later_epoch(NetUid(78), schedule, BlockNumber(at), BlockNumber(before));
+            assert_eq!(found, expected, "{schedule:?} {at} {before}");
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Epochs: opened → derived → checkpoint outside → anchored → submitted → its fate → closed, then the next.
 //!
+//! Under commit-reveal the next epoch opens as soon as the weights are committed in a block; the reveal is watched beside it (`reveals`),
+//! and what is left of the old epoch is recorded in its own stream.
+//!
 //! Each step reads where the epoch stands in the log and does the one thing that is due. There is no other memory of it, so
 //! a restart, a lost ledger or a lost chain continue at the same step.
 
@@ -7,6 +10,7 @@ mod anchor;
 mod commit;
 mod derive;
 mod record;
+mod reveals;
 mod submit;
 mod watch;
 
@@ -34,18 +38,19 @@ struct Memory {
     sent: Option<SignedExtrinsic>,
     /// The epoch that was told to end now; the word is given once and must outlive a step that fails.
     ended_early: Option<u64>,
-    /// How far the reveal of committed weights was looked for.
-    looked: commit::Looked,
-    /// Since when the chain answers and yet does not tell what became of what was sent.
-    silence: Option<Instant>,
+    silence: Silence,
     /// Since when nothing came of the step that is due, and why.
     trouble: Option<(Instant, String)>,
 }
 
-impl Memory {
-    /// Whether the chain has told nothing of what was sent for as long as is waited for.
-    fn is_silent(&self, shared: &Shared) -> bool {
-        self.silence.is_some_and(|since| since.elapsed() >= shared.config.submission_patience)
+/// Since when the chain answers and yet does not tell what became of what was sent.
+#[derive(Debug, Default)]
+struct Silence(Option<Instant>);
+
+impl Silence {
+    /// Whether it has lasted for as long as is waited for.
+    fn is_long(&self, shared: &Shared) -> bool {
+        self.0.is_some_and(|since| since.elapsed() >= shared.config.submission_patience)
     }
 
     /// Takes note of an answer about what was sent. A chain that is away altogether is no silent one: what it knows is asked
@@ -53,9 +58,9 @@ impl Memory {
     async fn heard(&mut self, shared: &Shared, told: Result<(), Error>) -> Result<(), Error> {
         match &told {
             Err(Error::Chain(_)) if shared.chain.head().await.is_ok() => {
-                self.silence.get_or_insert_with(Instant::now);
+                self.0.get_or_insert_with(Instant::now);
             }
-            _ => self.silence = None,
+            _ => self.0 = None,
         }
         told
     }
@@ -66,11 +71,16 @@ impl Memory {
 /// # Errors
 /// What no waiting mends.
 pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
+    tokio::try_join!(decide(&shared), reveals::run(&shared)).map(drop)
+}
+
+/// Takes one epoch after the other as far as its weights are on their own.
+async fn decide(shared: &Arc<Shared>) -> Result<(), Error> {
     let mut memory = Memory::default();
     let mut backoff = Backoff::up_to(LONGEST_PAUSE);
     while !shared.stop.is_ordered() {
         let stepped = tokio::select! {
-            stepped = step(&shared, &mut memory) => stepped,
+            stepped = step(shared, &mut memory) => stepped,
             // A step is a unit of recorded facts: dropped in the middle it continues from the log at the next start.
             () = shared.stop.stopped() => return Ok(()),
         };
@@ -105,7 +115,8 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
     let Some(number) = open else { return open_next(shared, next).await };
     let record = Record::read(shared, number).await?;
     let epoch = &record.epoch;
-    if epoch.closed().is_some() {
+    // The fold is a moment behind the log.
+    if epoch.gives_way() {
         return reach(shared, &record).await;
     }
     let (Some(derived), Some(derived_at)) = (epoch.derived(), record.newest_derivation) else {
@@ -126,19 +137,10 @@ async fn step(shared: &Arc<Shared>, memory: &mut Memory) -> Result<(), Error> {
         submit::check_holders(shared, number, &record, derived).await;
         return close(shared, &record, number, EpochOutcome::Included, "").await;
     }
-    if let (Some(committed), None) = (epoch.committed(), epoch.on_chain()) {
-        let Some(submitted) = epoch.submitted() else {
-            return Err(Error::Refused(format!("epoch {number} has a commitment and no submission")));
-        };
-        let (weights, silent) = ((submitted, committed), memory.is_silent(shared));
-        let told = commit::reveal(shared, weights, record.last, &mut memory.looked, silent).await;
-        return memory.heard(shared, told).await;
-    }
-    memory.looked = commit::Looked::default();
     if let (Some(submitted), None, Some(cause)) = (epoch.submitted(), epoch.on_chain(), record.submission) {
-        let silent = memory.is_silent(shared);
+        let silent = memory.silence.is_long(shared);
         let told = submit::fate(shared, number, submitted, cause, &memory.sent, silent).await;
-        return memory.heard(shared, told).await;
+        return memory.silence.heard(shared, told).await;
     }
     if let Some(reason) = hopeless(shared, &record, memory) {
         return close(shared, &record, number, EpochOutcome::Failed, &reason).await;
@@ -201,7 +203,7 @@ async fn open_next(shared: &Arc<Shared>, number: u64) -> Result<(), Error> {
         chain_epoch: head.number.0 / (u64::from(parameters.tempo) + 1),
         rule_set: shared.mechanism().rule_set().hash(),
     };
-    let cause = shared.board.read().closed.as_ref().map(|closed| closed.position);
+    let cause = shared.board.read().gave_way;
     let recorded = shared.commands.epoch(&epoch::stream_id(number), EpochCommand::Open(opened), cause).await?;
     tracing::info!(epoch = number, block = %head.number, "epoch opened");
     shared.board.reach(recorded.last).await
@@ -216,14 +218,20 @@ enum Boundary {
     Word,
 }
 
-/// Waits for the block at which the epoch ends, or for the word to end it now.
+/// Waits for the block at which the epoch ends and its weights could be sent, or for the word to end it now.
 async fn await_boundary(shared: &Shared, opened: BlockNumber) -> Result<Boundary, Error> {
-    let boundary = BlockNumber(opened.0.saturating_add(shared.config.epoch_blocks));
+    let mut boundary = BlockNumber(opened.0.saturating_add(shared.config.epoch_blocks));
     let mut blocks = shared.chain_view.block();
-    tokio::select! {
-        reached = blocks.wait_for(|block| *block >= boundary) => reached.map(|_| Boundary::Block).map_err(|_| Error::Stopping),
-        () = shared.close_epoch.notified() => Ok(Boundary::Word),
-        () = shared.stop.stopped() => Err(Error::Stopping),
+    loop {
+        let reached = tokio::select! {
+            reached = blocks.wait_for(|block| *block >= boundary) => reached.map(|block| *block).map_err(|_| Error::Stopping)?,
+            () = shared.close_epoch.notified() => return Ok(Boundary::Word),
+            () = shared.stop.stopped() => return Err(Error::Stopping),
+        };
+        if commit::has_its_turn(shared, reached).await? {
+            return Ok(Boundary::Block);
+        }
+        boundary = BlockNumber(reached.0.saturating_add(1));
     }
 }
 

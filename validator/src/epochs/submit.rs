@@ -39,8 +39,8 @@ enum Sending {
     Send { weights: Vec<(Uid, u16)>, parameters: Box<Hyperparameters> },
     /// Close without sending.
     Close(Ending),
-    /// A revision was recorded; look again.
-    Revised,
+    /// Look again: a revision was recorded, or a block was waited for.
+    Again,
 }
 
 /// Signs, records and sends an epoch's weights, if the chain would take them. Gives how the epoch is to be closed if it is
@@ -58,7 +58,7 @@ pub(super) async fn run(
     let (weights, parameters) = match ready(shared, number, record, derived).await? {
         Sending::Send { weights, parameters } => (weights, parameters),
         Sending::Close(ending) => return Ok(Some(ending)),
-        Sending::Revised => return Ok(None),
+        Sending::Again => return Ok(None),
     };
     let at = record.newest_derivation.ok_or_else(|| Error::Refused(format!("epoch {number} has no derivation")))?;
     shared.config.faults.point("before_submission").await;
@@ -129,13 +129,18 @@ async fn ready(shared: &Shared, number: u64, record: &Record, derived: &WeightsD
         // Recorded, so that everybody can see that it is true.
         let (_, observed) = metagraph::observe_all(shared).await?;
         if observed.of(&shared.own).is_some() {
-            return Ok(Sending::Revised);
+            return Ok(Sending::Again);
         }
         // What was tried before has failed; only an epoch that sent nothing is skipped.
         let outcome = if record.submissions == 0 { EpochOutcome::Skipped } else { EpochOutcome::Failed };
         return Ok(Sending::Close((outcome, epoch::NOT_REGISTERED.to_owned())));
     };
     let parameters = shared.chain.hyperparameters(netuid, head.number).await?;
+    if parameters.commit_reveal_enabled && !commit::has_its_turn(shared, head.number).await? {
+        tracing::debug!(epoch = number, "weights were committed in this epoch of the chain; these wait for the next");
+        shared.chain.await_block(head.number, LOOK).await?;
+        return Ok(Sending::Again);
+    }
     let since = head.number.0.saturating_sub(own.last_update.0);
     if record.submissions == 0 && since < parameters.weights_rate_limit {
         let limit = parameters.weights_rate_limit;
@@ -155,7 +160,7 @@ async fn revise(shared: &Shared, number: u64, record: &Record, derived: &Weights
         return Ok(Sending::Close((EpochOutcome::Failed, reason)));
     }
     record_revision(shared, number, derived).await?;
-    Ok(Sending::Revised)
+    Ok(Sending::Again)
 }
 
 /// Whether every slot that gets a weight is in the hands it was derived for.

@@ -12,6 +12,7 @@ mod labels;
 mod odd_chain;
 mod operation;
 mod outbox;
+mod overlaps;
 mod pacing;
 mod peer;
 mod refusals;
