@@ -24,4 +24,5 @@ pub use error::{Error, Result};
 pub use generation::{MIGRATIONS, format, migrate};
 pub use rebuild::{Rebuilt, rebuild};
 pub use runner::{Folded, Projector, Settings, Status};
+pub use session::may_fold;
 pub use view::{AsOf, Frame, LedgerRow, Meta, PoolUse, ReadModels, Selector, View};

@@ -68,6 +68,21 @@ pub(crate) async fn projector(url: &str, application: &str) -> Result<PgConnecti
     Ok(connection)
 }
 
+/// Whether this login may fold events into the read models; one that may not reads what others have folded.
+///
+/// # Errors
+/// What the database says.
+pub async fn may_fold(url: &str) -> Result<bool> {
+    let mut connection = plain(url, "assay").await?;
+    let member =
+        sqlx::query_scalar("SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = 'assay_projector'");
+    let member: Option<bool> =
+        member.fetch_optional(&mut connection).await.map_err(Error::database("look at the login's roles"))?;
+    close(connection).await;
+    // Who makes the role is its member.
+    Ok(member.unwrap_or(true))
+}
+
 /// Ends a connection in order.
 pub(crate) async fn close(connection: PgConnection) {
     if let Err(error) = connection.close().await {

@@ -92,21 +92,162 @@ is_private() {
     ok "nothing but the API is published, and that on 127.0.0.1 alone"
 }
 
-score_of() { query "{ scoreHistory(challenge: \"$1\") { x } }"; }
+hotkeys() { query '{ leaderboard(first: 100) { edges { node { hotkey answered } } } }' | python3 -c 'import json,sys
+for edge in json.load(sys.stdin)["data"]["leaderboard"]["edges"]:
+    if edge["node"]["answered"]: print(edge["node"]["hotkey"])'; }
+
+# Whether some miner's score history has the challenge.
+scored() { # CHALLENGE
+    local hotkey
+    for hotkey in $(hotkeys); do
+        query "{ miner(hotkey: \"$hotkey\") { scoreHistory(first: 50) { edges { node { challengeId score } } } } }" | grep -q "\"challengeId\":\"$1\"" && return 0
+    done
+    return 1
+}
+
+# The newest epoch whose audit the log of the auditor tells.
+last_epoch() { logs auditor | sed -n 's/.*epoch \([0-9]*\) (included) audit: equal.*/\1/p' | tail -n 1; }
+exported() { assay export --epoch "$1" --out "/var/lib/assay/epoch-$1.assay"; }
 
 answers_from_outside() {
     since=$SECONDS
-    local id epoch bundle
+    local id epoch before bundle=$work/epoch.assay
+    before=$(audits)
     id=$(assay ask --json "What holds an arch of stones up?" | field id)
     within 60 "scores of the challenge $id" scored "$id"
-    ok "a challenge of our own, $id, is scored; its score history comes from the API"
-    epoch=$(query '{ epochs(last: 20) { nodes { number outcome } } }' 2>/dev/null | closed_epoch) || epoch=$(logs auditor | sed -n 's/.*epoch \([0-9]*\) (included) audit: equal.*/\1/p' | tail -n 1)
+    ok "a challenge of our own, $id, is scored; the API tells its score history"
+    within 120 "the audit of its epoch" another_audit "$before"
+    epoch=$(last_epoch)
     assay audit --epoch "$epoch" --chain ws://localnet:9944 | tail -n 1
     ok "epoch $epoch is audited by the program in the image, against the chain"
-    bundle=$work/epoch.assay
+    within 90 "a checkpoint over epoch $epoch" exported "$epoch"
     rm -f "$bundle"
-    assay export --epoch "$epoch" --out /var/lib/assay/epoch.assay >/dev/null
-    "$DOCKER" cp "$(container auditor):/var/lib/assay/epoch.assay" "$bundle" >/dev/null
+    "$DOCKER" cp "$(container auditor):/var/lib/assay/epoch-$epoch.assay" "$bundle" >/dev/null
     "$outside" audit --bundle "$bundle" | tail -n 1
-    ok "and its bundle by the program outside"
+    ok "and from its bundle by the program outside"
+}
+
+is_small() {
+    since=$SECONDS
+    compose stop auditor >/dev/null 2>&1
+    sleep 5
+    # shellcheck disable=SC2046
+    "$DOCKER" stats --no-stream --format '{{.Name}} {{.MemUsage}}' $(compose ps -q) | python3 -c 'import re,sys
+unit = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+total = 0
+for name, used in sorted(line.split()[:2] for line in sys.stdin):
+    number, word = re.fullmatch(r"([0-9.]+)([A-Za-z]+)", used).groups()
+    total += float(number) * unit[word]
+    print("compose-test:      idle %-40s %7.1f MiB" % (name.split("_", 1)[-1], float(number) * unit[word] / (1 << 20)))
+print("compose-test:      idle %-40s %7.1f MiB" % ("altogether", total / (1 << 20)))
+sys.exit(total >= 1.5 * (1 << 30))' || fail "the idle services take 1.5 GiB or more"
+    compose start auditor >/dev/null 2>&1
+    ok "idle memory is below 1.5 GiB"
+}
+
+more_hotkeys() { [ "$(hotkeys | wc -l)" -gt "$1" ]; }
+
+takes_a_miner() {
+    since=$SECONDS
+    local before id
+    before=$(hotkeys | wc -l)
+    id=$(compose run -d miner | tail -n 1)
+    within 60 "the leaderboard's row of a miner that joined" more_hotkeys "$before"
+    ok "a miner of \`docker compose run miner\` is on the leaderboard"
+    "$DOCKER" rm -f "$id" >/dev/null
+}
+
+size() { assay verify | sed -n 's/.*sound; \([0-9]*\) events.*/\1/p'; }
+sound() { assay verify | grep -q '^verify: sound'; }
+goes_on() { [ "$(size)" -gt "$1" ]; }
+
+survives_a_killed_validator() {
+    since=$SECONDS
+    local at ids before
+    before=$(audits)
+    ids=
+    for at in 1 2 3 4 5; do ids="$ids $(assay ask --json "Question $at: why is the sky blue?" | field id)"; done
+    compose kill validator >/dev/null 2>&1
+    compose up -d validator >/dev/null 2>&1
+    within 90 "the validator's health" healthy validator
+    for at in $ids; do within 90 "the end of challenge $at" ended "$at"; done
+    within 180 "an audit after the validator was killed" another_audit "$before"
+    sound || fail "the log is not sound"
+    ok "a validator that is killed in mid-round goes on; each of 5 challenges came to its end"
+}
+
+# A round that was scored, or that is told to have ended without answers.
+ended() { scored "$1" || logs auditor | grep -q "round abandoned  $1"; }
+
+survives_stop_and_start() {
+    since=$SECONDS
+    local before known
+    known=$(size)
+    compose stop >/dev/null 2>&1
+    compose start >/dev/null 2>&1
+    within 180 "health of every service" all_healthy
+    before=$(audits)
+    within 180 "an audit after the start" another_audit "$before"
+    goes_on "$known" || fail "the log has fewer events than the $known before the stop"
+    sound || fail "the log is not sound"
+    ok "stopped and started, it goes on after the $known events that were there"
+}
+
+survives_the_database() {
+    since=$SECONDS
+    local before known
+    known=$(size)
+    compose stop db >/dev/null 2>&1
+    sleep 20
+    compose start db >/dev/null 2>&1
+    within 180 "health of every service" all_healthy
+    before=$(audits)
+    within 180 "an audit after the database was away" another_audit "$before"
+    goes_on "$known" || fail "the log does not go on after $known events"
+    sound || fail "the log is not sound"
+    ok "the database was away for 20 s; everything recovered by itself"
+}
+
+db_ready() { healthy db; }
+
+# As docs/operations.md says.
+is_backed_up_and_restored() {
+    since=$SECONDS
+    local known before
+    compose stop auditor api validator >/dev/null 2>&1
+    compose exec -T db pg_dump -U postgres --format=custom --create assay >"$work/assay.dump"
+    known=$("$DOCKER" exec "$(container db)" psql -qtA -U postgres assay -c 'SELECT count(*) FROM ledger.events')
+    compose rm -f -s -v db >/dev/null 2>&1
+    "$DOCKER" volume rm "${project}_db" >/dev/null
+    compose up -d db >/dev/null 2>&1
+    within 90 "a new database" db_ready
+    compose exec -T db pg_restore -U postgres --clean --if-exists --create --dbname=postgres <"$work/assay.dump"
+    compose up -d >/dev/null 2>&1
+    within 180 "health of every service" all_healthy
+    before=$(audits)
+    within 180 "an audit after the restore" another_audit "$before"
+    sound || fail "the log is not sound"
+    goes_on "$known" || fail "the restored log does not go on after $known events"
+    ok "backed up, removed and restored: $known events, and checkpoints outside of the database vouch for them"
+}
+
+refuses_the_main_network() {
+    since=$SECONDS
+    local output
+    mkdir -p "$work/wallets"
+    if output=$(ASSAY_WALLET_PATH=$work/wallets compose --profile mainnet run --rm check-mainnet 2>&1); then
+        echo "$output" | tail -n 20 >&2
+        fail "a main network validator without a wallet passed the check"
+    fi
+    echo "$output" | grep -iE 'wallet|hotkey' | head -n 2
+    ok "without a wallet the main network's check names what is missing and ends with an error"
+}
+
+leaves_nothing() {
+    since=$SECONDS
+    compose down --volumes --remove-orphans --timeout 20 >"$work/down.log" 2>&1 || { tail -5 "$work/down.log" >&2; fail "docker compose down"; }
+    local rest
+    rest=$("$DOCKER" ps -aq --filter "label=com.docker.compose.project=$project"; "$DOCKER" volume ls -q --filter "name=^${project}_"; "$DOCKER" network ls -q --filter "name=^${project}_")
+    [ -z "$rest" ] || fail "left behind: $rest"
+    ok "taken down; no container, volume or network is left"
 }

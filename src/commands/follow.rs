@@ -97,7 +97,7 @@ impl Course<'_> {
         self.audited += 1;
         output::line(format!("  epoch {epoch} ({outcome}) {}", report.last_line()));
         // The first epoch may have been over before anything was asked.
-        if !self.shown && self.follower.ended() > 0 {
+        if !self.shown && self.follower.evaluated() > 0 {
             self.show().await?;
             self.shown = true;
         }
@@ -106,7 +106,9 @@ impl Course<'_> {
 
     async fn push(&mut self) -> Result<()> {
         let Some(pusher) = &mut self.pusher else { return Ok(()) };
-        if self.pushed >= self.args.questions && Instant::now() < self.next_push {
+        // Until somebody has answered, there may be no miner to ask yet.
+        let first = self.follower.evaluated() > 0 && self.pushed < self.args.questions;
+        if !first && Instant::now() < self.next_push {
             return Ok(());
         }
         pusher.push().await?;

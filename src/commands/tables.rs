@@ -24,11 +24,13 @@ pub(super) struct Look {
     _database: Database,
 }
 
-/// Brings the read models up to date and takes one consistent look.
+/// Brings the read models up to date, where this login may, and takes one consistent look.
 pub(super) async fn look(args: &LedgerArgs, as_of: Option<u64>) -> Result<Look> {
     let database = Database::open(args.database.database.as_deref()).await?;
-    let projector = Projector::open(&database.url, Settings::default()).await.context("the read models")?;
-    projector.catch_up().await.context("the read models cannot be brought up to date")?;
+    if projections::may_fold(&database.url).await? {
+        let projector = Projector::open(&database.url, Settings::default()).await.context("the read models")?;
+        projector.catch_up().await.context("the read models cannot be brought up to date")?;
+    }
     let view = ReadModels::open(&database.url)?.begin().await?;
     let selector = Selector { origin: args.ledger.clone(), netuid: args.netuid };
     let frame = view.frame(&selector, as_of.map_or(AsOf::Newest, AsOf::Position)).await?;

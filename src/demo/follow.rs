@@ -13,6 +13,7 @@ struct Count {
     open: BTreeSet<String>,
     pushed: usize,
     ended: usize,
+    evaluated: usize,
 }
 
 impl Count {
@@ -58,6 +59,11 @@ impl Follower {
         self.count.ended
     }
 
+    /// Challenges accepted since the beginning and scored.
+    pub fn evaluated(&self) -> usize {
+        self.count.evaluated
+    }
+
     /// Reads what is new and prints a line for each round and each step of an epoch.
     pub async fn catch_up(&mut self) -> Result<()> {
         let size = self.reader.head().await.context("the ledger cannot be read")?.size;
@@ -87,6 +93,7 @@ impl Follower {
             Event::RoundEvaluated(round) => {
                 let (answered, failed) = self.answered.remove(&round.challenge_id).unwrap_or_default();
                 let count = if self.count.end(&round.challenge_id) {
+                    self.count.evaluated += 1;
                     if self.brief && self.count.ended > self.wanted {
                         return;
                     }
