@@ -10,6 +10,7 @@ use inference::EmbeddingService;
 
 use crate::behaviour::{Behaviour, Malformation, SPAM};
 use crate::config::{EmbeddingSource, MinerConfig};
+use crate::measures::{self, Measures};
 use crate::request::{InferenceRequest, InferenceResponse, ReceiptFields, Refusal, Usage};
 use crate::retrieval::Index;
 use crate::subnets::{Subnet, SynapseRequest};
@@ -57,15 +58,18 @@ pub(crate) struct Answering {
     retriever: OnceLock<Retriever>,
     turn: AtomicUsize,
     copier: Option<copying::Copier>,
+    pub(crate) measures: Measures,
 }
 
 impl Answering {
-    pub(crate) fn new(config: MinerConfig) -> Result<Arc<Self>, Error> {
+    pub(crate) fn new(mut config: MinerConfig) -> Result<Arc<Self>, Error> {
+        let measures = Measures::default();
+        config.gate = config.gate.map(|gate| measures.gate(gate));
         let copier = match &config.behaviour {
             Behaviour::Copycat { .. } => Some(copying::Copier::new(&config)?),
             _ => None,
         };
-        Ok(Arc::new(Self { config, retriever: OnceLock::new(), turn: AtomicUsize::new(0), copier }))
+        Ok(Arc::new(Self { config, retriever: OnceLock::new(), turn: AtomicUsize::new(0), copier, measures }))
     }
 
     /// Whether it answers from the corpus.
@@ -122,6 +126,10 @@ impl Answering {
 
     /// The answer to a checked request.
     pub(crate) async fn answer(&self, headers: &HeaderMap, body: &[u8], asked: &Asked) -> Result<Said, Refusal> {
+        measures::timed(&self.measures, self.find(headers, body, asked)).await
+    }
+
+    async fn find(&self, headers: &HeaderMap, body: &[u8], asked: &Asked) -> Result<Said, Refusal> {
         let response = match &self.config.behaviour {
             Behaviour::Honest => self.honest(asked).await?,
             Behaviour::Spammer => match (asked, &self.config.subnet) {
@@ -158,8 +166,11 @@ impl Answering {
                 let answered = tokio::time::timeout(self.config.limits.answer_timeout, subnet.answer(&request.request));
                 let late = |_| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the answer takes too long");
                 let found = answered.await.map_err(late)??;
-                let Some(writer) = self.writer() else { return Ok(found) };
-                let written = writer.write(subnet.draft(&request.request), self.time_left(asked)).await;
+                let written = match self.writer() {
+                    Some(writer) => writer.write(subnet.draft(&request.request), self.time_left(asked)).await,
+                    None => None,
+                };
+                self.measures.written(written.is_some());
                 Ok(written.unwrap_or(found))
             }
             (Asked::Synapse(_), None) => Err(Refusal::new(StatusCode::NOT_FOUND, "this miner answers questions")),
@@ -180,10 +191,14 @@ impl Answering {
     async fn question(&self, request: &InferenceRequest, left: Duration) -> Result<Vec<u8>, Refusal> {
         let start = Instant::now();
         let found = self.retrieve(request).await?;
-        let Some(writer) = self.writer() else { return encode(&found) };
         let notes = &found.response_text;
         let draft = async { drafts::loosh::draft(&request.question, notes, request.max_tokens).map(Some) };
-        match writer.write(draft, left.saturating_sub(start.elapsed())).await {
+        let written = match self.writer() {
+            Some(writer) => writer.write(draft, left.saturating_sub(start.elapsed())).await,
+            None => None,
+        };
+        self.measures.written(written.is_some());
+        match written {
             Some(text) => encode(&response(request, text, start)),
             None => encode(&found),
         }

@@ -1,7 +1,7 @@
 //! The miner process: an HTTP server that answers questions from a corpus and signs what it says.
 //!
 //! It is an axon: the route of its subnet's synapse speaks the dialects of Bittensor's SDKs, fiber and Epistula, and Loosh's
-//! dialect of fiber has routes of its own on the same port. `GET /availability` and
+//! dialect of fiber has routes of its own on the same port, as has Prometheus. `GET /availability` and
 //! `POST /inference` follow the plain routes of the Loosh inference miner besides. An honest miner embeds the
 //! question, finds the passages of its corpus nearest in meaning and answers with their most relevant sentences: an
 //! extractive answer, nothing is made up. Its [`Profile`] decides how much of the corpus it has and how it chooses, so
@@ -21,6 +21,7 @@ mod corpus;
 pub mod drafts;
 mod error;
 mod malformed;
+mod measures;
 mod receipt;
 mod request;
 mod retrieval;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -21,7 +22,7 @@ use crate::receipt::Receipt;
 use crate::request::{InferenceRequest, Refusal, invalid};
 use crate::subnets::SynapseRequest;
 use crate::wire::rates::{self, Counted, Rates};
-use crate::{Behaviour, Error, receipt, sending, signing, wire};
+use crate::{Behaviour, Error, measures, receipt, sending, signing, wire};
 
 /// How long a connection may live.
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -122,8 +123,17 @@ fn serving(limits: &Limits) -> serving::Limits {
 }
 
 fn router(miner: Miner, axon: Router) -> Router {
-    let plain = Router::new().route("/availability", get(availability)).route("/inference", post(inference));
-    plain.with_state(miner).fallback_service(axon)
+    let counted = middleware::from_fn_with_state(miner.answering.measures.clone(), measures::observe);
+    let plain = Router::new()
+        .route("/availability", get(availability))
+        .route("/inference", post(inference))
+        .route(measures::PATH, get(figures));
+    plain.with_state(miner).fallback_service(axon).layer(counted)
+}
+
+/// For Prometheus.
+async fn figures(State(miner): State<Miner>, request: Request) -> Response {
+    miner.answering.measures.reply(miner.answering.is_ready(), &request)
 }
 
 async fn availability(State(miner): State<Miner>) -> Response {

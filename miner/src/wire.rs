@@ -71,6 +71,19 @@ fn spoken(path: &str, headers: &HeaderMap) -> Spoken {
     if !sdk && headers.contains_key(MINER) { Spoken::Fiber } else { Spoken::Sdk }
 }
 
+/// What dialects are called in figures.
+pub(crate) const DIALECTS: [&str; 4] = ["sdk", "fiber", "loosh", "epistula"];
+
+/// What a request speaks, by that name.
+pub(crate) fn dialect(path: &str, headers: &HeaderMap) -> &'static str {
+    match spoken(path, headers) {
+        Spoken::Sdk => "sdk",
+        Spoken::Fiber => "fiber",
+        Spoken::Loosh => "loosh",
+        Spoken::Epistula => "epistula",
+    }
+}
+
 /// The servers of all dialects.
 struct Servers {
     answering: Arc<Answering>,

@@ -27,13 +27,16 @@ pub(crate) struct ChainView {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     header: BlockHeader,
+    /// When this block was seen first.
+    arrived: Instant,
     answered: Instant,
 }
 
 impl ChainView {
     /// Begins at a block that was just read.
     pub(crate) fn new(header: BlockHeader) -> Self {
-        let newest = Mutex::new(Seen { header, answered: Instant::now() });
+        let now = Instant::now();
+        let newest = Mutex::new(Seen { header, arrived: now, answered: now });
         Self { newest, block: watch::channel(header.number).0 }
     }
 
@@ -55,12 +58,19 @@ impl ChainView {
         Err(format!("the chain has not answered for {} s (newest block {})", silent.as_secs(), seen.header.number))
     }
 
+    /// The newest block that was seen, and for how long there has been no newer one.
+    pub(crate) fn newest(&self) -> (BlockNumber, Duration) {
+        let seen = *self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        (seen.header.number, seen.arrived.elapsed())
+    }
+
     /// Takes note of a block; older ones than the newest only show that the chain answers.
     pub(crate) fn saw(&self, header: BlockHeader) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         newest.answered = Instant::now();
         if header.number > newest.header.number {
             newest.header = header;
+            newest.arrived = newest.answered;
             self.block.send_replace(header.number);
         }
     }

@@ -19,6 +19,7 @@ pub mod faults;
 mod journal;
 pub mod judge;
 mod keeper;
+mod measures;
 mod metagraph;
 pub mod outbox;
 mod remembered;

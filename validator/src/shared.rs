@@ -19,6 +19,7 @@ use crate::epochs::Watch;
 use crate::journal::Journal;
 use crate::judge::Judge;
 use crate::keeper::Checkpoints;
+use crate::measures::Measures;
 use crate::stop::Stop;
 use crate::transport::MinerTransport;
 
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) embeddings: EmbeddingService,
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) transport: Arc<dyn MinerTransport>,
+    /// What is counted beside the work.
+    pub(crate) measures: Measures,
     pub(crate) stop: Stop,
     pub(crate) started: Instant,
     /// Acceptances that the fold has not counted yet. Locked for moments only, never across an await.
@@ -102,6 +105,7 @@ pub(crate) struct Parts {
     pub(crate) embeddings: EmbeddingService,
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) transport: Arc<dyn MinerTransport>,
+    pub(crate) measures: Measures,
     pub(crate) mechanism: Arc<dyn Mechanism>,
 }
 
@@ -125,6 +129,7 @@ impl Shared {
             embeddings: parts.embeddings,
             judge: parts.judge,
             transport: parts.transport,
+            measures: parts.measures,
             stop: Stop::new(),
             started: Instant::now(),
             accepting: std::sync::Mutex::default(),
@@ -164,6 +169,9 @@ impl Shared {
     }
 
     pub(crate) fn set_ledger_answers(&self, answers: bool) {
+        if !answers {
+            self.measures.ping_failed();
+        }
         if self.ledger_answers.swap(answers, Ordering::Relaxed) != answers {
             if answers {
                 tracing::info!(origin = self.origin(), "the ledger answers again");

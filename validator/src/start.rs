@@ -20,6 +20,7 @@ use crate::config::ValidatorConfig;
 use crate::journal::{Entry, Journal};
 use crate::judge::{Judge, Offline};
 use crate::keeper::Checkpoints;
+use crate::measures::Measures;
 use crate::remembered::Remembered;
 use crate::service::Handle;
 use crate::shared::{Parts, Shared, streams};
@@ -118,7 +119,8 @@ impl Validator {
     ) -> Result<(Handle, JoinHandle<Result<(), Error>>), Error> {
         config.check()?;
         let Models { embeddings, judge } = models;
-        let judge: Arc<dyn Judge> = Arc::new(Remembered::new(judge));
+        let measures = Measures::of(&ledger);
+        let judge: Arc<dyn Judge> = Arc::new(Remembered::new(measures.judge(judge)));
         let genesis_hash = check_identity(&config, &ledger, chain.as_ref()).await?;
         let board = Board::new();
         board.catch_up(&ledger).await?;
@@ -131,7 +133,12 @@ impl Validator {
             None => configured,
         };
         check_model(mechanism.as_ref(), &embeddings)?;
-        let chain_view = ChainView::new(chain.head().await?);
+        let head = chain.head().await?;
+        let chain_view = ChainView::new(head);
+        // For figures only: the first epoch looks again.
+        if let Ok(parameters) = chain.hyperparameters(config.netuid, head.number).await {
+            measures.learn(&parameters);
+        }
         let shared = Arc::new(Shared::new(Parts {
             journal: Journal::new(ledger.clone(), chain_view.block()),
             commands: Commands::new(&ledger, chain_view.block()),
@@ -143,6 +150,7 @@ impl Validator {
             embeddings,
             judge,
             transport,
+            measures,
             mechanism,
         }));
         if shared.board.read().epoch.as_ref().is_none_or(|epoch| epoch.derived) {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderName, StatusCode};
+use axum::response::Response;
 use domain::types::{BlockNumber, Digest, Position, Uid};
 use serde::Serialize;
 
 use super::challenge;
 use super::label;
-use super::limits::Authorised;
+use super::limits::{Authorised, peer_of};
 use super::problem::Problem;
 use super::routes::{App, CONTRACT};
 use crate::service::{ChallengeStats, ChallengeStatus, Health, RegisterOutcome, Stats, WaitingLabels};
@@ -193,6 +194,17 @@ pub(crate) async fn set_running(State(app): Shared, request: Authorised<LARGEST_
         (_, false) => "nothing to change",
     };
     Ok(Json(RunningBody { success: true, message, running: change.running, position: change.position }))
+}
+
+/// For Prometheus. Only this machine and its private network are told.
+pub(crate) async fn metrics(State(app): Shared, request: Request) -> Response {
+    let peer = peer_of(&request).map(|peer| peer.ip());
+    if !metrics::may_read(peer, request.headers()) {
+        return metrics::refused();
+    }
+    let mut page = app.service.metrics();
+    app.requests.tell(&mut page);
+    metrics::reply(page)
 }
 
 pub(crate) async fn contract() -> ([(HeaderName, &'static str); 1], &'static str) {

@@ -112,6 +112,6 @@ async fn read_body(body: Body, limit: usize, within: Duration) -> Result<Bytes, 
     }
 }
 
-fn peer_of(request: &Request) -> Option<SocketAddr> {
+pub(crate) fn peer_of(request: &Request) -> Option<SocketAddr> {
     request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0)
 }

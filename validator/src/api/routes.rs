@@ -25,6 +25,7 @@ pub(crate) struct App {
     pub(crate) defaults: ChallengeDefaults,
     pub(crate) limits: ApiLimits,
     pub(crate) places: Semaphore,
+    pub(crate) requests: metrics::Requests,
 }
 
 /// A path with its methods.
@@ -72,15 +73,19 @@ pub fn router(service: Arc<dyn Service>, config: &ApiConfig) -> Router {
         defaults: config.defaults,
         limits: config.limits.clone(),
         places: Semaphore::new(config.limits.requests.min(Semaphore::MAX_PERMITS)),
+        requests: metrics::Requests::default(),
     });
     routes()
         .into_iter()
         .fold(Router::new(), |router, route| router.route(route.path, route.handler))
+        // Not of the contract: it answers in Prometheus' format, and to the neighbourhood only.
+        .route("/metrics", get(handlers::metrics))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         // The last one added is the first that a request meets.
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limits::bound))
         .layer(middleware::from_fn(limits::observe))
+        .layer(middleware::from_fn_with_state(app.requests.clone(), metrics::observe))
         .with_state(app)
 }
 

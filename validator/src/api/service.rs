@@ -33,6 +33,9 @@ pub trait Service: Send + Sync {
     /// Whether the validator can do its work now.
     fn health(&self) -> Health;
 
+    /// What the validator tells of itself for Prometheus.
+    fn metrics(&self) -> metrics::Page;
+
     /// Pauses or resumes; `by` is who asked, for the log.
     ///
     /// # Errors
@@ -75,6 +78,10 @@ impl Service for crate::service::Handle {
 
     fn health(&self) -> Health {
         Self::health(self)
+    }
+
+    fn metrics(&self) -> metrics::Page {
+        Self::metrics(self)
     }
 
     async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError> {

@@ -12,9 +12,10 @@ use domain::metagraph::Metagraph;
 use domain::round;
 use domain::types::{BlockNumber, Digest, Hotkey, Position};
 
+use super::figures::Figures;
 use crate::service::ClosedEpoch;
 
-/// The kinds that [`Fold::apply`] looks at. Vectors and scores, the bulk of a log, are not among them.
+/// The kinds that [`Fold::apply`] and its figures look at. Vectors and scores, the bulk of a log, are not among them.
 pub(crate) const KINDS: &[&str] = &[
     "RuleSetAdopted",
     "CheckpointPublished",
@@ -32,8 +33,11 @@ pub(crate) const KINDS: &[&str] = &[
     "RoundAbandoned",
     "EpochOpened",
     "WeightsDerived",
+    "WeightsSubmitted",
     "WeightsCommitted",
     "WeightsRevealed",
+    "WeightsIncluded",
+    "WeightsRejected",
     "EpochClosed",
 ];
 
@@ -119,6 +123,8 @@ pub(crate) struct Fold {
     pub(crate) statistics: Vec<Statistic>,
     /// Figures.
     pub(crate) counters: Counters,
+    /// Figures that are only shown.
+    pub(crate) figures: Figures,
 }
 
 impl Fold {

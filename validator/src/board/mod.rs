@@ -1,5 +1,6 @@
 //! The validator's memory: a fold that follows the log, and a way to wait until it has come to a position.
 
+mod figures;
 mod fold;
 #[cfg(test)]
 mod tests;
@@ -8,7 +9,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use domain::events::Event;
-use domain::types::Position;
+use domain::types::{Micros, Position};
 use futures::TryStreamExt;
 use ledger::{Ledger, StoredEvent};
 use tokio::sync::watch;
@@ -73,13 +74,19 @@ impl Board {
         }
         let mut events = ledger.reader().events(from, to, Some(fold::KINDS));
         while let Some(stored) = events.try_next().await? {
-            let position = Position(stored.position);
+            let (position, at) = (Position(stored.position), Micros(stored.recorded_at));
             let event = decode(&stored)?;
             {
                 let mut fold = self.fold.write().unwrap_or_else(PoisonError::into_inner);
                 match event {
-                    Some(event) => fold.apply(position, &event),
-                    None => fold.apply_erased(position, &stored.kind, &stored.stream_id),
+                    Some(event) => {
+                        fold.apply(position, &event);
+                        fold.figures.apply(at, &event);
+                    }
+                    None => {
+                        fold.apply_erased(position, &stored.kind, &stored.stream_id);
+                        fold.figures.apply_erased(at, &stored.kind, &stored.stream_id);
+                    }
                 }
             }
             // One by one, so that after an error in mid-range nothing is folded in twice.

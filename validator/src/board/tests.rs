@@ -220,3 +220,74 @@ fn every_kind_that_the_fold_asks_for_exists() {
         assert!(Event::KINDS.contains(kind), "{kind}");
     }
 }
+
+/// An event, the second in which it was recorded, and a figure with its value after it.
+#[test]
+fn figures_follow_the_log() {
+    use domain::events::{
+        CheckpointPublished, EpochClosed, EpochOutcome, WeightsCommitted, WeightsIncluded, WeightsRejected,
+        WeightsRevealed,
+    };
+    let zero = HexBytes([0; 32]);
+    let included = |block| WeightsIncluded { epoch: 0, extrinsic: zero, block: BlockNumber(block), block_hash: zero };
+    let opened = |block| EpochOpened { epoch: 0, block: BlockNumber(block), chain_epoch: 0, rule_set: zero };
+    let committed = WeightsCommitted {
+        epoch: 0,
+        extrinsic: zero,
+        block: BlockNumber(40),
+        commitment: zero,
+        reveal_at: BlockNumber(50),
+    };
+    type Figure = fn(&figures::Figures) -> f64;
+    fn number(block: Option<BlockNumber>) -> f64 {
+        block.map_or(-1.0, |block| block.0 as f64)
+    }
+    let rows: Vec<(u64, Event, Figure, f64)> = vec![
+        (1, opened(7).into(), |f| number(f.first_block), 7.0),
+        (2, opened(9).into(), |f| number(f.first_block), 7.0),
+        (3, drawn(0, "a", 1), |f| f.rounds_opened as f64, 1.0),
+        (4, abandoned("a", 1, false), |f| f.rounds_ended["restart"] as f64, 1.0),
+        (5, drawn(0, "a", 2), |f| f.rounds_opened as f64, 2.0),
+        (9, evaluated("a", 2), |f| f.rounds_ended["evaluated"] as f64, 1.0),
+        (9, evaluated("never drawn", 1), |f| f.round_seconds.sum(), 4.0),
+        (12, included(30).into(), |f| f.weights["included"] as f64, 1.0),
+        (13, committed.into(), |f| number(f.set_block), 40.0),
+        (
+            14,
+            WeightsRevealed { epoch: 0, block: BlockNumber(39), block_hash: zero }.into(),
+            |f| number(f.set_block),
+            40.0,
+        ),
+        (
+            15,
+            WeightsRejected { epoch: 0, extrinsic: zero, error: "x".to_owned() }.into(),
+            |f| f.weights["rejected"] as f64,
+            1.0,
+        ),
+        (
+            16,
+            EpochClosed { epoch: 0, outcome: EpochOutcome::Failed, reason: "x".to_owned() }.into(),
+            |f| f.epochs["failed"] as f64,
+            1.0,
+        ),
+        (
+            17,
+            CheckpointPublished { size: 3, root: zero, note: String::new() }.into(),
+            |f| f.checkpoint_at.map_or(-1.0, |at| at.0 as f64),
+            17e6,
+        ),
+    ];
+    let mut figures = figures::Figures::default();
+    let names = figures.rounds_ended.len() + figures.responses.len() + figures.weights.len() + figures.epochs.len();
+    for (at, event, figure, expected) in rows {
+        figures.apply(Micros(at * 1_000_000), &event);
+        assert_eq!(figure(&figures), expected, "after {} at {at}", event.kind());
+    }
+    // Erased: the kind and the stream are left. An end that nobody waits for is none.
+    figures.apply(Micros(20_000_000), &drawn(0, "b", 1));
+    figures.apply_erased(Micros(22_000_000), "RoundEvaluated", "b/1");
+    figures.apply_erased(Micros(22_000_000), "RoundEvaluated", "b/1");
+    assert_eq!((figures.rounds_ended["evaluated"], figures.round_seconds.sum()), (3, 6.0));
+    let after = figures.rounds_ended.len() + figures.responses.len() + figures.weights.len() + figures.epochs.len();
+    assert_eq!(names, after, "every outcome has a row from the start");
+}

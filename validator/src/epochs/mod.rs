@@ -197,6 +197,7 @@ fn hopeless(shared: &Shared, record: &Record, memory: &Memory) -> Option<String>
 async fn open_next(shared: &Arc<Shared>, number: u64) -> Result<(), Error> {
     let head = shared.chain.head().await?;
     let parameters = shared.chain.hyperparameters(shared.config.netuid, head.number).await?;
+    shared.measures.learn(&parameters);
     let opened = EpochOpened {
         epoch: number,
         block: head.number,

@@ -227,6 +227,12 @@ impl Handle {
         }
     }
 
+    /// What the validator tells of itself for Prometheus: the fold, and what is counted beside the work.
+    #[must_use]
+    pub fn metrics(&self) -> metrics::Page {
+        crate::measures::page(&self.shared)
+    }
+
     /// Figures folded from the whole log.
     #[must_use]
     pub fn stats(&self) -> Stats {

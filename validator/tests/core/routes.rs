@@ -12,8 +12,10 @@ use tokio::sync::oneshot;
 use validator::api::{ApiConfig, CONTRACT, ChallengeDefaults, serve};
 use validator::service::Handle;
 
-use crate::world::{ANSWERS, PATIENCE, QUESTION, World, honest, positions, until};
+use crate::world::{ANSWERS, NETUID, PATIENCE, QUESTION, World, honest, positions, until};
 
+#[path = "../../../metrics/tests/page/mod.rs"]
+mod page;
 #[path = "../../src/api/tests/schema.rs"]
 mod schema;
 
@@ -220,4 +222,65 @@ async fn a_task_that_could_not_be_issued_is_refused_with_its_field_and_nothing_i
     routes.stop().await;
     running.stop().await;
     assert_eq!(positions(&world.log().await, "ChallengeAccepted"), Vec::<u64>::new());
+}
+
+/// Figures for Prometheus are those of the log, and those that docs/metrics.md lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_told_as_the_document_says() {
+    let world = World::new(honest()).await;
+    let mut config = world.config();
+    config.checkpoint_interval = Duration::from_secs(1);
+    let running = world.start(config).await;
+    let routes = Routes::serve(running.handle.clone()).await;
+    let push = json!({"id": "figures-1", "prompt": QUESTION});
+    let (status, body) = routes.ask("/challenges", "/challenges", Some(push)).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    until("the round is evaluated", || async { routes.challenge("figures-1").await["state"] == "evaluated" }).await;
+    let text = || async {
+        let answer = routes.client.get(format!("{}/metrics", routes.base)).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["content-type"], metrics::CONTENT_TYPE);
+        answer.text().await.unwrap()
+    };
+    let sections = ["Every process", "HTTP servers", "Validator"];
+    let differences = || async { page::differences(&text().await, &sections, &["netuid", "mechanism"]) };
+    // A checkpoint and an epoch may still be on their way.
+    until("the page is complete", || async { differences().await.is_empty() }).await;
+    let text = text().await;
+    let labels = |more: &str| format!("{{netuid=\"{NETUID}\",mechanism=\"loosh\"{more}}}");
+    for (name, more, expected) in [
+        ("assay_challenges_accepted_total", "", 1.0),
+        ("assay_rounds_opened_total", "", 1.0),
+        ("assay_rounds_ended_total", ",outcome=\"evaluated\"", 1.0),
+        ("assay_rounds_ended_total", ",outcome=\"no_miners\"", 0.0),
+        ("assay_responses_total", ",outcome=\"answered\"", 3.0),
+        ("assay_responses_total", ",outcome=\"timed_out\"", 0.0),
+        ("assay_response_seconds_count", "", 3.0),
+        ("assay_round_seconds_count", "", 1.0),
+        ("assay_weights_total", ",fate=\"rejected\"", 0.0),
+        ("assay_chain_connected", "", 1.0),
+        ("assay_database_connected", "", 1.0),
+        ("assay_validator_running", "", 1.0),
+        ("assay_epoch_number", "", 0.0),
+        ("assay_miners_available", "", 3.0),
+        ("assay_http_requests_total", ",route=\"/challenges\",status=\"201\"", 1.0),
+    ] {
+        let row = format!("{name}{}", labels(more));
+        assert_eq!(page::value(&text, &row), Some(expected), "{row} in\n{text}");
+    }
+    let appends = page::value(&text, &format!("assay_append_seconds_count{}", labels(""))).unwrap();
+    let size = page::value(&text, &format!("assay_log_events{}", labels(""))).unwrap();
+    assert!(appends >= 5.0 && size > appends, "{appends} appends, {size} events");
+    assert_eq!(
+        page::value(&text, &format!("assay_disk_size_bytes{}", labels(""))).map(|bytes| bytes > 1e6),
+        Some(true)
+    );
+    // No hotkey, of miners or of the validator, is among the labels.
+    for hotkey in world.peers.iter().map(|peer| peer.key.hotkey()).chain([running.handle.hotkey()]) {
+        assert!(!text.contains(&hotkey.to_string()), "{hotkey}");
+    }
+    let proxied = routes.client.get(format!("{}/metrics", routes.base)).header("x-forwarded-for", "127.0.0.1");
+    assert_eq!(proxied.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    routes.stop().await;
+    running.stop().await;
 }

@@ -220,6 +220,12 @@ impl Service for Arc<Double> {
         self.script.lock().unwrap().health.clone().unwrap_or_else(healthy)
     }
 
+    fn metrics(&self) -> metrics::Page {
+        let mut page = metrics::Page::default();
+        page.gauge("assay_log_events", "Events in the log.", 99.0);
+        page
+    }
+
     async fn set_running(&self, running: bool, by: &str) -> Result<RunningChange, ServiceError> {
         self.answers().await?;
         self.asked_by.lock().unwrap().push(by.to_owned());
