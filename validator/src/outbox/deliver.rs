@@ -10,8 +10,9 @@ use futures::TryStreamExt;
 use futures::future::join_all;
 use ledger::StoredEvent;
 
+use super::images::file_name;
 use super::queue::{Due, LONGEST_AGE, Queue};
-use super::results::{self, Results, file_name};
+use super::results::{self, Results};
 use super::{ALGORITHM, Outbox, ResultsOf};
 use crate::board::decode;
 use crate::clock::{self, Backoff};
@@ -27,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// recorded. Whether it has these or others it does not say, so that this is recorded as the refusal that it is.
 const CONFLICT: u16 = 409;
 /// What is brought of a round.
-const ITEMS: [DeliveryItem; 2] = [DeliveryItem::Batch, DeliveryItem::Heatmap];
+const ITEMS: [DeliveryItem; 3] = [DeliveryItem::Batch, DeliveryItem::Heatmap, DeliveryItem::QualityPlot];
 
 /// What an attempt came to.
 enum Tried {
@@ -192,10 +193,13 @@ impl Delivery {
             Err(error) if is_of_the_record(&error) => Err(format!("the record of the round cannot be read: {error}")),
             Err(error) => return Err(error),
             Ok(None) => Err("the record of the round is erased".to_owned()),
-            Ok(Some((found, _))) if due.item == DeliveryItem::Heatmap => found.heatmap(),
-            Ok(Some((found, mechanism))) => {
-                found.batch(mechanism.as_ref(), self.handle.hotkey()).map(Some).map_err(|error| error.to_string())
-            }
+            Ok(Some((found, mechanism))) => match due.item {
+                DeliveryItem::Heatmap => found.heatmap(),
+                DeliveryItem::QualityPlot => found.quality_plot(mechanism.as_ref()),
+                DeliveryItem::Batch => {
+                    found.batch(mechanism.as_ref(), self.handle.hotkey()).map(Some).map_err(|error| error.to_string())
+                }
+            },
         };
         let bytes = match made {
             Ok(Some(bytes)) => bytes,
@@ -227,14 +231,19 @@ impl Delivery {
     /// The status, 0 where there is no answer, and what happened in a few words of our own: an answer may hold anything.
     async fn send(&self, due: &Due, bytes: &[u8]) -> (u16, String) {
         let service = &self.outbox.service;
-        let answer = if due.item == DeliveryItem::Batch {
-            service.post_batch(due.route, bytes).await
-        } else {
-            let filename = file_name(&due.challenge_id, due.evaluated);
-            let (challenge_id, filename) = (due.challenge_id.as_str(), filename.as_str());
-            let (kind, content_type) = (PictureKind::Heatmap, "image/png");
-            let picture = Picture { challenge_id, kind, filename, content_type, data: bytes };
-            service.upload_picture(due.route, &picture).await
+        let picture = match due.item {
+            DeliveryItem::Batch => None,
+            DeliveryItem::Heatmap => Some((PictureKind::Heatmap, "heatmap")),
+            DeliveryItem::QualityPlot => Some((PictureKind::QualityPlot, "quality-plot")),
+        };
+        let answer = match picture {
+            None => service.post_batch(due.route, bytes).await,
+            Some((kind, name)) => {
+                let filename = file_name(name, &due.challenge_id, due.evaluated);
+                let (challenge_id, filename) = (due.challenge_id.as_str(), filename.as_str());
+                let picture = Picture { challenge_id, kind, filename, content_type: "image/png", data: bytes };
+                service.upload_picture(due.route, &picture).await
+            }
         };
         match answer {
             Ok(reply) if reply.status == CONFLICT => {

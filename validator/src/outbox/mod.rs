@@ -1,7 +1,7 @@
 //! Loosh's challenge service: results and pictures go back to it, and what it says of validators and miners is recorded.
 //!
 //! Two tasks. The *delivery* follows the log: each evaluated round of a challenge that came from the service is brought back, its
-//! batch and its heat map each by themselves, and each attempt is an event. The *fetching* asks the service for validators, weights
+//! batch and its pictures each by themselves, and each attempt is an event. The *fetching* asks the service for validators, weights
 //! and scores, and records what is new.
 //!
 //! **Invariants.** The outbox is a fold of the log: what is brought is made of recorded events alone, and how far it has come follows
@@ -9,9 +9,11 @@
 //! weights use what is recorded of the service, never an answer of the moment. A service that is away stops nothing else.
 
 mod deliver;
+mod images;
 mod queue;
 mod results;
 mod scores;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

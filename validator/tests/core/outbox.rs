@@ -64,10 +64,10 @@ fn is_over(attempts: &[(Position, DeliveryAttempted)], id: &str, item: DeliveryI
 }
 
 async fn over(world: &World, ids: &[&str]) {
-    let both = [DeliveryItem::Batch, DeliveryItem::Heatmap];
+    let all = [DeliveryItem::Batch, DeliveryItem::Heatmap, DeliveryItem::QualityPlot];
     until("everything is brought", || async {
         let attempts = attempts(world).await;
-        ids.iter().all(|id| both.iter().all(|item| is_over(&attempts, id, *item)))
+        ids.iter().all(|id| all.iter().all(|item| is_over(&attempts, id, *item)))
     })
     .await;
 }
@@ -80,6 +80,7 @@ async fn results_and_pictures_go_back_by_both_routes() {
     service.answers("c2", "batch", &[409]);
     service.answers("c3", "batch", &[503, 503, 503, 503, 201]);
     service.answers("c3", "heatmap", &[422, 201]);
+    service.answers("c2", "quality_plot", &[400, 201]);
     let validator = start(&world, &service).await;
     validator.0.handle.accept(challenge("unasked")).await.unwrap();
     for id in ["c1", "c2", "c3"] {
@@ -91,7 +92,7 @@ async fn results_and_pictures_go_back_by_both_routes() {
     stop(validator).await;
 
     let tried = attempts(&world).await;
-    use DeliveryItem::{Batch, Heatmap};
+    use DeliveryItem::{Batch, Heatmap, QualityPlot};
     use DeliveryOutcome::{Delivered, Failed, Refused};
     use DeliveryRoute::{Fiber, Plain};
     assert_eq!(of(&tried, "c1", Batch), [(Fiber, 201, Delivered)], "a new key, and the same again");
@@ -102,6 +103,8 @@ async fn results_and_pictures_go_back_by_both_routes() {
     let down = (Fiber, 503, Failed);
     assert_eq!(of(&tried, "c3", Batch), [down, down, down, down, (Plain, 201, Delivered)]);
     assert_eq!(of(&tried, "c3", Heatmap), [(Fiber, 422, Failed), (Plain, 201, Delivered)]);
+    assert_eq!(of(&tried, "c1", QualityPlot), [(Fiber, 201, Delivered)]);
+    assert_eq!(of(&tried, "c2", QualityPlot), [(Fiber, 400, Failed), (Plain, 201, Delivered)]);
     assert!(of(&tried, "unasked", Batch).is_empty(), "nobody asked for it");
     let got = service.got();
     let keys = service.exchanges();
@@ -122,9 +125,11 @@ async fn check_contents(world: &World, tried: &[(Position, DeliveryAttempted)], 
         .map(|scored| (scored.hotkey.to_string(), scored.score))
         .collect();
     for arrived in got.iter().filter(|arrived| arrived.status == 201) {
-        if arrived.item == "heatmap" {
+        if arrived.item != "batch" {
+            let heatmap = arrived.item == "heatmap";
             assert!(arrived.bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{arrived:?}");
-            assert_eq!(sha256(&arrived.bytes), hash(&arrived.id, DeliveryItem::Heatmap));
+            let item = if heatmap { DeliveryItem::Heatmap } else { DeliveryItem::QualityPlot };
+            assert_eq!(sha256(&arrived.bytes), hash(&arrived.id, item));
             continue;
         }
         assert_eq!(sha256(&arrived.bytes), hash(&arrived.id, DeliveryItem::Batch));
@@ -136,6 +141,12 @@ async fn check_contents(world: &World, tried: &[(Position, DeliveryAttempted)], 
         for answer in batch["responses"].as_array().unwrap() {
             assert!(answer["miner_uid"].as_u64().unwrap() >= 1 && answer["finish_reason"] == "stop", "{answer}");
         }
+        let told = batch["evaluation"]["narrative"].as_str().unwrap();
+        assert!(
+            told.starts_with(&format!("Round {}/1, told by rules", arrived.id)) && told.contains(QUESTION),
+            "{told}"
+        );
+        assert!(told.contains("3 of 3 candidates were drawn") && told.contains("3 answered, none failed"), "{told}");
         assert_eq!(batch["validator_hotkey"], world.validator_key.ss58().as_str());
         assert_eq!(batch["original_request"]["prompt"], QUESTION);
         assert_eq!(batch["original_request"]["correlation_id"], format!("correlation-{}", arrived.id));
@@ -219,6 +230,7 @@ async fn a_restart_in_mid_delivery_brings_nothing_twice() {
 
     let validator = start(&world, &service).await;
     over(&world, &["c1"]).await;
+    assert_eq!(of(&attempts(&world).await, "c1", DeliveryItem::QualityPlot).len(), 1);
     // Long enough for whatever would be brought again.
     tokio::time::sleep(Duration::from_millis(500)).await;
     close_epoch(&validator.0.handle, 1).await;

@@ -165,8 +165,8 @@ async fn respond(State(service): State<Arc<Inner>>, request: Request<Body>) -> R
             answer(service.take(id, item, bytes), "{}")
         }
         "/heatmap/upload" => {
-            let (id, bytes) = picture_of(&body);
-            answer(service.take(id, "heatmap", bytes), "{}")
+            let (id, item, bytes) = picture_of(&body);
+            answer(service.take(id, item, bytes), "{}")
         }
         "/validators" => answer(200, json!({ "validators": told(|told| &told.validators) }).to_string()),
         "/analytics/sybil-scores/batch" => answer(200, json!({ "scores": told(|told| &told.scores) }).to_string()),
@@ -181,19 +181,32 @@ fn sealed(path: &str, payload: Vec<u8>) -> (String, &'static str, Vec<u8>) {
     if path.ends_with("batch") {
         return (id, "batch", payload);
     }
-    assert_eq!((fields["file_type"].as_str(), fields["content_type"].as_str()), (Some("heatmap"), Some("image/png")));
-    (id, "heatmap", base64(fields["data"].as_str().unwrap()))
+    assert_eq!(fields["content_type"].as_str(), Some("image/png"));
+    (id, picture(fields["file_type"].as_str().unwrap()), base64(fields["data"].as_str().unwrap()))
 }
 
-/// The challenge and the file of a form.
-fn picture_of(form: &[u8]) -> (String, Vec<u8>) {
+/// The name of a kind of picture.
+fn picture(file_type: &str) -> &'static str {
+    match file_type {
+        "heatmap" => "heatmap",
+        "quality_plot" => "quality_plot",
+        other => panic!("{other} is no kind of picture"),
+    }
+}
+
+/// The challenge, the kind and the file of a form.
+fn picture_of(form: &[u8]) -> (String, &'static str, Vec<u8>) {
     let find = |what: &[u8]| form.windows(what.len()).position(|window| window == what).unwrap();
-    let name = b"name=\"challenge_id\"\r\n\r\n";
-    let id: Vec<u8> = form[find(name) + name.len()..].iter().copied().take_while(|byte| *byte != b'\r').collect();
+    let value = |name: &str| {
+        let name = format!("name=\"{name}\"\r\n\r\n").into_bytes();
+        let value: Vec<u8> =
+            form[find(&name) + name.len()..].iter().copied().take_while(|byte| *byte != b'\r').collect();
+        String::from_utf8(value).unwrap()
+    };
     let begin = b"Content-Type: image/png\r\n\r\n";
     let file = &form[find(begin) + begin.len()..];
     let end = file.windows(4).rposition(|window| window == b"\r\n--").unwrap();
-    (String::from_utf8(id).unwrap(), file[..end].to_vec())
+    (value("challenge_id"), picture(&value("file_type")), file[..end].to_vec())
 }
 
 /// Standard base64 with padding (RFC 4648, section 4).
