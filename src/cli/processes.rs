@@ -186,6 +186,10 @@ pub struct ChallengeServiceArgs {
     /// Of which challenges results are brought: of those that say who asked (a correlation id or a requester), or of all.
     #[arg(long, value_enum, default_value_t = ResultsName::Service, requires = "challenge_api", value_name = "WHICH")]
     pub challenge_api_results: ResultsName,
+    /// A hotkey (SS58) that may push sealed challenges to the routes under /fiber/ of the push routes' address, for rule sets of loosh;
+    /// repeat for several. Without one these routes are not there.
+    #[arg(long, value_name = "SS58")]
+    pub challenge_hotkey: Vec<String>,
 }
 
 /// Of which challenges results are brought to the service.

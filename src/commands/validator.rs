@@ -9,11 +9,11 @@ use crate::models;
 use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::shutdown::Shutdown;
 use crate::subnets::NetworkName;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use chain::Chain;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
-use domain::types::NetUid;
+use domain::types::{Hotkey, NetUid};
 use inference::{EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use validator::api::{self, ApiConfig, ChallengeDefaults, Token};
+use validator::api::{self, ApiConfig, ChallengeDefaults, SealedPush, Token};
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
 use validator::outbox::{self, Outbox};
@@ -242,13 +242,20 @@ fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: 
 
 /// A challenge service is of use to some rule set.
 fn challenge_service(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<()> {
-    let Some(address) = &args.challenge_service.challenge_api else { return Ok(()) };
+    let given = &args.challenge_service;
+    let flag = match (&given.challenge_api, given.challenge_hotkey.is_empty()) {
+        (Some(_), _) => "--challenge-api",
+        (None, false) => "--challenge-hotkey",
+        (None, true) => return Ok(()),
+    };
     ensure!(
         rule_sets.iter().any(|rules| rules.algorithm() == outbox::ALGORITHM),
-        "--challenge-api is for rule sets of loosh; none of {} is one",
+        "{flag} is for rule sets of loosh; none of {} is one",
         rule_sets.iter().map(RuleSet::name).collect::<Vec<_>>().join(", ")
     );
-    tracing::info!(service = address, "results go back to a challenge service");
+    if let Some(address) = &given.challenge_api {
+        tracing::info!(service = address, "results go back to a challenge service");
+    }
     Ok(())
 }
 
@@ -306,12 +313,14 @@ fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
     };
     let token = args.token_file.as_ref().map(read).transpose()?.or_else(|| args.token.clone());
     config.token = token.as_deref().map(str::trim).map(Token::new).transpose()?;
-    for text in &args.allow_hotkey {
-        match text.parse() {
-            Ok(hotkey) => config.allowed_hotkeys.push(hotkey),
-            Err(error) => bail!("--allow-hotkey: {error}"),
-        }
-    }
+    let parsed = |flag: &str, texts: &[String]| -> Result<Vec<Hotkey>> {
+        let parse = |text: &String| text.parse::<Hotkey>().map_err(|error| anyhow!("{flag} {text}: {error}"));
+        texts.iter().map(parse).collect()
+    };
+    config.allowed_hotkeys = parsed("--allow-hotkey", &args.allow_hotkey)?;
+    let pushers = parsed("--challenge-hotkey", &args.challenge_service.challenge_hotkey)?;
+    let sealed = !pushers.is_empty() && rule_set.algorithm() == outbox::ALGORITHM;
+    config.sealed = sealed.then_some(SealedPush { pushers });
     Ok(config)
 }
 

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use domain::types::Hotkey;
 use network::fiber::Refusal;
 use network::fiber::loosh::server::{Opened, Signatures};
-use network::fiber::loosh::{CHALLENGE_PATH, Dialect, EXCHANGE_PATH, PUBLIC_KEY_PATH, Receiver};
+use network::fiber::loosh::{CHALLENGE_PATH, Dialect, EXCHANGE_PATH, PUBLIC_KEY_PATH, Receiver, STATISTICS_PATH};
 use network::fiber::rsa_key::MinerKey;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -25,7 +25,6 @@ use crate::endpoint::{Admitted, Answered, Asked, Doors, Endpoint, Refused, detai
 use crate::error::Error;
 use crate::server::AxonLimits;
 
-const STATISTICS_PATH: &str = "/fiber/stats";
 const SECOND: u64 = 1_000_000_000;
 
 /// A receiver that is being put together, and then served. Its one endpoint takes challenges.

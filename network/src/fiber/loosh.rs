@@ -31,6 +31,8 @@ pub const PUBLIC_KEY_PATH: &str = "/fiber/public-key";
 pub const EXCHANGE_PATH: &str = "/fiber/key-exchange";
 /// Where challenges go, to validators and to miners.
 pub const CHALLENGE_PATH: &str = "/fiber/challenge";
+/// Where a receiver tells how many keys it holds.
+pub const STATISTICS_PATH: &str = "/fiber/stats";
 /// How long keys live, in seconds.
 pub const KEY_LIFETIME: u64 = 3600;
 /// A sender brings a new key this long before the old one ends, in seconds.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::types::{Digest, Hotkey, sha256};
 
+use super::sealed::SealedPush;
 use crate::Error;
 
 /// The variable that holds the bearer token.
@@ -130,6 +131,8 @@ pub struct ApiConfig {
     pub token: Option<Token>,
     /// Hotkeys whose signature opens them.
     pub allowed_hotkeys: Vec<Hotkey>,
+    /// Who may push sealed challenges; without it those routes are not there.
+    pub sealed: Option<SealedPush>,
     /// What a challenge gets when it does not say.
     pub defaults: ChallengeDefaults,
     /// The limits.
@@ -140,7 +143,7 @@ impl ApiConfig {
     /// Loopback only, with the defaults given.
     #[must_use]
     pub fn new(defaults: ChallengeDefaults) -> Self {
-        Self { token: None, allowed_hotkeys: Vec::new(), defaults, limits: ApiLimits::default() }
+        Self { token: None, allowed_hotkeys: Vec::new(), sealed: None, defaults, limits: ApiLimits::default() }
     }
 
     /// Refuses to listen where everybody can reach the routes and nobody could be told apart.
@@ -148,7 +151,9 @@ impl ApiConfig {
     /// # Errors
     /// [`Error::Setting`] for an address that is not loopback when neither a token nor a hotkey is configured.
     pub fn check(&self, address: SocketAddr) -> Result<(), Error> {
-        if address.ip().to_canonical().is_loopback() || self.token.is_some() || !self.allowed_hotkeys.is_empty() {
+        // Beside a sealed push the other routes stay open to this machine alone.
+        let told_apart = self.token.is_some() || !self.allowed_hotkeys.is_empty() || self.sealed.is_some();
+        if address.ip().to_canonical().is_loopback() || told_apart {
             return Ok(());
         }
         let problem = format!(
@@ -188,6 +193,8 @@ mod tests {
         with_token.token = Some(Token::new("correct-horse-battery").unwrap());
         let mut with_hotkey = open.clone();
         with_hotkey.allowed_hotkeys.push(Hotkey::from_public(&[7; 32]));
+        let mut sealed = open.clone();
+        sealed.sealed = Some(SealedPush { pushers: vec![Hotkey::from_public(&[7; 32])] });
         for (address, closed) in [
             ("127.0.0.1:8000", true),
             ("127.9.9.9:8000", true),
@@ -199,7 +206,9 @@ mod tests {
         ] {
             let address = address.parse().unwrap();
             assert_eq!(open.check(address).is_ok(), closed, "{address}");
-            assert!(with_token.check(address).is_ok() && with_hotkey.check(address).is_ok(), "{address}");
+            for told_apart in [&with_token, &with_hotkey, &sealed] {
+                assert!(told_apart.check(address).is_ok(), "{address}");
+            }
         }
         let error = open.check("0.0.0.0:8000".parse().unwrap()).unwrap_err().to_string();
         assert!(error.contains("set ASSAY_API_TOKEN, allow hotkeys, or listen on 127.0.0.1"), "{error}");

@@ -48,12 +48,19 @@ pub(crate) async fn accept(
     State(app): Shared,
     request: Authorised<LARGEST_CHALLENGE>,
 ) -> Result<(StatusCode, Json<AcceptedBody>), Problem> {
-    let challenge = challenge::read(&request.body, &app.defaults)?;
+    take(&app, &request.body).await.map(|body| (StatusCode::CREATED, Json(body)))
+}
+
+/// Reads a challenge and takes it on, whichever way it came; returns after its commit.
+///
+/// # Errors
+/// What is wrong with it, and why it is not taken.
+pub(crate) async fn take(app: &App, body: &[u8]) -> Result<AcceptedBody, Problem> {
+    let challenge = challenge::read(body, &app.defaults)?;
     let challenge_id = challenge.id.clone();
     let accepted = app.service.accept(challenge).await?;
     let (message, position) = ("challenge accepted and recorded", accepted.position);
-    let body = AcceptedBody { success: true, message, challenge_id, position, commitment: accepted.commitment };
-    Ok((StatusCode::CREATED, Json(body)))
+    Ok(AcceptedBody { success: true, message, challenge_id, position, commitment: accepted.commitment })
 }
 
 #[derive(Serialize)]

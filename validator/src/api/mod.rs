@@ -18,6 +18,7 @@ mod label;
 mod limits;
 mod problem;
 mod routes;
+mod sealed;
 mod serve;
 mod service;
 #[cfg(test)]
@@ -26,5 +27,6 @@ mod tests;
 pub use authorisation::LARGEST_CLOCK_DIFFERENCE;
 pub use config::{ApiConfig, ApiLimits, ChallengeDefaults, TOKEN_VARIABLE, Token};
 pub use routes::{CONTRACT, router};
+pub use sealed::SealedPush;
 pub use serve::serve;
 pub use service::Service;

@@ -6,11 +6,13 @@ use axum::handler::Handler;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
+use network::fiber::rsa_key::MinerKey;
 use tokio::sync::Semaphore;
 
 use super::authorisation::Guard;
 use super::config::{ApiConfig, ApiLimits, ChallengeDefaults};
 use super::problem::Problem;
+use super::sealed::SealedPush;
 use super::service::Service;
 use super::{handlers, limits};
 use crate::clock;
@@ -64,9 +66,18 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// The routes of one validator. Serve them with [`super::serve`], which knows who the peer is: without a peer nobody is
-/// taken for a client on this machine.
+/// The routes of one validator, but for those of a sealed push. Serve them with [`super::serve`], which knows who the peer is:
+/// without a peer nobody is taken for a client on this machine.
 pub fn router(service: Arc<dyn Service>, config: &ApiConfig) -> Router {
+    router_with(service, config, None)
+}
+
+/// The same, with the routes of a sealed push where there is a key for them.
+pub(super) fn router_with(
+    service: Arc<dyn Service>,
+    config: &ApiConfig,
+    sealed: Option<(&SealedPush, MinerKey)>,
+) -> Router {
     let app = Arc::new(App {
         service,
         guard: Guard::new(config, clock::now()),
@@ -75,9 +86,12 @@ pub fn router(service: Arc<dyn Service>, config: &ApiConfig) -> Router {
         places: Semaphore::new(config.limits.requests.min(Semaphore::MAX_PERMITS)),
         requests: metrics::Requests::default(),
     });
-    routes()
-        .into_iter()
-        .fold(Router::new(), |router, route| router.route(route.path, route.handler))
+    let router = routes().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let router = match sealed {
+        Some((push, key)) => push.add(router, &app, key),
+        None => router,
+    };
+    router
         // Not of the contract: it answers in Prometheus' format, and to the neighbourhood only.
         .route("/metrics", get(handlers::metrics))
         .method_not_allowed_fallback(method_not_allowed)

@@ -12,6 +12,9 @@ use crate::service::{
 /// A running validator as its routes see it.
 #[async_trait]
 pub trait Service: Send + Sync {
+    /// The validator's hotkey.
+    fn hotkey(&self) -> Hotkey;
+
     /// Takes a challenge on; returns after its commit.
     ///
     /// # Errors
@@ -60,6 +63,10 @@ pub trait Service: Send + Sync {
 
 #[async_trait]
 impl Service for crate::service::Handle {
+    fn hotkey(&self) -> Hotkey {
+        Self::hotkey(self)
+    }
+
     async fn accept(&self, challenge: Challenge) -> Result<Accepted, AcceptError> {
         Self::accept(self, challenge).await
     }

@@ -154,6 +154,10 @@ fn status(id: &str) -> ChallengeStatus {
 
 #[async_trait]
 impl Service for Arc<Double> {
+    fn hotkey(&self) -> Hotkey {
+        hotkey(9)
+    }
+
     async fn accept(&self, challenge: Challenge) -> Result<Accepted, AcceptError> {
         self.answers().await.map_err(|error| AcceptError::Unavailable(error.to_string()))?;
         if let Some(error) = self.script.lock().unwrap().accept.clone() {
