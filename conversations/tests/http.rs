@@ -1,6 +1,9 @@
 //! The client against the server over real HTTP, and against servers that misbehave.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../../metrics/tests/page/mod.rs"]
+mod page;
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -214,14 +217,17 @@ async fn requests_by_hand_are_answered_or_refused() {
     }
     let answer = raw(server.address, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     for expected in [
-        "conversations 2\n",
-        "conversations_reserved 2\n",
+        "conversations 2.0\n",
+        "conversations_reserved 2.0\n",
         "api_requests_total{path=\"/api/v1/conversation/reserve\",status=\"200\"} 2\n",
         "api_requests_total{path=\"/api/v1/conversation/record\",status=\"507\"} 1\n",
         "api_requests_total{path=\"other\",status=\"404\"} 1\n",
     ] {
         assert!(answer.contains(expected), "{expected}\n{answer}");
     }
+    let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+    let differences = page::differences(text, &["Every process", "Conversation server"], &[]);
+    assert!(differences.is_empty(), "{differences:#?}");
     server.stop().await;
 }
 

@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, MatchedPath, Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post, put};
 use domain::types::sha256;
 use serde::Deserialize;
@@ -108,7 +108,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/api/v1/conversation/reserve", post(reserve))
         .route("/api/v1/conversation/record/{guid}", put(record))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(figures))
         .fallback(|| async { refused(StatusCode::NOT_FOUND, "no_such_route", "there is no such route") })
         .method_not_allowed_fallback(|| async {
             refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this route does not take this method")
@@ -230,7 +230,7 @@ async fn record(
     }
 }
 
-async fn metrics(
+async fn figures(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
@@ -247,7 +247,7 @@ async fn metrics(
         })
     });
     match gauges.await {
-        Ok(gauges) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.text(gauges)).into_response(),
+        Ok(gauges) => metrics::reply(app.metrics.page(gauges)),
         Err(refusal) => *refusal,
     }
 }
