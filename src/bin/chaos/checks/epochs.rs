@@ -11,7 +11,7 @@ pub(super) fn checks(evidence: &Evidence) -> Vec<Check> {
 
 fn closed_once(evidence: &Evidence) -> Check {
     let mut faults = Vec::new();
-    let (mut next, mut open) = (0, None);
+    let (mut next, mut open, mut committed) = (0, None, BTreeSet::new());
     let mut outcomes: BTreeMap<EpochOutcome, u64> = BTreeMap::new();
     let mut reasons: BTreeSet<&str> = BTreeSet::new();
     for (position, event) in evidence.events() {
@@ -22,8 +22,13 @@ fn closed_once(evidence: &Evidence) -> Check {
                 }
                 (next, open) = (opened.epoch + 1, Some(opened.epoch));
             }
+            // What is left of it goes on beside the next.
+            Event::WeightsCommitted(commitment) if open == Some(commitment.epoch) => {
+                open = None;
+                committed.insert(commitment.epoch);
+            }
             Event::EpochClosed(closed) => {
-                if open.take() != Some(closed.epoch) {
+                if !committed.remove(&closed.epoch) && open.take() != Some(closed.epoch) {
                     faults.push(format!("epoch {} was closed at {position} and was not open", closed.epoch));
                 }
                 *outcomes.entry(closed.outcome).or_default() += 1;

@@ -243,6 +243,27 @@ fn a_sound_run_holds() {
     assert_eq!(checks.len(), 12);
 }
 
+/// A committed epoch gives way to the next, and is closed once all the same.
+#[test]
+fn committed_epochs_may_overlap() {
+    let committed = |epoch: u64| -> Event {
+        let (block, reveal_at) = (BlockNumber(3), BlockNumber(363));
+        WeightsCommitted { epoch, extrinsic: digest(7), block, commitment: digest(9), reveal_at }.into()
+    };
+    let rows: [(&[Event], bool); 5] = [
+        (&[committed(0), opened(1), closed(0), closed(1)], true),
+        (&[committed(0), opened(1), closed(1), closed(0), opened(2)], true),
+        (&[committed(0), closed(0), closed(0)], false),
+        (&[committed(0), opened(1), opened(2), closed(0)], false),
+        (&[opened(1), committed(0), closed(0)], false),
+    ];
+    for (events, holds) in rows {
+        let log = [&[opened(0)], events].concat();
+        let names = failing(&evidence(log));
+        assert_eq!(!names.iter().any(|name| name.starts_with("epochs are numbered")), holds, "{events:?}");
+    }
+}
+
 #[test]
 fn a_log_that_is_spoilt_is_found() {
     type Spoil = fn(&mut Vec<Event>);
