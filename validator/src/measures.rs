@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no label is a hotkey, an id, an address or a chain's own words; a page asks neither ledger nor chain nor miner.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ pub(crate) struct Measures {
     judgements: Counters<1>,
     tokens: Counters<1>,
     judging: Histograms<0>,
+    outbox: Arc<AtomicU64>,
     parameters: Arc<Mutex<Option<Parameters>>>,
 }
 
@@ -49,6 +51,7 @@ impl Measures {
             judgements: Counters::new(["outcome"]).beginning_with(OUTCOMES.map(|outcome| [outcome])),
             tokens: Counters::new(["kind"]).beginning_with([["completion"], ["prompt"]]),
             judging: Histograms::new([]).beginning_with::<&str>([[]]),
+            outbox: Arc::default(),
             parameters: Arc::default(),
         };
         let (appends, errors) = (measures.appends.clone(), measures.database_errors.clone());
@@ -71,6 +74,11 @@ impl Measures {
         let Hyperparameters { tempo, activity_cutoff, .. } = *parameters;
         let known = Some(Parameters { tempo, activity_cutoff });
         *self.parameters.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// Takes note of how many rounds have results on their way.
+    pub(crate) fn outbox(&self, rounds: usize) {
+        self.outbox.store(rounds as u64, Ordering::Relaxed);
     }
 
     /// The same judge, with its verdicts counted.
@@ -187,6 +195,11 @@ fn rounds(page: &mut Page, shared: &Shared) {
     page.gauge("assay_labels_awaited", "Rounds whose scores wait for a label.", fold.waiting.len() as f64);
     let available = fold.available().count();
     page.gauge("assay_miners_available", "Miners that answered the last sweep.", available as f64);
+    let deliveries = figures.deliveries.clone();
+    let help = "Attempts to bring results back to a challenge service.";
+    page.counted("assay_deliveries_total", help, "outcome", deliveries);
+    let pending = shared.measures.outbox.load(Ordering::Relaxed);
+    page.gauge("assay_outbox_rounds", "Rounds with results still on their way.", pending as f64);
     let swept = fold.sweep.as_ref().map_or(0, |(_, sweep)| sweep.probes.len());
     page.gauge("assay_miners_swept", "Miners that the last sweep asked.", swept as f64);
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::events::{AbandonReason, EpochOutcome, Event, FailureReason};
+use domain::events::{AbandonReason, DeliveryOutcome, EpochOutcome, Event, FailureReason};
 use domain::round;
 use domain::types::{BlockNumber, Micros};
 use metrics::Histogram;
@@ -34,6 +34,8 @@ pub(crate) struct Figures {
     pub(crate) response_seconds: Histogram,
     /// Epochs that ended, by outcome.
     pub(crate) epochs: Named,
+    /// Attempts to bring results back, by outcome.
+    pub(crate) deliveries: Named,
     /// What became of weights.
     pub(crate) weights: Named,
     /// The block of the first epoch's opening.
@@ -64,6 +66,7 @@ impl Default for Figures {
             responses: named(failed.chain([ANSWERED])),
             response_seconds: Histogram::default(),
             epochs: named(CLOSED.iter().map(|(_, name)| *name)),
+            deliveries: named(DELIVERED.iter().map(|(_, name)| *name)),
             weights: named(["derived", "submitted", "committed", "revealed", "included", "rejected"]),
             first_block: None,
             derived_block: None,
@@ -91,6 +94,12 @@ const FAILED: [(FailureReason, &str); 9] = [
     (FailureReason::BadSignature, "bad_signature"),
     (FailureReason::ForbiddenAddress, "forbidden_address"),
     (FailureReason::NotJudged, "not_judged"),
+];
+const DELIVERED: [(DeliveryOutcome, &str); 4] = [
+    (DeliveryOutcome::Delivered, "delivered"),
+    (DeliveryOutcome::Refused, "refused"),
+    (DeliveryOutcome::Failed, "failed"),
+    (DeliveryOutcome::GivenUp, "given_up"),
 ];
 const CLOSED: [(EpochOutcome, &str); 3] =
     [(EpochOutcome::Included, "included"), (EpochOutcome::Skipped, "skipped"), (EpochOutcome::Failed, "failed")];
@@ -126,6 +135,7 @@ impl Figures {
                 one(&mut self.rounds_ended, name_of(&ABANDONED, &abandoned.reason));
                 self.under_way.remove(&round::stream_id(&abandoned.challenge_id, abandoned.attempt));
             }
+            Event::DeliveryAttempted(tried) => one(&mut self.deliveries, name_of(&DELIVERED, &tried.outcome)),
             Event::CheckpointPublished(_) => self.checkpoint_at = Some(at),
             Event::EpochOpened(opened) => {
                 self.first_block.get_or_insert(opened.block);

@@ -31,6 +31,7 @@ pub(crate) const KINDS: &[&str] = &[
     "RoundEvaluated",
     "LabelRevealed",
     "RoundAbandoned",
+    "DeliveryAttempted",
     "EpochOpened",
     "WeightsDerived",
     "WeightsSubmitted",

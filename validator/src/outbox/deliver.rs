@@ -53,6 +53,7 @@ pub(super) async fn deliver(handle: Handle, outbox: Outbox) {
     let mut begun = false;
     while !delivery.handle.is_stopping() {
         let passed = if begun { delivery.pass().await } else { delivery.begin().await.map(|()| Duration::ZERO) };
+        delivery.handle.shared().measures.outbox(delivery.queue.len());
         let pause = match passed {
             Ok(pause) => {
                 (begun, backoff) = (true, Backoff::up_to(LONGEST_PAUSE));

@@ -56,6 +56,11 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    /// Rounds that wait.
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
     /// Whether another round may be taken up.
     pub(super) fn has_room(&self) -> bool {
         self.pending.len() < MAX_PENDING

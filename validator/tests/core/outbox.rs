@@ -8,10 +8,12 @@ use std::time::Duration;
 use domain::events::{Challenge, DeliveryAttempted, DeliveryItem, DeliveryOutcome, DeliveryRoute, Event, Exclusion};
 use domain::types::{Position, sha256};
 use futures::TryStreamExt;
+use projections::{AsOf, Projector, ReadModels, Selector, queries};
 use serde_json::Value;
 use sqlx::Connection;
 use tokio::task::JoinHandle;
 use validator::outbox::{self, Outbox};
+use validator::service::Handle;
 
 use crate::world::{
     ANSWERS, PATIENCE, QUESTION, Running, World, challenge, close_epoch, ended, honest, positions, quick_rules, scores,
@@ -63,6 +65,16 @@ fn is_over(attempts: &[(Position, DeliveryAttempted)], id: &str, item: DeliveryI
     of(attempts, id, item).last().is_some_and(|(.., outcome)| *outcome != DeliveryOutcome::Failed)
 }
 
+/// A figure of the validator's page, by its outcome where it has several.
+fn figure(handle: &Handle, name: &str, outcome: &str) -> u64 {
+    let page = handle.metrics().text();
+    let wanted = |row: &&str| {
+        row.starts_with(&format!("{name}{{")) && (outcome.is_empty() || row.contains(&format!("outcome=\"{outcome}\"")))
+    };
+    let row = page.lines().find(wanted).unwrap_or_else(|| panic!("{name} {outcome} in {page}"));
+    row.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64
+}
+
 async fn over(world: &World, ids: &[&str]) {
     let all = [DeliveryItem::Batch, DeliveryItem::Heatmap, DeliveryItem::QualityPlot];
     until("everything is brought", || async {
@@ -110,6 +122,7 @@ async fn results_and_pictures_go_back_by_both_routes() {
     let keys = service.exchanges();
     assert_eq!(keys, 2, "one key, and another after the refusal");
     check_contents(&world, &tried, &got).await;
+    check_narratives(&world, &got).await;
     world.assert_sound().await;
 }
 
@@ -172,6 +185,23 @@ async fn damage(world: &World, id: &str) {
     assert!(damaged.rows_affected() > 0, "{id}");
 }
 
+/// What the service is told of a round is what the read side tells of it.
+async fn check_narratives(world: &World, got: &[Got]) {
+    let url = world.database.url();
+    projections::migrate(&url).await.unwrap();
+    let projector = Projector::open(&url, projections::Settings::default()).await.unwrap();
+    projector.catch_up().await.unwrap();
+    let view = ReadModels::open(&url).unwrap().begin().await.unwrap();
+    let frame = view.frame(&Selector::default(), AsOf::Newest).await.unwrap();
+    let batches: Vec<&Got> = got.iter().filter(|arrived| arrived.item == "batch" && arrived.status == 201).collect();
+    assert!(batches.len() >= 2);
+    for arrived in batches {
+        let batch: Value = serde_json::from_slice(&arrived.bytes).unwrap();
+        let told = queries::narrative(&view, &frame, &arrived.id, None).await.unwrap().unwrap().narrative.unwrap();
+        assert_eq!(batch["evaluation"]["narrative"], told.text());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rounds_that_cannot_be_read_keep_no_other_waiting() {
     let world = World::new(honest()).await;
@@ -221,6 +251,8 @@ async fn a_restart_in_mid_delivery_brings_nothing_twice() {
         is_over(&tried, "c1", DeliveryItem::Batch) && !of(&tried, "c1", DeliveryItem::Heatmap).is_empty()
     })
     .await;
+    until("the picture is counted as on its way", || async { figure(&running.handle, "assay_outbox_rounds", "") == 1 })
+        .await;
     close_epoch(&running.handle, 0).await;
     for task in tasks {
         task.abort();
@@ -233,6 +265,9 @@ async fn a_restart_in_mid_delivery_brings_nothing_twice() {
     assert_eq!(of(&attempts(&world).await, "c1", DeliveryItem::QualityPlot).len(), 1);
     // Long enough for whatever would be brought again.
     tokio::time::sleep(Duration::from_millis(500)).await;
+    let deliveries = |outcome| figure(&validator.0.handle, "assay_deliveries_total", outcome);
+    assert_eq!((figure(&validator.0.handle, "assay_outbox_rounds", ""), deliveries("delivered")), (0, 3));
+    assert_eq!((deliveries("failed"), deliveries("given_up")), (3, 0));
     close_epoch(&validator.0.handle, 1).await;
     stop(validator).await;
     let tried = attempts(&world).await;
