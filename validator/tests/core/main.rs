@@ -19,6 +19,7 @@ mod refusals;
 mod rewards;
 mod rounds;
 mod routes;
+mod sealed;
 mod served;
 mod settings;
 mod sweeps;
