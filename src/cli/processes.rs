@@ -74,6 +74,11 @@ pub struct ValidatorArgs {
     /// beside another validator of the same hotkey; `assay compare` sets the rows beside each other.
     #[arg(long)]
     pub shadow: bool,
+    /// How weights are committed where the subnet wants that (commit-reveal): under a timelock that the chain opens itself, or by their
+    /// hash, which this validator opens some epochs of the chain later and must run for; `auto` takes the timelock where the chain
+    /// has the version of it that this program writes.
+    #[arg(long, value_enum, default_value_t = CommitFormName::Auto, value_name = "FORM")]
+    pub commit_reveal: CommitFormName,
     /// More log lines, as the documents spell it; RUST_LOG says it more finely.
     #[arg(long = "logging.debug")]
     pub logging_debug: bool,
@@ -117,6 +122,27 @@ pub struct ValidatorArgs {
     /// Where Loosh's results go.
     #[command(flatten)]
     pub challenge_service: Box<ChallengeServiceArgs>,
+}
+
+/// How weights are committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CommitFormName {
+    /// As the chain offers.
+    Auto,
+    /// Encrypted; the chain opens them.
+    Timelock,
+    /// By their hash; the validator opens them.
+    Hash,
+}
+
+impl From<CommitFormName> for validator::CommitForm {
+    fn from(name: CommitFormName) -> Self {
+        match name {
+            CommitFormName::Auto => Self::Auto,
+            CommitFormName::Timelock => Self::Timelock,
+            CommitFormName::Hash => Self::Hash,
+        }
+    }
 }
 
 /// A dialect of the wire that validators ask in.

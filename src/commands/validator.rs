@@ -235,6 +235,7 @@ fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: 
     config.task_interval = args.task_seconds.map(Duration::from_secs);
     config.labels = labels(args, std::slice::from_ref(rule_set)).unwrap_or_default();
     config.network_is_local = network == NetworkName::Local;
+    config.commit_form = args.commit_reveal.into();
     config.shadow = args.shadow;
     config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)

@@ -13,6 +13,33 @@ use crate::Error;
 use crate::faults::Faults;
 use crate::sources::Labels;
 
+/// The version of timelocked commits that `commit_reveal` writes.
+const TIMELOCK_VERSION: u16 = 4;
+
+/// How weights are committed where a subnet wants that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitForm {
+    /// Under a timelock where the chain opens those of the version that is written here, else by their hash.
+    #[default]
+    Auto,
+    /// Encrypted for a round of the beacon; the chain opens them.
+    Timelock,
+    /// By their hash; the validator opens them, and must be running when it is their turn.
+    Hash,
+}
+
+impl CommitForm {
+    /// Whether weights are committed by their hash on a chain that takes timelocked ones of this version; 0 for none.
+    pub fn is_hash(self, version: u16) -> bool {
+        match self {
+            Self::Auto => version != TIMELOCK_VERSION,
+            Self::Timelock => false,
+            Self::Hash => true,
+        }
+    }
+}
+
 /// The settings of one validator on one subnet.
 #[derive(Debug, Clone)]
 pub struct ValidatorConfig {
@@ -63,6 +90,8 @@ pub struct ValidatorConfig {
     pub stop_grace: Duration,
     /// Miners in private address ranges may be contacted.
     pub network_is_local: bool,
+    /// How weights are committed where the subnet wants that.
+    pub commit_form: CommitForm,
     /// Nothing is sent to the chain, neither weights nor anchors: epochs are derived, covered by a checkpoint outside of the
     /// database, and skipped. For running beside another validator of the same hotkey.
     pub shadow: bool,
@@ -104,6 +133,7 @@ impl ValidatorConfig {
             submission_attempts: 3,
             stop_grace: Duration::from_secs(10),
             network_is_local: false,
+            commit_form: CommitForm::default(),
             shadow: false,
             faults: Faults::default(),
         }
@@ -170,6 +200,7 @@ impl ValidatorConfig {
             submission_patience_ms: millis(self.submission_patience),
             submission_attempts: self.submission_attempts,
             network_is_local: self.network_is_local,
+            commit_form: self.commit_form,
             shadow: self.shadow,
         })
     }
@@ -201,5 +232,6 @@ struct Described<'a> {
     submission_patience_ms: u64,
     submission_attempts: u32,
     network_is_local: bool,
+    commit_form: CommitForm,
     shadow: bool,
 }

@@ -37,7 +37,7 @@ mod sweep;
 mod tests_support;
 pub mod transport;
 
-pub use config::ValidatorConfig;
+pub use config::{CommitForm, ValidatorConfig};
 pub use error::Error;
 pub use shared::streams;
 pub use start::{Models, Validator, open_ledger, open_ledger_with};

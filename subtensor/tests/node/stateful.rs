@@ -93,3 +93,52 @@ async fn commits_are_opened_in_the_foretold_block() {
         assert_eq!(row, [(Uid(1), 65535), (Uid(2), head as u16)]);
     }
 }
+
+/// A hash is opened by its sender: in the foretold block, and in none before it. Where epochs follow from the block's number, the block of
+/// the commit counts, which may be the first of its epoch.
+#[tokio::test(flavor = "multi_thread")]
+async fn hashes_are_opened_from_the_foretold_block_on() {
+    let set = Hyperparameters { tempo: 10, commit_reveal_enabled: true, weights_rate_limit: 0, ..hyperparameters() };
+    let legacy = commit_reveal::Schedule::Legacy { netuid: NETUID.0, tempo: 10 };
+    let rows = [
+        (stateful(set.clone()), [(4, 10), (13, 20), (39, 50)]),
+        // Epochs begin in blocks 9, 20, 31 and 42.
+        (specification(set), [(4, 9), (19, 31), (40, 42)]),
+    ];
+    for (specification, commits) in rows {
+        let world = World::of(&specification, None).await;
+        let chain = world.connect().await;
+        let validator = key("Validator");
+        for (head, foretold) in commits {
+            let now = chain.head().await.unwrap().number.0;
+            world.blocks(&chain, head - now).await;
+            let found = match chain.schedule(NETUID, BlockNumber(head)).await.unwrap() {
+                Schedule::Legacy { .. } => commit_reveal::reveal_block(legacy, 1, head + 1),
+                Schedule::Stateful { .. } => {
+                    commit_reveal::reveal_block(commit_reveal::Schedule::Stateful(state(&chain, head).await), 1, head)
+                }
+            };
+            assert_eq!(found, Ok(foretold), "{head}");
+            let (uids, weights, salt) = (vec![Uid(1), Uid(2)], vec![65535, head as u16], vec![7; 8]);
+            let hash = commit_reveal::weights_hash(&validator.public(), NETUID.0, &[1, 2], &weights, &salt, 0);
+            let commit = Call::CommitWeights { netuid: NETUID, mechanism: 0, hash: HexBytes(hash) };
+            let extrinsic = chain.prepare(&commit, &validator).await.unwrap();
+            let inclusion = world.include(&chain, &extrinsic).await;
+            assert_eq!((inclusion.block, inclusion.outcome), (BlockNumber(head + 1), ExtrinsicOutcome::Succeeded));
+            let reveal = Call::RevealWeights { netuid: NETUID, mechanism: 0, uids, weights, salt, version_key: 0 };
+            // In the block before, if that is not the commit's own, and in the foretold one.
+            world.blocks(&chain, (foretold - head - 1).saturating_sub(2)).await;
+            for block in (head + 2).max(foretold - 1)..=foretold {
+                let extrinsic = chain.prepare(&reveal, &validator).await.unwrap();
+                let inclusion = world.include(&chain, &extrinsic).await;
+                let expected = match block == foretold {
+                    true => ExtrinsicOutcome::Succeeded,
+                    false => crate::world::failed("RevealTooEarly"),
+                };
+                assert_eq!((inclusion.block, inclusion.outcome), (BlockNumber(block), expected), "{head}");
+            }
+            let row = chain.weights(NETUID, Uid(0), BlockNumber(foretold)).await.unwrap();
+            assert_eq!(row, [(Uid(1), 65535), (Uid(2), head as u16)]);
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! Weights that nobody can copy before they count: where a subnet asks for it, they are committed under a timelock, and the chain
-//! opens them itself some epochs later. The wait for that is the matter of `reveals`.
+//! opens them itself some epochs later, or by their hash (`hash_form`). The wait for that is the matter of `reveals`.
 //!
 //! **Architecture invariant:** that weights were committed is what the events of a block say.
 
@@ -21,6 +21,32 @@ const USUAL_BLOCK_MS: u64 = 12_000;
 pub(super) const MECHANISM: u8 = 0;
 /// The chain's name for a commit whose round the beacon had signed before its block came: another one, for a later round, may follow.
 pub(super) const TOO_LATE: &str = "InvalidRevealRound";
+
+/// Why nothing can be committed under a subnet's settings.
+#[allow(clippy::needless_pass_by_value, reason = "it is mapped over errors")]
+pub(super) fn refused(error: commit_reveal::Error) -> Error {
+    Error::Refused(format!("weights cannot be committed: {error}"))
+}
+
+/// The first block in which weights are revealed that are committed in the block after `before`; an error of `commit_reveal` where they
+/// never are.
+///
+/// # Errors
+/// The chain's.
+pub(super) async fn reveal_block(
+    shared: &Shared,
+    before: BlockNumber,
+    period: u64,
+) -> Result<Result<u64, commit_reveal::Error>, Error> {
+    let schedule = schedule(shared.chain.as_ref(), shared.config.netuid, before).await?;
+    // By its number a block may be the first of an epoch; by the chain's state that is found on the way.
+    let from = match schedule {
+        commit_reveal::Schedule::Legacy { .. } => before.0.saturating_add(1),
+        commit_reveal::Schedule::Stateful(_) => before.0,
+    };
+    Ok(rounds::reveal_block(schedule, period, from))
+}
+
 /// The call that commits weights, encrypted for the round that the beacon signs when the chain begins to reveal.
 ///
 /// # Errors
@@ -33,7 +59,6 @@ pub(super) async fn call(
     weights: &[(Uid, u16)],
 ) -> Result<Call, Error> {
     let (chain, netuid) = (shared.chain.as_ref(), shared.config.netuid);
-    let refused = |error: commit_reveal::Error| Error::Refused(format!("weights cannot be committed: {error}"));
     let beacon = beacon(chain, at).await?;
     let schedule = schedule(chain, netuid, at).await?;
     let now_ms = crate::clock::now().0 / 1_000;
@@ -66,6 +91,7 @@ pub(super) async fn found(
         WeightEvent::TimelockedCommitted { hotkey, hash, mechanism: MECHANISM, .. } if hotkey == shared.own => {
             Some(hash)
         }
+        WeightEvent::Committed { hotkey, hash, mechanism: MECHANISM } if hotkey == shared.own => Some(hash),
         _ => None,
     };
     let Some(commitment) =
@@ -75,8 +101,7 @@ pub(super) async fn found(
     };
     let before = BlockNumber(block.0.saturating_sub(1));
     let parameters = chain.hyperparameters(netuid, before).await?;
-    let schedule = schedule(chain, netuid, before).await?;
-    let reveal_at = rounds::reveal_block(schedule, parameters.reveal_period_epochs, before.0);
+    let reveal_at = reveal_block(shared, before, parameters.reveal_period_epochs).await?;
     // What the chain took it will open some day: it is looked for from the next block on anyway.
     let reveal_at = reveal_at.unwrap_or_else(|error| {
         tracing::warn!(epoch = submitted.epoch, %error, "it cannot be foretold when the weights are revealed");

@@ -9,6 +9,7 @@
 mod anchor;
 mod commit;
 mod derive;
+mod hash_form;
 mod record;
 mod reveals;
 mod submit;
@@ -71,7 +72,7 @@ impl Silence {
 /// # Errors
 /// What no waiting mends.
 pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
-    tokio::try_join!(decide(&shared), reveals::run(&shared)).map(drop)
+    tokio::try_join!(decide(&shared), reveals::run(&shared), hash_form::run(&shared)).map(drop)
 }
 
 /// Takes one epoch after the other as far as its weights are on their own.

@@ -13,11 +13,11 @@ use std::time::Duration;
 use chain::WeightEvent;
 use domain::epoch::{self, EpochCommand};
 use domain::events::{EpochOutcome, WeightsCommitted, WeightsRejected, WeightsRevealed, WeightsSubmitted};
-use domain::types::{BlockNumber, Position, Uid};
+use domain::types::{BlockNumber, Hotkey, Position, Uid};
 
 use super::commit::{MECHANISM, offered};
 use super::record::Record;
-use super::{LONGEST_PAUSE, Silence, close, reach, submit};
+use super::{LONGEST_PAUSE, Silence, close, hash_form, reach, submit};
 use crate::Error;
 use crate::clock::Backoff;
 use crate::shared::Shared;
@@ -36,6 +36,8 @@ struct Waiting {
     committed: WeightsCommitted,
     /// Where its last event stands.
     last: Option<Position>,
+    /// Whether it was committed by its hash, which its reveal names.
+    by_hash: bool,
 }
 
 /// What one process remembers; losing it costs reading again.
@@ -105,7 +107,12 @@ async fn step(shared: &Shared, committed: &BTreeMap<u64, WeightsCommitted>, memo
         let Some(submitted) = record.epoch.submitted().cloned() else {
             return Err(Error::Refused(format!("epoch {number} has a commitment and no submission")));
         };
-        memory.remember(*number, Waiting { submitted, committed: committed.clone(), last: record.last }, shared);
+        let by_hash = hash_form::is_of(shared, &submitted, committed);
+        memory.remember(
+            *number,
+            Waiting { submitted, committed: committed.clone(), last: record.last, by_hash },
+            shared,
+        );
     }
     let silent = memory.silence.is_long(shared);
     let told = look(shared, memory, silent).await;
@@ -213,10 +220,15 @@ async fn revealed_in(
 ) -> Result<Option<u64>, Error> {
     let (chain, netuid) = (shared.chain.as_ref(), shared.config.netuid);
     let own = |event: &WeightEvent| matches!(event, WeightEvent::TimelockedRevealed { hotkey, mechanism: MECHANISM } if *hotkey == shared.own);
-    if !offered(chain.weight_events(netuid, block).await)?.iter().any(own) {
+    let events = offered(chain.weight_events(netuid, block).await)?;
+    if let Some(epoch) = events.iter().find_map(|event| named(event, &shared.own, waiting)) {
+        return Ok(Some(epoch));
+    }
+    if !events.iter().any(own) {
         return Ok(None);
     }
-    let candidates: Vec<Candidate<'_>> = waiting.values().map(Candidate::of).filter(|one| one.since < block).collect();
+    let timelocked = waiting.values().filter(|waiting| !waiting.by_hash);
+    let candidates: Vec<Candidate<'_>> = timelocked.map(Candidate::of).filter(|one| one.since < block).collect();
     if let [one] = candidates.as_slice()
         && one.due <= block
     {
@@ -225,6 +237,13 @@ async fn revealed_in(
     let Some(uid) = chain.uid_of(netuid, &shared.own, block).await? else { return Ok(whose(&candidates, block, &[])) };
     let row = chain.weights(netuid, uid, block).await?;
     Ok(whose(&candidates, block, &row))
+}
+
+/// Whose weights were revealed by their hash.
+fn named(event: &WeightEvent, own: &Hotkey, waiting: &BTreeMap<u64, Waiting>) -> Option<u64> {
+    let WeightEvent::Revealed { hotkey, hash, mechanism: MECHANISM } = event else { return None };
+    let is_of = |waiting: &&Waiting| hotkey == own && waiting.committed.commitment == *hash;
+    waiting.values().find(is_of).map(|waiting| waiting.committed.epoch)
 }
 
 /// A commit that a reveal may be of.

@@ -13,8 +13,8 @@ use domain::epoch::{self, EpochCommand};
 use domain::events::{EpochOutcome, WeightsDerived, WeightsIncluded, WeightsRejected, WeightsSubmitted};
 use domain::types::{BlockNumber, Hotkey, Position, Uid};
 
-use super::commit;
 use super::record::Record;
+use super::{commit, hash_form};
 use crate::Error;
 use crate::metagraph;
 use crate::service::{MisdirectedWeight, SubmissionState};
@@ -67,7 +67,11 @@ pub(super) async fn run(
     let version_key = parameters.weights_version_key;
     let extrinsic = if parameters.commit_reveal_enabled {
         let head = shared.chain.head().await?.number;
-        match commit::call(shared, head, &parameters, &weights).await {
+        let call = match shared.config.commit_form.is_hash(parameters.commit_reveal_version) {
+            true => hash_form::call(shared, head, (number, at), &parameters, &weights).await,
+            false => commit::call(shared, head, &parameters, &weights).await,
+        };
+        match call {
             Ok(call) => shared.chain.prepare(&call, keypair).await?,
             // The subnet's settings or the weights themselves, and no fault of this process: the next epoch may have others.
             Err(Error::Refused(reason)) => return Ok(Some((EpochOutcome::Failed, reason))),

@@ -8,6 +8,7 @@ mod epochs;
 mod erasures;
 mod failed_judgements;
 mod fates;
+mod hash_commits;
 mod labels;
 mod odd_chain;
 mod operation;
