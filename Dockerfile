@@ -59,8 +59,8 @@ RUN set -eu; cd /root-folder; \
     echo 'hosts: files dns' >etc/nsswitch.conf; \
     printf 'root:x:0:0:root:/:/\nassay:x:10001:10001:assay:/var/lib/assay:/\n' >etc/passwd; \
     printf 'root:x:0:\nassay:x:10001:\n' >etc/group; \
-    for part in db migrate validator api auditor chain; do install -d "/writable/provision/$part"; done; \
-    install -d /writable/models /writable/var/lib/assay
+    for part in db migrate validator api auditor grafana proxy chain; do install -d "/writable/provision/$part"; done; \
+    install -d /writable/models /writable/checkpoints /writable/var/lib/assay
 
 FROM scratch AS runtime
 COPY --from=build /root-folder/ /

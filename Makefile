@@ -13,7 +13,7 @@ MINUTES ?= 10
 BENCH_ARGS := $(if $(QUICK),--quick) $(ARGS)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
-.PHONY: help setup demo test lint bench-ledger bench-domain bench-axon bench chaos interop fuzz
+.PHONY: help setup demo test lint bench-ledger bench-domain bench-axon bench chaos interop fuzz compose-test
 
 help:
 	@echo "make demo          the main job: chain, miners, validator, API, one audited epoch after another (ONCE=1 ends by itself)"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-domain  scoring and folding, beside numpy where it has a peer (QUICK=1: shorter)"
 	@echo "make interop       axon and dendrite of the Python SDK against ours, both ways, and the SDK on our chain"
 	@echo "make bench-axon    our axon beside that of the Python SDK, and a dendrite that asks 256 miners (QUICK=1: shorter)"
+	@echo "make compose-test  docker-compose.yml on a real engine, from up to down (as root on Debian it installs one)"
 	@echo "make fuzz          readers of network input on changed bytes (MINUTES=10 for each)"
 	@echo "make bench         memory of an audit, bytes of a round, embedding (QUICK=1: shorter)"
 	@echo "make setup         only the set-up: PostgreSQL's binaries, embedding model, ONNX Runtime"
@@ -75,6 +76,11 @@ bench-domain:
 interop:
 	@echo "interop: installs bittensor 10.5.0 from PyPI where it is missing, then builds (a first build takes about 2 minutes on two cores)"
 	@sh scripts/interop/run.sh
+
+# Exit code 75: no engine can be had here.
+compose-test:
+	@echo "compose-test: brings docker-compose.yml up, uses and breaks it, takes it down (about 10 minutes; 10 more for a first build and base images)"
+	@bash scripts/compose-test.sh
 
 bench-axon:
 	@echo "bench-axon: building in release mode (a first build takes about 3 minutes on two cores)"

@@ -27,8 +27,10 @@ finish() {
     trap - EXIT INT TERM
     if [ -n "$engine" ]; then
         if [ "$code" != 0 ]; then
-            compose ps || true
-            compose logs --no-color --tail 25 2>/dev/null | cut -c 1-300 >&2 || true
+            compose ps >&2 || true
+            compose logs --no-color >"$work/services.log" 2>&1 || true
+            grep -E ' (WARN|ERROR) |error:|because:' "$work/services.log" | tail -n 30 | cut -c 1-300 >&2 || true
+            say "all logs: $work/services.log" >&2
         fi
         compose down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1 || true
     fi

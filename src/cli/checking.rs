@@ -67,7 +67,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub ledger: LedgerArgs,
     /// Folder of checkpoints outside of the database. Default: the demo's when its database is used.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, env = "ASSAY_CHECKPOINTS", value_name = "FOLDER")]
     pub checkpoints: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]

@@ -16,6 +16,7 @@ Makes, below the folder, what is missing and leaves what is there:
   validator/  pgpass, token of the push routes, hotkey.json of the development chain
   api/        pgpass of the read side
   auditor/    pgpass of who may only read, and the token
+  grafana/    password of its admin
   chain/      genesis.json of the development chain, and the keys behind it")]
 pub struct ProvisionArgs {
     /// Folder, made when it does not exist.

@@ -37,6 +37,8 @@ pub fn run(args: &ProvisionArgs) -> Result<ExitCode> {
     }
     let token = secret(&folder.join("validator/token"), 0o600)?;
     keep(&folder.join("auditor/token"), token.as_bytes(), 0o600)?;
+    // Grafana's container runs as an account of its own, too.
+    secret(&folder.join("grafana/grafana"), 0o644)?;
     chain(folder)?;
     output::line(format!("provision: everything is in {}", folder.display()));
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,29 @@
+"""Says what is missing of a container's limits and rights. Reads `docker inspect` of one or more on standard input."""
+
+import json
+import re
+import sys
+
+wrong = []
+for container in json.load(sys.stdin):
+    host, config = container["HostConfig"], container["Config"]
+    expected = {
+        "a read-only root": host["ReadonlyRootfs"],
+        "no capabilities": host["CapDrop"] == ["ALL"] and not host["CapAdd"] and not host["Privileged"],
+        "no new privileges": "no-new-privileges:true" in host["SecurityOpt"],
+        "a restart policy": host["RestartPolicy"]["Name"] == "unless-stopped",
+        "a limit of memory": host["Memory"] > 0,
+        "a limit of processor time": host["NanoCpus"] > 0,
+        "a limit of processes": (host["PidsLimit"] or 0) > 0,
+        "log rotation": {"max-size", "max-file"} <= set(host["LogConfig"]["Config"]),
+        "a health check": bool(config.get("Healthcheck", {}).get("Test")),
+        "another user than root": config["User"].split(":")[0] not in ("", "0", "root"),
+        "no secret in its environment": not [
+            variable
+            for variable in config["Env"]
+            if re.match(r"(?i)[^=]*(password|token|secret|key)=.", variable) or re.search(r"://[^/]*:[^/]*@", variable)
+        ],
+    }
+    wrong += [f"{container['Name']} has not {what}" for what, holds in expected.items() if not holds]
+print("\n".join(wrong))
+sys.exit(bool(wrong))
