@@ -26,8 +26,8 @@ pub(crate) use supervisor::{Shared, supervise};
 use crate::error::Error;
 use crate::settings::Settings;
 
-/// Subscriptions are one, and a node that sends faster than we read is given up.
-const UNREAD_HEADS: usize = 256;
+/// Subscriptions are one, and a node that sends faster than we read is given up: each may be as large as an answer.
+const UNREAD_HEADS: usize = 32;
 /// Largest request: an extrinsic, or the keys of one batch of storage reads.
 const LARGEST_REQUEST: u32 = 4 * 1024 * 1024;
 

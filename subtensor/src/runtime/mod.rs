@@ -44,6 +44,9 @@ const MECHANISM_STRIDE: u16 = 4096;
 /// Mechanisms of one subnet: all that fit a `u16` above.
 const MAXIMUM_MECHANISMS: u8 = 16;
 
+/// The largest metadata that is read, in bytes: a dozen times subtensor's. In memory a type takes many times its bytes.
+const LARGEST_METADATA: usize = 4 << 20;
+
 /// A runtime by its metadata.
 pub struct Runtime {
     spec_version: u32,
@@ -63,6 +66,9 @@ impl Runtime {
     /// # Errors
     /// [`Error::Metadata`].
     pub fn decode(spec_version: u32, transaction_version: u32, metadata: &[u8]) -> Result<Self, Error> {
+        if metadata.len() > LARGEST_METADATA {
+            return Err(Error::Metadata(format!("it has {} bytes, more than {LARGEST_METADATA}", metadata.len())));
+        }
         let cursor = &mut &metadata[..];
         let metadata = Metadata::decode(cursor).map_err(|error| Error::Metadata(error.to_string()))?;
         if !cursor.is_empty() {
@@ -233,8 +239,36 @@ impl Runtime {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use subxt::dynamic::Value;
+    use subxt::ext::codec::Encode;
+    use subxt::ext::frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
 
     use super::*;
+
+    #[test]
+    fn metadata_has_a_size_and_types_that_end() {
+        let metadata = localnet::metadata(16).unwrap();
+        Runtime::decode(393, 1, metadata).unwrap();
+        let long = [metadata, &vec![0; LARGEST_METADATA]].concat();
+        let refused = Runtime::decode(393, 1, &long).unwrap_err().to_string();
+        assert!(refused.contains("more than 4194304"), "{refused}");
+        // The first type of which another is a field: let it be its own.
+        let RuntimeMetadataPrefixed(magic, RuntimeMetadata::V16(mut v16)) =
+            RuntimeMetadataPrefixed::decode(&mut &metadata[..]).unwrap()
+        else {
+            panic!("format 16")
+        };
+        let holds = |found: &mut scale_info::PortableType| match &mut found.ty.type_def {
+            scale_info::TypeDef::Composite(composite) if composite.fields.len() == 1 => {
+                composite.fields[0].ty = found.id.into();
+                true
+            }
+            _ => false,
+        };
+        assert!(v16.types.types.iter_mut().any(holds));
+        let endless = RuntimeMetadataPrefixed(magic, RuntimeMetadata::V16(v16)).encode();
+        let refused = Runtime::decode(393, 1, &endless).unwrap_err().to_string();
+        assert!(refused.contains("holds itself"), "{refused}");
+    }
 
     #[test]
     fn a_list_takes_no_more_memory_than_its_bytes_are_worth() {
