@@ -236,3 +236,20 @@ async fn small_queues_make_callers_wait_and_lose_nothing() {
     let written: u64 = appended.iter().map(|a| a.last - a.first + 1).sum();
     assert_eq!(ledger.reader().head().await.unwrap().size, 1 + written);
 }
+
+#[tokio::test]
+async fn an_observer_is_told_of_every_append() {
+    let database = database().await;
+    let ledger = opened(&database).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = seen.clone();
+    ledger.observe(Box::new(move |taken, outcome| {
+        told.lock().unwrap().push((outcome.is_ok(), taken > std::time::Duration::ZERO));
+    }));
+    // The first one stands.
+    ledger.observe(Box::new(|_, _| panic!("a second observer is not told")));
+    ledger.append(unit("a", 2)).await.unwrap();
+    let conflict = unit("a", 1).expecting("thing", "a", Expected::Exactly(7));
+    ledger.clone().append(conflict).await.unwrap_err();
+    assert_eq!(*seen.lock().unwrap(), [(true, true), (false, true)]);
+}

@@ -42,10 +42,9 @@ struct Parameters {
     activity_cutoff: u16,
 }
 
-impl Measures {
-    /// Nothing counted yet; every append of the ledger is counted from now on.
-    pub(crate) fn of(ledger: &Ledger) -> Self {
-        let measures = Self {
+impl Default for Measures {
+    fn default() -> Self {
+        Self {
             appends: Histograms::new([]).beginning_with::<&str>([[]]),
             database_errors: Counters::new(["operation"]).beginning_with([[APPEND], [PING]]),
             judgements: Counters::new(["outcome"]).beginning_with(OUTCOMES.map(|outcome| [outcome])),
@@ -53,7 +52,14 @@ impl Measures {
             judging: Histograms::new([]).beginning_with::<&str>([[]]),
             outbox: Arc::default(),
             parameters: Arc::default(),
-        };
+        }
+    }
+}
+
+impl Measures {
+    /// Nothing counted yet; every append of the ledger is counted from now on.
+    pub(crate) fn of(ledger: &Ledger) -> Self {
+        let measures = Self::default();
         let (appends, errors) = (measures.appends.clone(), measures.database_errors.clone());
         ledger.observe(Box::new(move |taken, outcome| match outcome {
             Ok(_) => appends.observe::<&str>([], taken),
@@ -272,4 +278,64 @@ fn models(page: &mut Page, measures: &Measures) {
     let help = "Tokens of language models that gave verdicts.";
     page.counters("assay_judgement_tokens_total", help, measures.tokens.read());
     page.histograms("assay_judgement_seconds", "Time of models until their verdicts.", measures.judging.read());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use domain::mechanism;
+
+    /// Says what its request's text says.
+    #[derive(Debug)]
+    struct Parrot;
+
+    #[async_trait]
+    impl Judge for Parrot {
+        async fn judge(&self, request: &JudgementRequest, _: &dyn Mechanism) -> Result<Verdict, String> {
+            match request.request.as_str() {
+                "failed" => Err("no".to_owned()),
+                "refused" => Ok(Verdict::refused("no")),
+                "no_reply" => Ok(Verdict::missing("no")),
+                "offline" => Ok(Verdict { model: OFFLINE.to_owned(), ..Verdict::missing("") }),
+                _ => Ok(Verdict {
+                    model: "a/b".to_owned(),
+                    prompt_tokens: 7,
+                    completion_tokens: 3,
+                    ..Verdict::missing("")
+                }),
+            }
+        }
+
+        fn has_model(&self, purpose: &str) -> bool {
+            purpose == "yes"
+        }
+    }
+
+    #[tokio::test]
+    async fn verdicts_are_counted_by_what_came_of_them() {
+        let measures = Measures::default();
+        let judge = measures.judge(Arc::new(Parrot));
+        assert!(judge.has_model("yes") && !judge.has_model("no"));
+        let rules = mechanism::open(&mechanism::shipped_by_name("loosh/readme").unwrap()).unwrap();
+        for text in ["failed", "refused", "refused", "no_reply", "offline", "a", "b"] {
+            let request = JudgementRequest { purpose: "p".to_owned(), hotkey: None, request: text.to_owned() };
+            let _ = judge.judge(&request, rules.as_ref()).await;
+        }
+        let mut page = Page::default();
+        models(&mut page, &measures);
+        let text = page.text();
+        for row in [
+            r#"assay_judgements_total{outcome="failed"} 1"#,
+            r#"assay_judgements_total{outcome="refused"} 2"#,
+            r#"assay_judgements_total{outcome="no_reply"} 1"#,
+            r#"assay_judgements_total{outcome="offline"} 1"#,
+            r#"assay_judgements_total{outcome="model"} 2"#,
+            r#"assay_judgement_tokens_total{kind="prompt"} 14"#,
+            r#"assay_judgement_tokens_total{kind="completion"} 6"#,
+            "assay_judgement_seconds_count 2",
+        ] {
+            assert!(text.lines().any(|line| line == row), "{row} is not in\n{text}");
+        }
+    }
 }

@@ -203,8 +203,12 @@ async fn a_database_that_is_away_for_long_interrupts_rounds_and_loses_nothing() 
     let refused = running.handle.accept(challenge("meanwhile")).await;
     assert!(matches!(refused, Err(AcceptError::Unavailable(_) | AcceptError::Unknown(_))), "{refused:?}");
     tokio::time::sleep(Duration::from_secs(2)).await;
+    let figure = |name, of| crate::outbox::figure(&running.handle, name, of);
+    assert_eq!(figure("assay_database_connected", ""), 0);
+    assert!(figure("assay_database_errors_total", "ping") > 0 && figure("assay_database_errors_total", "append") > 0);
     cluster.restart().unwrap();
     until("it is back", || async { running.handle.health().available }).await;
+    assert_eq!(figure("assay_database_connected", ""), 1);
     for (n, told) in told.iter().enumerate() {
         let status = ended(&running.handle, &format!("before{n}")).await;
         assert_eq!(status.accepted, told.position, "what was acknowledged stands where it was said to");

@@ -65,13 +65,11 @@ fn is_over(attempts: &[(Position, DeliveryAttempted)], id: &str, item: DeliveryI
     of(attempts, id, item).last().is_some_and(|(.., outcome)| *outcome != DeliveryOutcome::Failed)
 }
 
-/// A figure of the validator's page, by its outcome where it has several.
-fn figure(handle: &Handle, name: &str, outcome: &str) -> u64 {
+/// A figure of the validator's page; `of` is a part of its row where it has several.
+pub fn figure(handle: &Handle, name: &str, of: &str) -> u64 {
     let page = handle.metrics().text();
-    let wanted = |row: &&str| {
-        row.starts_with(&format!("{name}{{")) && (outcome.is_empty() || row.contains(&format!("outcome=\"{outcome}\"")))
-    };
-    let row = page.lines().find(wanted).unwrap_or_else(|| panic!("{name} {outcome} in {page}"));
+    let wanted = |row: &&str| row.starts_with(&format!("{name}{{")) && row.contains(of);
+    let row = page.lines().find(wanted).unwrap_or_else(|| panic!("{name} {of} in {page}"));
     row.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64
 }
 
