@@ -66,7 +66,7 @@ is_confined() {
     # shellcheck disable=SC2046
     "$DOCKER" inspect $(for service in $LONG_RUNNING; do container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
     for service in $LONG_RUNNING; do
-        if "$DOCKER" top "$(container "$service")" -eo uid | tail -n +2 | grep -qE '^ *0$'; then fail "$service runs as root"; fi
+        if "$DOCKER" top "$(container "$service")" -eo pid,uid | tail -n +2 | grep -qE ' 0$'; then fail "$service runs as root"; fi
     done
     ok "no service runs as root, writes to its root, has capabilities, or has no limits; secrets are files"
     # Each login has the rights of its service and no others.
@@ -152,7 +152,7 @@ takes_a_miner() {
     since=$SECONDS
     local before id
     before=$(hotkeys | wc -l)
-    id=$(compose run -d miner | tail -n 1)
+    id=$(compose run -d miner 2>/dev/null | tail -n 1)
     within 60 "the leaderboard's row of a miner that joined" more_hotkeys "$before"
     ok "a miner of \`docker compose run miner\` is on the leaderboard"
     "$DOCKER" rm -f "$id" >/dev/null
