@@ -17,6 +17,8 @@ use crate::shared::Shared;
 const MEASURED_BLOCKS: u64 = 20;
 /// What it is taken for on a chain that keeps no time, in milliseconds.
 const USUAL_BLOCK_MS: u64 = 12_000;
+/// Commits by hash that the chain keeps for a hotkey before it answers `TooManyUnrevealedCommits`.
+const MOST_UNREVEALED_HASHES: usize = 10;
 /// The only mechanism that weights are set for.
 pub(super) const MECHANISM: u8 = 0;
 /// The chain's name for a commit whose round the beacon had signed before its block came: another one, for a later round, may follow.
@@ -122,11 +124,19 @@ pub(super) async fn has_its_turn(shared: &Shared, at: BlockNumber) -> Result<boo
         (fold.committed.len(), fold.committed.values().map(|committed| committed.block).max())
     };
     let Some(newest) = newest else { return Ok(true) };
-    if waiting >= epoch::MOST_AWAITING_REVEAL {
-        return Ok(false);
-    }
     let netuid = shared.config.netuid;
+    if waiting >= MOST_UNREVEALED_HASHES {
+        let version = shared.chain.hyperparameters(netuid, at).await?.commit_reveal_version;
+        if waiting >= most_waiting(shared.config.commit_form.is_hash(version)) {
+            return Ok(false);
+        }
+    }
     Ok(is_of_a_later_epoch(netuid, shared.chain.schedule(netuid, at).await?, at, newest))
+}
+
+/// How many commits may wait at once. The chain counts those by hash altogether, and timelocked ones in each of its epochs alone.
+const fn most_waiting(by_hash: bool) -> usize {
+    if by_hash { MOST_UNREVEALED_HASHES } else { epoch::MOST_AWAITING_REVEAL }
 }
 
 /// Whether an epoch of the chain began between two blocks, or in the later one. Where there are none, nothing is waited for.
