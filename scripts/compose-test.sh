@@ -32,7 +32,7 @@ finish() {
             grep -E ' (WARN|ERROR) |error:|because:' "$work/services.log" | tail -n 30 | cut -c 1-300 >&2 || true
             say "all logs: $work/services.log" >&2
         fi
-        compose down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1 || true
+        compose --profile observability --profile tls down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1 || true
     fi
     if [ -n "$dockerd_pid" ]; then
         say "stopping dockerd"

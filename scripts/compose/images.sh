@@ -3,7 +3,7 @@
 # The images that the Dockerfile and docker-compose.yml name.
 base_images() {
     sed -n 's/^ARG PYTHON=//p' Dockerfile
-    sed -n 's/.*ASSAY_POSTGRES_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml
+    sed -nE 's/.*ASSAY_(POSTGRES|PROMETHEUS|CADDY)_IMAGE:-([^}]*)}.*/\2/p' docker-compose.yml
     echo "$builder"
 }
 

@@ -53,6 +53,20 @@ DOCKERFILE
     rm -rf "$context"
 }
 
+# A program of a package of Debian's, with what health checks call.
+packaged() { # IMAGE PACKAGE PROGRAM
+    local context
+    context=$(mktemp -d)
+    cat >"$context/Dockerfile" <<DOCKERFILE
+FROM $(standing_base)
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends $2 wget >/dev/null && rm -rf /var/lib/apt/lists/*
+RUN install -d -o nobody -g nogroup /$2 /data /config
+ENTRYPOINT ["$3"]
+DOCKERFILE
+    "$docker" build --quiet --tag "$1" "$context" >/dev/null
+    rm -rf "$context"
+}
+
 postgres() { # IMAGE
     local context
     context=$(mktemp -d)
@@ -87,6 +101,8 @@ for image in "$@"; do
         debian:*) debian "$image" ;;
         python:*) python "$image" ;;
         postgres:*) postgres "$image" ;;
+        prom/prometheus:*) packaged "$image" prometheus /usr/bin/prometheus ;;
+        caddy:*) packaged "$image" caddy /usr/bin/caddy ;;
         *) say "no stand-in is known for $image" >&2; exit 1 ;;
     esac
 done
