@@ -29,6 +29,11 @@ within() { # SECONDS WHAT COMMAND…
     done
 }
 
+# Runs a command and shows what it said if it fails.
+quiet() {
+    "$@" >"$work/last.log" 2>&1 || { tail -n 8 "$work/last.log" >&2; fail "$*"; }
+}
+
 container() { compose ps -q "$1" | head -n 1; }
 assay() { compose exec -T auditor assay "$@"; }
 healthy() { [ "$("$DOCKER" inspect --format '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
@@ -170,8 +175,8 @@ survives_a_killed_validator() {
     before=$(audits)
     ids=
     for at in 1 2 3 4 5; do ids="$ids $(assay ask --json "Question $at: why is the sky blue?" | field id)"; done
-    compose kill validator >/dev/null 2>&1
-    compose up -d validator >/dev/null 2>&1
+    quiet compose kill validator
+    quiet compose up -d validator
     within 90 "the validator's health" healthy validator
     for at in $ids; do within 90 "the end of challenge $at" ended "$at"; done
     within 180 "an audit after the validator was killed" another_audit "$before"
@@ -186,8 +191,8 @@ survives_stop_and_start() {
     since=$SECONDS
     local before known
     known=$(size)
-    compose stop >/dev/null 2>&1
-    compose start >/dev/null 2>&1
+    quiet compose stop
+    quiet compose start
     within 180 "health of every service" all_healthy
     before=$(audits)
     within 180 "an audit after the start" another_audit "$before"
@@ -200,9 +205,9 @@ survives_the_database() {
     since=$SECONDS
     local before known
     known=$(size)
-    compose stop db >/dev/null 2>&1
+    quiet compose stop db
     sleep 20
-    compose start db >/dev/null 2>&1
+    quiet compose start db
     within 180 "health of every service" all_healthy
     before=$(audits)
     within 180 "an audit after the database was away" another_audit "$before"
@@ -217,15 +222,15 @@ db_ready() { healthy db; }
 is_backed_up_and_restored() {
     since=$SECONDS
     local known before
-    compose stop auditor api validator >/dev/null 2>&1
+    quiet compose stop auditor api validator
     compose exec -T db pg_dump -U postgres --format=custom --create assay >"$work/assay.dump"
     known=$("$DOCKER" exec "$(container db)" psql -qtA -U postgres assay -c 'SELECT count(*) FROM ledger.events')
-    compose rm -f -s -v db >/dev/null 2>&1
+    quiet compose rm -f -s -v db
     "$DOCKER" volume rm "${project}_db" >/dev/null
-    compose up -d db >/dev/null 2>&1
+    quiet compose up -d db
     within 90 "a new database" db_ready
     compose exec -T db pg_restore -U postgres --clean --if-exists --create --dbname=postgres <"$work/assay.dump"
-    compose up -d >/dev/null 2>&1
+    quiet compose up -d
     within 180 "health of every service" all_healthy
     before=$(audits)
     within 180 "an audit after the restore" another_audit "$before"
@@ -242,13 +247,13 @@ targets_up() {
 # Grafana is in no package of Debian's; where its image cannot be pulled, its files are held to the metrics' names by tests alone.
 is_observed() {
     since=$SECONDS
-    compose --profile observability up -d prometheus >/dev/null 2>&1 || fail "prometheus does not start"
+    quiet compose --profile observability up -d prometheus
     within 90 "every target of Prometheus" targets_up
     ok "Prometheus reaches every service and takes the alert rules"
     local image
     image=$(sed -n 's/.*ASSAY_GRAFANA_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml)
     if "$DOCKER" image inspect "$image" >/dev/null 2>&1 || timeout 120 "$DOCKER" pull --quiet "$image" >/dev/null 2>&1; then
-        compose --profile observability up -d grafana >/dev/null 2>&1 || fail "grafana does not start"
+        quiet compose --profile observability up -d grafana
         within 90 "Grafana's health" healthy grafana
         ok "Grafana is healthy"
     else
@@ -259,7 +264,7 @@ is_observed() {
 is_encrypted() {
     since=$SECONDS
     export ASSAY_HTTP_PORT=$((port + 1)) ASSAY_HTTPS_PORT=$((port + 2))
-    compose --profile tls up -d proxy >/dev/null 2>&1 || fail "the proxy does not start"
+    quiet compose --profile tls up -d proxy
     # The certificate is signed by the proxy itself for this name.
     within 60 "the read side behind the proxy" curl --silent --fail --insecure "https://localhost:$ASSAY_HTTPS_PORT/livez"
     ok "the proxy serves the read side encrypted"

@@ -35,8 +35,9 @@ pub struct ProvisionArgs {
 /// Arguments of `assay health`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
-  assay health http://127.0.0.1:8080/readyz      answers with success
-  assay health ws://127.0.0.1:9944               is a chain that answers
+  assay health http://127.0.0.1:8080/readyz         answers with success
+  assay health http://127.0.0.1:8091/availability   and says that it is available
+  assay health ws://127.0.0.1:9944                  is a chain that answers
 
 Exit codes: 0 healthy, 1 not.")]
 pub struct HealthArgs {

@@ -33,7 +33,7 @@ async fn follow(args: &FollowArgs) -> Result<ExitCode> {
     let head = open.reader.head().await?.size;
     output::line(format!("follow: {}, from position {head}", open.reader.origin()));
     if let Some(api) = &args.api {
-        output::line(format!("follow: GraphiQL at {api}/graphiql"));
+        output::line(format!("follow: dashboard at {api}/, GraphiQL at {api}/graphiql"));
     }
     let mut course = Course {
         args,

@@ -27,5 +27,9 @@ async fn ask(url: &str, limit: Duration) -> Result<()> {
     let client = reqwest::Client::builder().timeout(limit).redirect(reqwest::redirect::Policy::none()).build()?;
     let reply = client.get(url).send().await.context("it does not answer")?;
     anyhow::ensure!(reply.status().is_success(), "it answers {}", reply.status());
+    // Validators and miners say with success that they are not ready yet.
+    if let Ok(body) = reply.json::<serde_json::Value>().await {
+        anyhow::ensure!(body.get("available") != Some(&false.into()), "it answers, and is not available yet");
+    }
     Ok(())
 }

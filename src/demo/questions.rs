@@ -39,7 +39,7 @@ pub fn to(args: &PushArgs) -> Result<Pusher> {
 /// Challenge ids must be new in a ledger that goes on from an earlier run.
 pub fn prefix(word: &str) -> Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
-    Ok(format!("{word}-{}", now.as_secs()))
+    Ok(format!("{word}-{}", now.as_millis()))
 }
 
 /// Pushes questions to a validator.
