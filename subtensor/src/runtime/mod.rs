@@ -66,15 +66,17 @@ impl Runtime {
     /// # Errors
     /// [`Error::Metadata`].
     pub fn decode(spec_version: u32, transaction_version: u32, metadata: &[u8]) -> Result<Self, Error> {
-        if metadata.len() > LARGEST_METADATA {
-            return Err(Error::Metadata(format!("it has {} bytes, more than {LARGEST_METADATA}", metadata.len())));
+        let bytes = metadata;
+        if bytes.len() > LARGEST_METADATA {
+            return Err(Error::Metadata(format!("it has {} bytes, more than {LARGEST_METADATA}", bytes.len())));
         }
-        let cursor = &mut &metadata[..];
+        let cursor = &mut &bytes[..];
         let metadata = Metadata::decode(cursor).map_err(|error| Error::Metadata(error.to_string()))?;
         if !cursor.is_empty() {
             return Err(Error::Metadata(format!("{} bytes follow it", cursor.len())));
         }
         survey::check_types(metadata.types())?;
+        check_extensions(bytes)?;
         Ok(Self { spec_version, transaction_version, metadata: Arc::new(metadata) })
     }
 
@@ -235,6 +237,31 @@ impl Runtime {
     }
 }
 
+/// Refuses metadata of format 16 whose extrinsics name transaction extensions that it does not list, or no version of them: subxt
+/// takes both for granted and would panic. Earlier formats have one list.
+fn check_extensions(metadata: &[u8]) -> Result<(), Error> {
+    use subxt::ext::codec::Decode;
+    use subxt::ext::frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
+    let found = RuntimeMetadataPrefixed::decode(&mut &metadata[..]);
+    let RuntimeMetadataPrefixed(_, found) = found.map_err(|error| Error::Metadata(error.to_string()))?;
+    let RuntimeMetadata::V16(found) = found else { return Ok(()) };
+    let extrinsic = found.extrinsic;
+    let listed = extrinsic.transaction_extensions.len();
+    let versions = extrinsic.transaction_extensions_by_version;
+    if versions.is_empty() {
+        return Err(Error::Metadata("it has no version of transaction extensions".to_owned()));
+    }
+    for (version, indexes) in versions {
+        if let Some(index) = indexes.iter().find(|index| index.0 as usize >= listed) {
+            let index = index.0;
+            return Err(Error::Metadata(format!(
+                "version {version} of its transaction extensions has number {index}, and {listed} are listed"
+            )));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -243,6 +270,26 @@ mod tests {
     use subxt::ext::frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
 
     use super::*;
+
+    #[test]
+    fn metadata_lists_the_extensions_that_it_names() {
+        let metadata = localnet::metadata(16).unwrap();
+        let changed = |change: &dyn Fn(&mut std::collections::BTreeMap<u8, Vec<subxt::ext::codec::Compact<u32>>>)| {
+            let RuntimeMetadataPrefixed(magic, RuntimeMetadata::V16(mut v16)) =
+                RuntimeMetadataPrefixed::decode(&mut &metadata[..]).unwrap()
+            else {
+                panic!("format 16")
+            };
+            change(&mut v16.extrinsic.transaction_extensions_by_version);
+            let changed = RuntimeMetadataPrefixed(magic, RuntimeMetadata::V16(v16)).encode();
+            Runtime::decode(393, 1, &changed).unwrap_err().to_string()
+        };
+        let unlisted = changed(&|versions| {
+            versions.insert(9, vec![subxt::ext::codec::Compact(1000)]);
+        });
+        assert!(unlisted.contains("version 9 of its transaction extensions has number 1000"), "{unlisted}");
+        assert!(changed(&|versions| versions.clear()).contains("no version of transaction extensions"));
+    }
 
     #[test]
     fn metadata_has_a_size_and_types_that_end() {
