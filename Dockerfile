@@ -53,13 +53,15 @@ COPY --from=onnxruntime /opt/home/onnxruntime/ /onnxruntime/
 RUN set -eu; cd /root-folder; \
     install -D -m 0644 "$(readlink -f /onnxruntime/libonnxruntime.so)" usr/lib/libonnxruntime.so; \
     install -D -m 0644 /onnxruntime/LICENSE usr/share/doc/onnxruntime/LICENSE; \
-    for file in usr/local/bin/assay usr/lib/libonnxruntime.so; do ldd "$file"; done | grep -o '/[^ ]*' | sort -u >/libraries; \
+    for file in usr/local/bin/assay usr/lib/libonnxruntime.so; do ldd "$file"; done >/linked; \
+    if grep 'not found' /linked; then exit 1; fi; \
+    grep -o '/[^ ]*' /linked | sort -u >/libraries; \
     while read -r library; do install -D -m 0755 "$library" ".$library"; done </libraries; \
     install -d etc; install -d -m 1777 tmp; \
     echo 'hosts: files dns' >etc/nsswitch.conf; \
     printf 'root:x:0:0:root:/:/\nassay:x:10001:10001:assay:/var/lib/assay:/\n' >etc/passwd; \
     printf 'root:x:0:\nassay:x:10001:\n' >etc/group; \
-    for part in db migrate validator api auditor grafana proxy chain; do install -d "/writable/provision/$part"; done; \
+    for part in db migrate validator api auditor grafana proxy chain keys; do install -d "/writable/provision/$part"; done; \
     install -d /writable/models /writable/checkpoints /writable/var/lib/assay
 
 FROM scratch AS runtime
@@ -67,8 +69,10 @@ COPY --from=build /root-folder/ /
 # A new volume takes its owner from what lies below it.
 COPY --from=build --chown=10001:10001 /writable/ /
 COPY --from=onnxruntime /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-ENV ASSAY_HOME=/var/lib/assay ASSAY_MODELS=/models HOME=/var/lib/assay ORT_DYLIB_PATH=/usr/lib/libonnxruntime.so
+ENV ASSAY_HOME=/var/lib/assay ASSAY_MODELS=/models HOME=/tmp ORT_DYLIB_PATH=/usr/lib/libonnxruntime.so
 WORKDIR /var/lib/assay
 USER 10001:10001
+# Whether everything that it is linked with is there.
+RUN ["/usr/local/bin/assay", "--version"]
 ENTRYPOINT ["/usr/local/bin/assay"]
 CMD ["--help"]

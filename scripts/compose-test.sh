@@ -20,6 +20,9 @@ fail() { echo "compose-test: FAIL $*" >&2; exit 1; }
 ok() { echo "compose-test: ok   $* ($((SECONDS - since)) s)"; }
 none() { echo "compose-test: $*: DOCKER COMPOSE IS NOT TESTED" >&2; exit 75; }
 
+# From here on every command of Compose means this project and no other.
+export COMPOSE_PROJECT_NAME=$project ASSAY_API_PORT=$port ASSAY_IMAGE=assay:test ASSAY_MODELS_IMAGE=assay-models:test
+unset COMPOSE_FILE COMPOSE_PROFILES ASSAY_DEMO ASSAY_SHADOW ASSAY_CONFIG
 engine=
 dockerd_pid=
 finish() {
@@ -32,14 +35,15 @@ finish() {
             grep -E ' (WARN|ERROR) |error:|because:' "$work/services.log" | tail -n 30 | cut -c 1-300 >&2 || true
             say "all logs: $work/services.log" >&2
         fi
-        compose --profile observability --profile tls down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1 || true
+        compose --profile observability --profile tls --profile mainnet down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1 || true
+        remove_stand_ins
     fi
     if [ -n "$dockerd_pid" ]; then
         say "stopping dockerd"
         kill "$dockerd_pid" 2>/dev/null || true
         for _ in $(seq 60); do kill -0 "$dockerd_pid" 2>/dev/null || break; sleep 0.5; done
     fi
-    rm -rf "$work/override.yml" "$work/wallets"
+    rm -rf "$work/wallets"
     exit "$code"
 }
 trap finish EXIT
@@ -52,6 +56,5 @@ trap 'exit 130' INT TERM
 since=$SECONDS
 find_engine
 make_images
-export COMPOSE_PROJECT_NAME=$project ASSAY_API_PORT=$port ASSAY_IMAGE=assay:test ASSAY_MODELS_IMAGE=assay-models:test
 run_checks
 say "everything holds"

@@ -16,10 +16,10 @@ CREATE ROLE assay_eraser NOLOGIN;
 CREATE ROLE assay_projector NOLOGIN;
 CREATE ROLE assay_query NOLOGIN;
 
--- Owns the database and the schema; used by `assay migrate` alone. Migrations make the roles where another database has not.
-CREATE ROLE migrate LOGIN CREATEROLE PASSWORD :'migrate' CONNECTION LIMIT 4
+-- Owns the database and the schema; used by `assay migrate` alone.
+CREATE ROLE migrate LOGIN PASSWORD :'migrate' CONNECTION LIMIT 4
     IN ROLE assay_owner, assay_writer, assay_reader, assay_eraser, assay_projector, assay_query;
--- Appends to the log. Nobody changes or removes an event, not even its owner.
+-- Appends to the log; may change or remove nothing in it.
 CREATE ROLE validator LOGIN PASSWORD :'validator' CONNECTION LIMIT 48 IN ROLE assay_writer, assay_reader;
 -- Folds the log into the read models, and answers from them.
 CREATE ROLE api LOGIN PASSWORD :'api' CONNECTION LIMIT 48 IN ROLE assay_reader, assay_projector, assay_query;

@@ -162,13 +162,23 @@ fn settings_lead_to_files_that_are_there() {
         let name = Path::new(file.as_str().unwrap()).file_name().unwrap();
         assert!(folder().join(name).exists(), "{file}");
     }
-    let targets: BTreeSet<&str> = rows(&prometheus, "scrape_configs")
-        .iter()
-        .flat_map(|job| rows(&job["static_configs"][0], "targets"))
-        .map(|target| target.as_str().unwrap())
-        .collect();
-    assert!(targets.contains("validator:8000") && targets.contains("api:8080"), "{targets:?}");
-    assert!(targets.iter().any(|target| target.starts_with("miner-") && target.ends_with(":8091")), "{targets:?}");
+    // Every name that is scraped is a service of the compose file, validators and miners by the DNS of their networks.
+    let compose = std::fs::read_to_string(folder().join("../../docker-compose.yml")).unwrap();
+    let mut scraped = BTreeSet::new();
+    for job in rows(&prometheus, "scrape_configs").iter().filter(|job| job["job_name"] != "prometheus") {
+        let (list, names) = match job.get("dns_sd_configs") {
+            Some(found) => (found, "names"),
+            None => (&job["static_configs"], "targets"),
+        };
+        let named = rows(&list[0], names).iter().map(|name| name.as_str().unwrap());
+        scraped.extend(named.map(|name| name.split(':').next().unwrap().to_owned()));
+    }
+    for name in &scraped {
+        assert!(compose.contains(&format!("\n  {name}:\n")), "{name} is no service of docker-compose.yml");
+    }
+    for name in ["validator", "validator-mainnet", "validator-gpu", "api", "miner-ada"] {
+        assert!(scraped.contains(name), "{name} is not among {scraped:?}");
+    }
     let provider = yaml(&read("grafana/provisioning/dashboards/assay.yml"));
     assert_eq!(provider["providers"][0]["options"]["path"], "/var/lib/grafana/dashboards");
 }

@@ -5,11 +5,14 @@ DECLARE
     part text;
 BEGIN
     FOREACH part IN ARRAY ARRAY['assay_projector', 'assay_query'] LOOP
-        BEGIN
-            EXECUTE format('CREATE ROLE %I NOLOGIN', part);
-        EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL;
-        END;
+        -- Looked for first: who may not make roles may still migrate where somebody has made them.
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = part) THEN
+            BEGIN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', part);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;
+            END;
+        END IF;
         IF NOT pg_has_role(session_user, part, 'MEMBER') THEN
             EXECUTE format('GRANT %I TO %I', part, session_user);
         END IF;

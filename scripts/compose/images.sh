@@ -1,5 +1,8 @@
 # Builds both images as docker-compose.yml does, from a program that is compiled already. Sourced by compose-test.sh.
 
+# What the program is linked for.
+builder=debian:12.12-slim
+
 # The images that the Dockerfile and docker-compose.yml name.
 base_images() {
     sed -n 's/^ARG PYTHON=//p' Dockerfile
@@ -7,8 +10,17 @@ base_images() {
     echo "$builder"
 }
 
+# The official names are given back, so that a later pull or `up` takes no stand-in for the image.
+remove_stand_ins() {
+    local image
+    for image in $(base_images); do
+        if [ "$("$DOCKER" image inspect --format '{{index .Config.Labels "assay.stand-in"}}' "$image" 2>/dev/null)" = yes ]; then
+            "$DOCKER" image rm "$image" >/dev/null 2>&1 || true
+        fi
+    done
+}
+
 make_images() {
-    builder=debian:12.12-slim
     if [ -z "${ASSAY_BINARY:-}" ]; then
         say "building assay in release mode (a first build takes about 8 minutes on two cores)"
         cargo build --release --locked --quiet --package assay --bin assay
@@ -20,8 +32,7 @@ make_images() {
     # shellcheck disable=SC2046
     bash scripts/compose/stand-ins.sh "$work" $(base_images)
     export ASSAY_BINARY=dist/assay-compose-test ASSAY_BUILDER=$builder
-    export ASSAY_IMAGE=assay:test ASSAY_MODELS_IMAGE=assay-models:test
-    compose --project-name "$project" build --quiet models provision >"$work/build.log" 2>&1 ||
+    compose build --quiet models provision >"$work/build.log" 2>&1 ||
         { tail -20 "$work/build.log" >&2; fail "the images cannot be built"; }
     rm -f dist/assay-compose-test
     rmdir dist 2>/dev/null || true

@@ -3,8 +3,9 @@
 #
 #   scripts/compose/stand-ins.sh FOLDER IMAGE…
 #
-# FOLDER keeps the packages of Debian's base system for the next time. An image that is here, or can be pulled, is left alone. A
-# stand-in is for tests on machines without a registry: it has the programs and variables that docker-compose.yml uses, no more.
+# FOLDER keeps Debian's base system for the next time, and the engine keeps what was made as assay-stand-in:NAME. An image that is
+# here, or can be pulled, is left alone. A stand-in is for tests on machines without a registry: it has the programs and variables that
+# docker-compose.yml uses, no more; it bears the label assay.stand-in, and whoever asked for it removes the official name afterwards.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,7 +34,7 @@ base() {
 
 debian() { # IMAGE
     base
-    "$docker" import --change 'CMD ["bash"]' "$folder/debian.tar" "$1" >/dev/null
+    "$docker" import --change 'CMD ["bash"]' --change 'LABEL assay.stand-in=yes' "$folder/debian.tar" "$1" >/dev/null
 }
 
 # Prints the name of the stand-in's own base.
@@ -89,6 +90,7 @@ DOCKERFILE
 
 mkdir -p "$folder"
 for image in "$@"; do
+    kept=assay-stand-in:$(echo "$image" | tr '/:' '--')
     if "$docker" image inspect "$image" >/dev/null 2>&1; then
         continue
     fi
@@ -96,7 +98,11 @@ for image in "$@"; do
         say "pulled $image"
         continue
     fi
-    say "$image cannot be pulled: A STAND-IN OF DEBIAN'S PACKAGES IS MADE under its name"
+    say "$image cannot be pulled: A STAND-IN OF DEBIAN'S PACKAGES TAKES ITS NAME"
+    if "$docker" image inspect "$kept" >/dev/null 2>&1; then
+        "$docker" tag "$kept" "$image"
+        continue
+    fi
     case $image in
         debian:*) debian "$image" ;;
         python:*) python "$image" ;;
@@ -105,4 +111,5 @@ for image in "$@"; do
         caddy:*) packaged "$image" caddy /usr/bin/caddy ;;
         *) say "no stand-in is known for $image" >&2; exit 1 ;;
     esac
+    "$docker" tag "$image" "$kept"
 done

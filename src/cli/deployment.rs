@@ -17,7 +17,8 @@ Makes, below the folder, what is missing and leaves what is there:
   api/        pgpass of the read side
   auditor/    pgpass of who may only read, and the token
   grafana/    password of its admin
-  chain/      genesis.json of the development chain, and the keys behind it")]
+  chain/      genesis.json of the development chain
+  keys/       the keys behind it; no service needs them")]
 pub struct ProvisionArgs {
     /// Folder, made when it does not exist.
     pub folder: PathBuf,

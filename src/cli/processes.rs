@@ -72,7 +72,7 @@ pub struct ValidatorArgs {
     pub operator: OperatorArgs,
     /// Do everything but send: epochs are derived, covered by a checkpoint outside of the database, and skipped. For running
     /// beside another validator of the same hotkey; `assay compare` sets the rows beside each other.
-    #[arg(long)]
+    #[arg(long, env = "ASSAY_SHADOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub shadow: bool,
     /// How weights are committed where the subnet wants that (commit-reveal): under a timelock that the chain opens itself, or by their
     /// hash, which this validator opens some epochs of the chain later and must run for; `auto` takes the timelock where the chain
@@ -94,7 +94,7 @@ pub struct ValidatorArgs {
     #[arg(long, env = "ASSAY_API_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
     pub token_file: Option<PathBuf>,
     /// Hotkeys whose signed requests may change something.
-    #[arg(long, value_name = "SS58")]
+    #[arg(long, env = "ASSAY_ALLOW_HOTKEY", value_delimiter = ',', value_name = "SS58")]
     pub allow_hotkey: Vec<String>,
     /// Blocks per epoch.
     #[arg(long, default_value_t = 360, value_name = "BLOCKS")]
@@ -209,12 +209,15 @@ pub struct ChallengeServiceArgs {
     /// The challenge service's key, where it asks for one besides the hotkey's signature.
     #[arg(long, env = "ASSAY_CHALLENGE_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub challenge_api_key: Option<String>,
+    /// File with that key.
+    #[arg(long, env = "ASSAY_CHALLENGE_API_KEY_FILE", value_name = "FILE", conflicts_with = "challenge_api_key")]
+    pub challenge_api_key_file: Option<PathBuf>,
     /// Of which challenges results are brought: of those that say who asked (a correlation id or a requester), or of all.
     #[arg(long, value_enum, default_value_t = ResultsName::Service, requires = "challenge_api", value_name = "WHICH")]
     pub challenge_api_results: ResultsName,
     /// A hotkey (SS58) that may push sealed challenges to the routes under /fiber/ of the push routes' address, for rule sets of loosh;
     /// repeat for several. Without one these routes are not there.
-    #[arg(long, value_name = "SS58")]
+    #[arg(long, env = "ASSAY_CHALLENGE_HOTKEY", value_delimiter = ',', value_name = "SS58")]
     pub challenge_hotkey: Vec<String>,
 }
 
@@ -263,7 +266,7 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub operator: Box<OperatorArgs>,
     /// For a validator that sends nothing: what it would need to set weights is noted, and no longer wrong.
-    #[arg(long)]
+    #[arg(long, env = "ASSAY_SHADOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub shadow: bool,
     /// Print JSON.
     #[arg(long)]

@@ -37,6 +37,8 @@ pub fn run(args: &ProvisionArgs) -> Result<ExitCode> {
     }
     let token = secret(&folder.join("validator/token"), 0o600)?;
     keep(&folder.join("auditor/token"), token.as_bytes(), 0o600)?;
+    // Whoever asks on the development chain may not ask on the main network.
+    secret(&folder.join("validator/mainnet-token"), 0o600)?;
     // Grafana's container runs as an account of its own, too.
     secret(&folder.join("grafana/grafana"), 0o644)?;
     chain(folder)?;
@@ -44,9 +46,9 @@ pub fn run(args: &ProvisionArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The genesis knows the validator's hotkey, whose secret goes to the validator alone.
+/// The genesis holds public keys alone; of the secret ones the validator's hotkey goes to the validator, and no service mounts the others.
 fn chain(folder: &Path) -> Result<()> {
-    let keys = folder.join("chain/keys");
+    let keys = folder.join("keys");
     let specification = genesis::specification(&keys, false)?;
     keep(&folder.join("chain/genesis.json"), &serde_json::to_vec_pretty(&specification)?, 0o644)?;
     let hotkey = fs::read(keys.join("validator.json")).context("the validator's key cannot be read")?;

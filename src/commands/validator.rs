@@ -267,7 +267,8 @@ fn outbox(args: &ValidatorArgs, config: &ValidatorConfig) -> Result<Option<Outbo
     else {
         return Ok(None);
     };
-    let outbox = Outbox::open(address, config.hotkey.clone(), given.challenge_api_key.clone());
+    let key = secret("--challenge-api-key", given.challenge_api_key.as_ref(), given.challenge_api_key_file.as_deref())?;
+    let outbox = Outbox::open(address, config.hotkey.clone(), key);
     let outbox = outbox.context("--challenge-api")?;
     Ok(Some(Outbox { results_of: given.challenge_api_results.into(), ..outbox }))
 }
@@ -309,11 +310,8 @@ fn labels(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<Labels> {
 
 fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
     let mut config = ApiConfig::new(ChallengeDefaults::for_rule_set(&rule_set.name()));
-    let read = |file: &std::path::PathBuf| {
-        std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))
-    };
-    let token = args.token_file.as_ref().map(read).transpose()?.or_else(|| args.token.clone());
-    config.token = token.as_deref().map(str::trim).map(Token::new).transpose()?;
+    let token = secret("--token", args.token.as_ref(), args.token_file.as_deref())?;
+    config.token = token.as_deref().map(Token::new).transpose()?;
     let parsed = |flag: &str, texts: &[String]| -> Result<Vec<Hotkey>> {
         let parse = |text: &String| text.parse::<Hotkey>().map_err(|error| anyhow!("{flag} {text}: {error}"));
         texts.iter().map(parse).collect()
@@ -323,6 +321,14 @@ fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
     let sealed = !pushers.is_empty() && rule_set.algorithm() == outbox::ALGORITHM;
     config.sealed = sealed.then_some(SealedPush { pushers });
     Ok(config)
+}
+
+/// What is given as a word, or as a file of that word.
+fn secret(option: &str, word: Option<&String>, file: Option<&std::path::Path>) -> Result<Option<String>> {
+    let Some(file) = file else { return Ok(word.cloned()) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("{option}-file {}", file.display()))?;
+    ensure!(!text.trim().is_empty(), "{option}-file {} is empty", file.display());
+    Ok(Some(text.trim().to_owned()))
 }
 
 fn host() -> String {
