@@ -1,5 +1,7 @@
 //! Names that must be there in every runtime, and those that may.
 
+use std::collections::BTreeSet;
+
 use subtensor::Runtime;
 
 use crate::runtimes;
@@ -21,7 +23,6 @@ const STORAGE: &[(&str, &[&str])] = &[
             "ImmunityPeriod",
             "Incentive",
             "Keys",
-            "LastMechansimStepBlock",
             "LastUpdate",
             "MaxAllowedUids",
             "MaxAllowedValidators",
@@ -35,7 +36,6 @@ const STORAGE: &[(&str, &[&str])] = &[
             "StakeThreshold",
             "SubnetOwnerHotkey",
             "SubnetworkN",
-            "TaoWeight",
             "Tempo",
             "TotalHotkeyAlpha",
             "Uids",
@@ -46,11 +46,13 @@ const STORAGE: &[(&str, &[&str])] = &[
             "WeightsVersionKey",
         ],
     ),
-    ("System", &["Account", "Events"]),
+    ("System", &["Events"]),
     ("Timestamp", &["Now"]),
     ("Commitments", &["CommitmentOf"]),
-    ("Drand", &["LastStoredRound", "Pulses"]),
+    ("Drand", &["BeaconConfig"]),
 ];
+/// Storage entries that only newer runtimes have; what reads them does without.
+const NEWER: &[&str] = &["ActivityCutoffFactorMilli", "LastEpochBlock", "PendingEpochAt", "SubnetEpochIndex"];
 const CALLS: &[&str] = &[
     "set_weights",
     "set_mechanism_weights",
@@ -65,6 +67,7 @@ const CALLS: &[&str] = &[
 ];
 const EVENTS: &[&str] =
     &["WeightsSet", "WeightsCommitted", "WeightsRevealed", "TimelockedWeightsCommitted", "TimelockedWeightsRevealed"];
+const SYSTEM_EVENTS: &[&str] = &["ExtrinsicFailed", "ExtrinsicSuccess"];
 /// Errors that the validator or its operator acts on.
 const ERRORS: &[&str] = &[
     "CommitRevealDisabled",
@@ -87,6 +90,8 @@ const APIS: &[(&str, &str)] = &[
     ("SubnetInfoRuntimeApi", "get_metagraph"),
     ("NeuronInfoRuntimeApi", "get_neurons_lite"),
     ("AccountNonceApi", "account_nonce"),
+    ("Metadata", "metadata_at_version"),
+    ("Metadata", "metadata_versions"),
 ];
 
 /// Metadata of format 14 lists no runtime APIs.
@@ -110,11 +115,72 @@ fn every_name_is_there() {
         has("call", CALLS, Runtime::has_call);
         has("event", EVENTS, Runtime::has_event);
         has("error", ERRORS, Runtime::has_error);
+        for event in SYSTEM_EVENTS {
+            assert!(runtime.has_event("System", event), "{name}: event {event}");
+        }
         assert!(runtime.has_call("Commitments", "set_commitment"), "{name}");
         for (api, method) in APIS {
             assert_eq!(runtime.has_api(api, method), lists_apis(&name), "{name}: {api}_{method}");
         }
     }
+}
+
+/// The sources that name what they ask a runtime for. The names of calls are held by the tests of calls.
+const SOURCES: [&str; 9] = [
+    "src/client.rs",
+    "src/link/rpc.rs",
+    "src/link/supervisor.rs",
+    "src/read/hyperparameters.rs",
+    "src/read/metagraph.rs",
+    "src/read/mod.rs",
+    "src/read/rows.rs",
+    "src/runtime/commitment.rs",
+    "src/runtime/events.rs",
+];
+/// Texts of those sources that look like such a name: one of our types, and variants of types that are read by name.
+const OTHER_TEXTS: [&str; 4] = ["BigRaw", "Module", "Raw", "Subtensor"];
+
+/// The quoted words of a source that begin with a capital, as the names of pallets, entries, events and APIs do.
+fn quoted_names(source: &str) -> BTreeSet<String> {
+    let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let quoted = lines.flat_map(|line| line.split('"').skip(1).step_by(2));
+    let is_name = |text: &&str| {
+        text.starts_with(|first: char| first.is_ascii_uppercase())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    quoted.filter(is_name).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_lists_hold_what_the_sources_ask_for() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let reads = std::fs::read_dir(folder.join("src/read")).unwrap().count();
+    assert_eq!(reads, SOURCES.iter().filter(|source| source.starts_with("src/read/")).count(), "sources of src/read");
+    let read = |source: &&str| std::fs::read_to_string(folder.join(source)).expect(source);
+    // `SubtensorModule` stands where the module's constant is defined.
+    let mut asked = BTreeSet::from(["SubtensorModule".to_owned()]);
+    asked.extend(SOURCES.iter().flat_map(|source| quoted_names(&read(source))));
+    for other in OTHER_TEXTS {
+        assert!(asked.remove(other), "{other} stands in no source any more");
+    }
+    let mut listed: BTreeSet<String> =
+        NEWER.iter().chain(EVENTS).chain(SYSTEM_EVENTS).map(ToString::to_string).collect();
+    for (pallet, entries) in STORAGE {
+        listed.insert((*pallet).to_owned());
+        listed.extend(entries.iter().map(ToString::to_string));
+    }
+    for (api, method) in APIS {
+        // Either the two apart, or the name by which a node is asked.
+        let joined = format!("{api}_{method}");
+        listed.insert(if asked.contains(&joined) { joined } else { (*api).to_owned() });
+    }
+    let unlisted: Vec<_> = asked.difference(&listed).collect();
+    let unasked: Vec<_> = listed.difference(&asked).collect();
+    assert!(
+        unlisted.is_empty() && unasked.is_empty(),
+        "asked for and not listed {unlisted:?}, listed only {unasked:?}"
+    );
 }
 
 #[test]
