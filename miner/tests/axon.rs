@@ -65,6 +65,31 @@ async fn both_dialects_of_the_sdk_are_answered_and_signed() {
     assert_eq!(alice.ask(&target(&miner), &unknown).await.http_status, 404);
 }
 
+/// The SDK's clients read an answer as the class that they sent, and refuse it where a required field is not in it.
+#[tokio::test]
+async fn a_question_goes_back_with_its_answer() {
+    let miner = Running::ready(common::config("//axon//miner")).await;
+    let mut body = question();
+    body["messages"] = json!([{"role": "user", "content": "What does ACID stand for? τ"}]);
+    body["tool_choice"] = json!(null);
+    body["response_text"] = json!(null);
+    body["a_field_of_theirs"] = json!({"n": [1, 2.5, "x"]});
+    body["dendrite"] = json!({"hotkey": "5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy"});
+    body["assay"] = json!({"origin": "assay/0/7/h", "challenge_id": "c", "position": 7});
+    let (alice, call) = (dendrite("//Alice"), call(&domain::wire::INFERENCE, &body));
+    for outcome in [alice.ask(&target(&miner), &call).await, alice.ask_btauth(&target(&miner), &call).await] {
+        assert!(outcome.is_success(), "{outcome:?}");
+        let answer = json_of(&outcome);
+        for name in ["prompt", "messages", "max_tokens", "temperature", "top_p", "tool_choice", "a_field_of_theirs"] {
+            assert_eq!(answer.get(name), body.get(name), "{name}");
+        }
+        assert!(answer["response_text"].as_str().unwrap().contains("atomicity"), "{answer}");
+        assert!(answer.get("assay").is_none(), "{answer}");
+        assert_ne!(answer["dendrite"]["hotkey"], body["dendrite"]["hotkey"]);
+        assert!(verify_response(&outcome.headers, &miner.hotkey, &serde_json::to_vec(&body).unwrap(), &outcome.body));
+    }
+}
+
 #[tokio::test]
 async fn every_subnet_answers_its_own_synapse() {
     let features = json!({"features": {"session_id": "s", "conversation_duration_seconds": 90.0}});

@@ -1,4 +1,7 @@
 //! The miner as an axon: the dialects of Bittensor's SDKs, on the route that is named after the subnet's synapse.
+//!
+//! The SDK's clients read an answer as the synapse that they sent, so every field of it goes back, filled or as it came. A
+//! subnet's shape declares them; Loosh's questions have no class upstream, so there it is the body that says which they are.
 
 use std::sync::Arc;
 
@@ -14,10 +17,18 @@ use network::legacy::{Json, Shape};
 use serde::Deserialize;
 
 use super::{asked, check_receipt};
-use crate::answering::{Answering, Said};
+use crate::answering::{Answering, Asked, Said};
 use crate::request::{ReceiptFields, Refusal};
 use crate::subnets::{Subnet, SynapseRequest};
 use crate::{Behaviour, Error, malformed};
+
+/// What the axon itself writes of every synapse, and never out of a body.
+const OF_THE_BASE: [&str; 7] =
+    ["name", "timeout", "total_size", "header_size", "dendrite", "axon", "computed_body_hash"];
+/// The place in the ledger is the validator's own, and no field of the synapse.
+const OF_THE_RECEIPT: &str = "assay";
+/// Fields of a question that go back; no synapse has as many.
+const MAXIMUM_ECHOED: usize = 128;
 
 /// The axon's routes.
 ///
@@ -99,7 +110,8 @@ impl Handler for Answers {
             return Ok(Answer::stream(pieces.map(|piece| Ok(Bytes::from(piece)))));
         }
         if let Ok(Json::Object(fields)) = Json::parse(&answer) {
-            return Ok(Answer::Fields(fields, HeaderMap::new()));
+            let came = if matches!(asked, Asked::Question(_)) { echoed(body) } else { Vec::new() };
+            return Ok(Answer::Fields(overlaid(came, fields), HeaderMap::new()));
         }
         // A text that somebody else streamed.
         match answering.config.subnet.as_ref().and_then(|subnet| subnet.tokens(&answer)) {
@@ -107,6 +119,20 @@ impl Handler for Answers {
             None => Err(HandlerError::Failed("the answer is no object".to_owned())),
         }
     }
+}
+
+/// The fields of a question's synapse, as they came.
+fn echoed(body: &[u8]) -> Vec<(String, Json)> {
+    let Ok(Json::Object(fields)) = Json::parse(body) else { return Vec::new() };
+    let is_own = |name: &str| !OF_THE_BASE.contains(&name) && name != OF_THE_RECEIPT;
+    fields.into_iter().filter(|(name, _)| is_own(name)).take(MAXIMUM_ECHOED).collect()
+}
+
+/// The fields that came, with what the answer says in their place, and after them what only the answer has.
+fn overlaid(mut came: Vec<(String, Json)>, answer: Vec<(String, Json)>) -> Vec<(String, Json)> {
+    came.retain(|(name, _)| !answer.iter().any(|(filled, _)| filled == name));
+    came.extend(answer);
+    came
 }
 
 /// A synapse whose own object is the body; the receipt's place in a ledger is one field more.
@@ -128,4 +154,39 @@ pub(super) fn refused(refusal: Refusal) -> HandlerError {
         None => refusal.error,
     };
     HandlerError::Refused { status: refusal.status.as_u16(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_questions_fields_go_back_without_what_the_axon_and_the_receipt_say() {
+        let check = |body: &str, answer: &str, expected: &str| {
+            let Json::Object(answer) = Json::parse(answer.as_bytes()).unwrap() else { panic!("{answer}") };
+            let whole = Json::Object(overlaid(echoed(body.as_bytes()), answer));
+            assert_eq!(whole, Json::parse(expected.as_bytes()).unwrap(), "{body}");
+        };
+        check(
+            r#"{"prompt":"Why?","n":1.0,"more":[null]}"#,
+            r#"{"text":"b"}"#,
+            r#"{"prompt":"Why?","n":1.0,"more":[null],"text":"b"}"#,
+        );
+        check(r#"{"text":null,"prompt":"Why?"}"#, r#"{"text":"b"}"#, r#"{"prompt":"Why?","text":"b"}"#);
+        check(r#"{"assay":{"position":7},"prompt":"Why?"}"#, "{}", r#"{"prompt":"Why?"}"#);
+        let base = OF_THE_BASE.map(|name| format!(r#""{name}":{{"hotkey":"another"}}"#)).join(",");
+        check(&format!("{{{base}}}"), r#"{"text":"b"}"#, r#"{"text":"b"}"#);
+        for body in ["", "[]", "{", "7"] {
+            check(body, r#"{"text":"b"}"#, r#"{"text":"b"}"#);
+        }
+    }
+
+    #[test]
+    fn no_more_fields_go_back_than_a_synapse_has() {
+        let names: Vec<String> = (0..MAXIMUM_ECHOED + 1).map(|at| format!(r#""n{at}":{at}"#)).collect();
+        let found = echoed(format!("{{{}}}", names.join(",")).as_bytes());
+        assert_eq!(found.len(), MAXIMUM_ECHOED);
+        assert_eq!(found[0], ("n0".to_owned(), Json::Integer(0)));
+    }
 }
