@@ -41,6 +41,28 @@ pub struct OutsideCheckpoint {
     pub key: VerifierKey,
 }
 
+/// How a log contradicts the checkpoint that lies outside of its database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// It ends before what was vouched for: an older copy was restored, or events were removed.
+    #[error(
+        "the log has {size} events and the checkpoint outside vouches for {outside}: events are missing, {} at least",
+        outside.saturating_sub(*size)
+    )]
+    Shorter {
+        /// Events of the log.
+        size: u64,
+        /// Events that the checkpoint covers.
+        outside: u64,
+    },
+    /// Its first events are not those that were vouched for: an older copy went on, or events were changed.
+    #[error("the log contradicts the outside checkpoint of size {outside}")]
+    Different {
+        /// Events that the checkpoint covers.
+        outside: u64,
+    },
+}
+
 /// What was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
@@ -118,18 +140,32 @@ impl CheckpointPublisher {
         Self { ledger, directory, key, checked: Frontier::new() }
     }
 
+    /// Checks the log against the checkpoint outside, and gives that; `None` when there is none yet. Nothing is written.
+    ///
+    /// The leaf hashes that it covers are read once, 65,536 at a time; [`Self::publish`] goes on from there.
+    ///
+    /// # Errors
+    /// [`Error::Contradiction`] when the log is shorter or another one; [`Error::Checkpoint`] when the file or its key is
+    /// not what it must be.
+    pub async fn check(&mut self) -> Result<Option<OutsideCheckpoint>> {
+        let last = self.directory.read(self.ledger.origin())?;
+        if let Some(last) = &last {
+            let reader = self.ledger.reader().clone();
+            self.check_last(&reader, last).await?;
+        }
+        Ok(last)
+    }
+
     /// Checks the log against the last checkpoint, signs the present head, writes it outside, and then appends
     /// `CheckpointPublished`. `None` when nothing was appended since the last one but its own event.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] when the log contradicts the last checkpoint or itself; nothing is signed then.
+    /// [`Error::Contradiction`] when the log contradicts the last checkpoint, [`Error::Checkpoint`] when it contradicts
+    /// itself; nothing is signed then.
     pub async fn publish(&mut self, signers: &[&(dyn NoteSigner + Sync)], block: u64) -> Result<Option<Published>> {
         let reader = self.ledger.reader().clone();
         let origin = self.ledger.origin().to_owned();
-        let last = self.directory.read(&origin)?;
-        if let Some(last) = &last {
-            self.check_last(&reader, last).await?;
-        }
+        let last = self.check().await?;
         let head = reader.head().await?;
         if last.as_ref().is_some_and(|last| last.checkpoint.size + 1 >= head.size)
             && self.nothing_new(&reader, head.size, last.as_ref()).await?
@@ -160,15 +196,14 @@ impl CheckpointPublisher {
         if self.checked.size() > size {
             self.checked = Frontier::new();
         }
-        let contradicts =
-            || Error::Checkpoint { reason: format!("the log contradicts the outside checkpoint of size {size}") };
-        if reader.head().await?.size < size {
-            return Err(contradicts());
+        let head = reader.head().await?.size;
+        if head < size {
+            return Err(Contradiction::Shorter { size: head, outside: size }.into());
         }
         let mut grown = self.checked.clone();
         grow(reader, &mut grown, size).await?;
         if grown.root() != last.checkpoint.root {
-            return Err(contradicts());
+            return Err(Contradiction::Different { outside: size }.into());
         }
         self.checked = grown;
         Ok(())

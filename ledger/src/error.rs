@@ -1,5 +1,6 @@
 //! What can go wrong with a ledger, and what the caller may conclude from it.
 
+use crate::checkpoint::Contradiction;
 use domain::types::Micros;
 use std::sync::Arc;
 
@@ -161,12 +162,24 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The log is not the one that its checkpoint outside vouches for. Nothing may be appended to it.
+    #[error(
+        "{0}; restore the newest backup of the database, or begin a new ledger with the next --ledger-number: the old one \
+         stays for audits"
+    )]
+    Contradiction(Contradiction),
     /// A checkpoint cannot be signed or read.
     #[error("checkpoint refused: {reason}")]
     Checkpoint {
         /// Why.
         reason: String,
     },
+}
+
+impl From<Contradiction> for Error {
+    fn from(contradiction: Contradiction) -> Self {
+        Self::Contradiction(contradiction)
+    }
 }
 
 impl From<audit::record::Unreadable> for Error {

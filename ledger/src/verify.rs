@@ -9,7 +9,7 @@ use sqlx::Row;
 use tlog::{Frontier, Hash};
 
 use crate::appender::stream_name;
-use crate::checkpoint::OutsideCheckpoint;
+use crate::checkpoint::{Contradiction, OutsideCheckpoint};
 use crate::error::{Error, Result};
 use crate::event::StoredEvent;
 use crate::lease::signed;
@@ -119,7 +119,7 @@ struct Walk<'a> {
     findings: Vec<Finding>,
     outside: Option<&'a OutsideCheckpoint>,
     /// How the log contradicts the outside checkpoint.
-    contradiction: Option<String>,
+    contradiction: Option<Contradiction>,
 }
 
 #[derive(Clone, Copy)]
@@ -331,7 +331,7 @@ impl<'a> Walk<'a> {
                     self.find(Some(position), format!("its checkpoint of size {size} is not the log's"));
                 }
                 Claim::Outside => {
-                    self.contradiction = Some(format!("the log contradicts the outside checkpoint of size {size}"));
+                    self.contradiction = Some(Contradiction::Different { outside: size });
                 }
             }
         }
@@ -362,11 +362,7 @@ impl<'a> Walk<'a> {
                     }
                     Claim::Event(_) => {}
                     Claim::Outside if size > head.size => {
-                        let problem = format!(
-                            "the log contradicts the outside checkpoint of size {size}: it has {} events",
-                            head.size
-                        );
-                        self.contradiction = Some(problem);
+                        self.contradiction = Some(Contradiction::Shorter { size: head.size, outside: size });
                     }
                     Claim::Outside => {}
                 }
@@ -378,9 +374,9 @@ impl<'a> Walk<'a> {
         // Positions first, in their order; what has none follows as it was found.
         self.findings.sort_by_key(|finding| (finding.position.is_none(), finding.position));
         // However much is wrong inside, what stands outside is always among what is said.
-        if let Some(problem) = self.contradiction {
+        if let Some(contradiction) = self.contradiction {
             self.findings.truncate(MAX_FINDINGS - 1);
-            self.findings.push(Finding { position: None, problem });
+            self.findings.push(Finding { position: None, problem: contradiction.to_string() });
         }
         let outcome = match (self.findings.first(), self.outside) {
             (Some(first), _) => Outcome::Bad { first: first.position },

@@ -6,7 +6,7 @@ mod support;
 use audit::keys::Ed25519NoteSigner;
 use cluster::TestDatabase;
 use futures::TryStreamExt;
-use ledger::checkpoint::{CheckpointDirectory, CheckpointPublisher};
+use ledger::checkpoint::{CheckpointDirectory, CheckpointPublisher, Contradiction};
 use ledger::verify::Outcome;
 use ledger::{Error, Ledger, StoredEvent, ledger_id};
 use sqlx::{Executor, PgConnection};
@@ -176,7 +176,10 @@ async fn a_consistent_rewriting_contradicts_what_stands_outside() {
     // And nothing is signed on top of it.
     let mut again = CheckpointPublisher::new(ledger.clone(), directory, signer().key().clone());
     match again.publish(&[&signer()], 0).await.unwrap_err() {
-        Error::Checkpoint { reason } => assert_eq!(reason, expected),
+        Error::Contradiction(contradiction) => {
+            assert_eq!(contradiction, Contradiction::Different { outside: size });
+            assert_eq!(contradiction.to_string(), expected);
+        }
         other => panic!("{other}"),
     }
 }
@@ -232,7 +235,20 @@ async fn a_log_cut_short_contradicts_what_stands_outside() {
     assert_eq!(ledger.reader().verify(None).await.unwrap().outcome, Outcome::NothingOutside);
     let outside = directory.read(ORIGIN).unwrap().unwrap();
     let verification = ledger.reader().verify(Some(&outside)).await.unwrap();
-    assert!(verification.to_string().contains("outside checkpoint of size 24: it has 2 events"), "{verification}");
+    let expected = "the log has 2 events and the checkpoint outside vouches for 24: events are missing, 22 at least";
+    assert!(verification.to_string().ends_with(expected), "{verification}");
+    assert_eq!(verification.outcome, Outcome::Bad { first: None });
+    // Neither a check nor a publication writes anything.
+    let mut again = CheckpointPublisher::new(ledger.clone(), directory.clone(), signer().key().clone());
+    for _ in 0..2 {
+        for refused in [again.check().await.map(drop), again.publish(&[&signer()], 0).await.map(drop)] {
+            let refused = refused.unwrap_err();
+            assert!(refused.to_string().starts_with(expected), "{refused}");
+            assert!(refused.to_string().contains("--ledger-number"), "{refused}");
+        }
+        assert_eq!(ledger.reader().head().await.unwrap().size, 2);
+        assert_eq!(directory.read(ORIGIN).unwrap(), Some(outside.clone()));
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,9 @@ pub struct ValidatorConfig {
     pub rule_set: RuleSet,
     /// The validator's hotkey: signs receipts and extrinsics.
     pub hotkey: Keypair,
+    /// Which of this hotkey's ledgers on the subnet: 0 for the first, the next number for one that is begun anew. A number that
+    /// has no ledger yet begins one.
+    pub ledger_number: u32,
     /// Signs checkpoints.
     pub checkpoint_key: CheckpointKey,
     /// Where checkpoints are written, outside of the database.
@@ -113,6 +116,7 @@ impl ValidatorConfig {
             netuid,
             rule_set,
             hotkey,
+            ledger_number: 0,
             checkpoint_key,
             checkpoint_directory,
             epoch_blocks: 360,

@@ -18,7 +18,7 @@ pub enum Error {
     /// The open epoch began under a rule set that this program does not read.
     #[error(
         "the open epoch began under rule set {rule_set}, which this program does not read; let the version that began the \
-         epoch close it, or begin a new ledger"
+         epoch close it, or begin a new ledger (--ledger-number)"
     )]
     OpenEpoch {
         /// `algorithm/version`.
@@ -50,7 +50,9 @@ pub enum Error {
         ledger: Digest,
     },
     /// The ledger was opened with other keys or for another subnet.
-    #[error("ledger {origin} was opened with another {what}; configure that one, or begin a new ledger")]
+    #[error(
+        "ledger {origin} was opened with another {what}; configure that one, or begin a new ledger (--ledger-number)"
+    )]
     OtherIdentity {
         /// The ledger.
         origin: String,

@@ -44,10 +44,18 @@ impl Checkpoints {
         Ok(Self { publisher: Mutex::new(publisher), directory, signers, origin })
     }
 
+    /// Compares the log with the checkpoint outside, before anything is appended to it.
+    ///
+    /// # Errors
+    /// [`ledger::Error::Contradiction`] when the log is shorter than what was vouched for, or another one.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        Ok(self.publisher.lock().await.check().await.map(drop)?)
+    }
+
     /// Publishes the present head, unless nothing is new, and gives the newest checkpoint outside.
     ///
     /// # Errors
-    /// [`ledger::Error::Checkpoint`] when the log contradicts the last one: nothing is signed then, and nothing may be
+    /// [`ledger::Error::Contradiction`] when the log contradicts the last one: nothing is signed then, and nothing may be
     /// appended by a validator that cannot say what happened to its log.
     pub(crate) async fn publish(&self, block: u64) -> Result<Outside, Error> {
         let mut publisher = self.publisher.lock().await;

@@ -9,7 +9,8 @@ use domain::mechanism;
 use domain::ruleset::RuleSet;
 use domain::types::{Digest, HexBytes, Position, sha256};
 use inference::EmbeddingService;
-use ledger::{AppendSettings, Cause, Ledger, NewEvent};
+use ledger::checkpoint::{CheckpointDirectory, Contradiction};
+use ledger::{AppendSettings, Cause, Ledger, LedgerReader, NewEvent};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::Error;
@@ -35,7 +36,8 @@ const LOOPS_GRACE: Duration = Duration::from_secs(5);
 /// Opens the ledger of this validator for writing, and begins it when there is none: position 0 says what it is.
 ///
 /// # Errors
-/// [`ledger::Error::LeaseHeld`] when another process writes it; what the chain and the database say.
+/// [`ledger::Error::LeaseHeld`] when another process writes it; [`ledger::Error::Contradiction`] when there is none, but a
+/// checkpoint outside vouches for it; what the chain and the database say.
 pub async fn open_ledger(
     url: &str,
     holder: &str,
@@ -58,10 +60,18 @@ pub async fn open_ledger_with(
 ) -> Result<Ledger, Error> {
     let genesis_hash = chain.genesis_hash().await?;
     let hotkey = config.hotkey.hotkey();
-    let origin = LedgerOpened::origin_of(&genesis_hash, config.netuid, &hotkey, 0);
+    let origin = LedgerOpened::origin_of(&genesis_hash, config.netuid, &hotkey, config.ledger_number);
     match Ledger::open_writer_with(url, &origin, holder, settings).await {
         Err(ledger::Error::NoSuchLedger { .. } | ledger::Error::NotOpened { .. }) => {}
-        opened => return Ok(opened?),
+        opened => {
+            let ledger = opened?;
+            name_later_ones(url, &LedgerOpened::origin_of(&genesis_hash, config.netuid, &hotkey, 0), config).await?;
+            return Ok(ledger);
+        }
+    }
+    // It was there once: a database restored from before its beginning, or another one, is not where it goes on.
+    if let Some(outside) = CheckpointDirectory::new(&config.checkpoint_directory).read(&origin)? {
+        return Err(ledger::Error::from(Contradiction::Shorter { size: 0, outside: outside.checkpoint.size }).into());
     }
     let opened = LedgerOpened {
         leaf_format: 1,
@@ -73,6 +83,17 @@ pub async fn open_ledger_with(
     };
     let opening = NewEvent::of(streams::LEDGER, streams::ONLY, &opened.into(), 0, Cause::Own)?;
     Ok(Ledger::create(url, &origin, holder, opening).await?)
+}
+
+/// Says when this validator's newest ledger is not the one that it goes on with: the number may have been forgotten.
+async fn name_later_ones(url: &str, first: &str, config: &ValidatorConfig) -> Result<(), Error> {
+    let number = |origin: &str| origin.strip_prefix(first)?.strip_prefix('/')?.parse::<u32>().ok();
+    let newest = LedgerReader::list(url).await?.iter().filter_map(|ledger| number(&ledger.origin)).max();
+    if let Some(newest) = newest.filter(|newest| *newest > config.ledger_number) {
+        let going_on = config.ledger_number;
+        tracing::warn!(newest, going_on, "the database holds a ledger of this validator that was begun later");
+    }
+    Ok(())
 }
 
 /// What produces evidence.
@@ -108,8 +129,8 @@ impl Validator {
     /// [`Handle::stop`], with an error when something happened that no waiting mends, such as a lost lease.
     ///
     /// # Errors
-    /// A ledger of another chain, hotkey or key; a model that the rule set refuses; settings that cannot work; a ledger or
-    /// a chain that does not answer.
+    /// A ledger of another chain, hotkey or key, or one that the checkpoint outside contradicts, to which nothing is appended;
+    /// a model that the rule set refuses; settings that cannot work; a ledger or a chain that does not answer.
     pub async fn start(
         config: ValidatorConfig,
         ledger: Ledger,
@@ -122,6 +143,8 @@ impl Validator {
         let measures = Measures::of(&ledger);
         let judge: Arc<dyn Judge> = Arc::new(Remembered::new(measures.judge(judge)));
         let genesis_hash = check_identity(&config, &ledger, chain.as_ref()).await?;
+        let checkpoints = Checkpoints::new(&ledger, &config)?;
+        checkpoints.check().await?;
         let board = Board::new();
         board.catch_up(&ledger).await?;
         let configured = mechanism::open(&config.rule_set)?;
@@ -142,7 +165,7 @@ impl Validator {
         let shared = Arc::new(Shared::new(Parts {
             journal: Journal::new(ledger.clone(), chain_view.block()),
             commands: Commands::new(&ledger, chain_view.block()),
-            checkpoints: Checkpoints::new(&ledger, &config)?,
+            checkpoints,
             config,
             board,
             chain,

@@ -17,6 +17,7 @@ mod overlaps;
 mod pacing;
 mod peer;
 mod refusals;
+mod restored;
 mod rewards;
 mod rounds;
 mod routes;

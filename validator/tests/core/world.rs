@@ -262,8 +262,13 @@ impl World {
     }
 
     pub async fn reader(&self) -> LedgerReader {
+        self.reader_of(0).await
+    }
+
+    /// Of the ledger with this number.
+    pub async fn reader_of(&self, number: u32) -> LedgerReader {
         let genesis = self.chain.genesis_hash().await.unwrap();
-        let origin = domain::events::LedgerOpened::origin_of(&genesis, NETUID, &self.validator_key.hotkey(), 0);
+        let origin = domain::events::LedgerOpened::origin_of(&genesis, NETUID, &self.validator_key.hotkey(), number);
         LedgerReader::open(&self.database.url(), &origin).await.unwrap()
     }
 
@@ -277,7 +282,12 @@ impl World {
     /// The whole log, checked against its tree and the outside checkpoint, and audited: what was decided follows from what
     /// was recorded.
     pub async fn assert_sound(&self) {
-        let reader = self.reader().await;
+        self.assert_sound_of(0).await;
+    }
+
+    /// The same of the ledger with this number.
+    pub async fn assert_sound_of(&self, number: u32) {
+        let reader = self.reader_of(number).await;
         let directory = ledger::checkpoint::CheckpointDirectory::new(self.directory.path().join("checkpoints"));
         let outside = directory.read(reader.origin()).unwrap();
         let report = reader.verify(outside.as_ref()).await.unwrap();
