@@ -7,17 +7,20 @@ home="${ASSAY_HOME:-$PWD/.assay}"
 sh scripts/setup-interop.sh
 python="$home/interop/bin/python"
 "${CARGO:-cargo}" build --locked --quiet -p axon --example interop
+"${CARGO:-cargo}" build --locked --quiet -p miner --example loosh
 "${CARGO:-cargo}" build --locked --quiet -p localnet --example localnet
 binary="${CARGO_TARGET_DIR:-target}/debug/examples/interop"
+miner="${CARGO_TARGET_DIR:-target}/debug/examples/loosh"
 chain="${CARGO_TARGET_DIR:-target}/debug/examples/localnet"
 work=$(mktemp -d)
 export PYTHONDONTWRITEBYTECODE=1
 # The SDK makes folders for wallets in the home of whoever imports it.
 python() { HOME="$work" "$python" "$@"; }
 ours=""
+mines=""
 theirs=""
 stop() {
-    for process in $ours $theirs; do kill "$process" 2>/dev/null || true; done
+    for process in $ours $mines $theirs; do kill "$process" 2>/dev/null || true; done
     rm -rf "$work"
 }
 trap stop EXIT INT TERM
@@ -37,6 +40,11 @@ ours=$!
 wait_for "$work/ours" "assay's axon"
 read -r _ address hotkey < "$work/ours"
 
+"$miner" > "$work/mines" 2>&1 &
+mines=$!
+wait_for "$work/mines" "assay's miner"
+read -r _ miner_address miner_hotkey < "$work/mines"
+
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mkfifo "$work/open"
 HOME="$work" "$python" scripts/interop/axon_serves.py "$port" < "$work/open" > "$work/theirs" 2>&1 &
@@ -46,6 +54,7 @@ wait_for "$work/theirs" "Python's axon"
 
 failed=0
 python scripts/interop/dendrite_asks.py "$address" "$hotkey" || failed=1
+python scripts/interop/dendrite_questions.py "$miner_address" "$miner_hotkey" || failed=1
 "$binary" ask "127.0.0.1:$port" || failed=1
 exec 3>&-
 mkdir "$work/chain"
