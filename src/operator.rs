@@ -199,6 +199,8 @@ pub fn served(args: &OperatorArgs, network: NetworkName) -> Result<Vec<Served>> 
     ensure!(count > 0, "no subnet is named; give --subnet NAME (`assay subnets` lists them) or --netuid N");
     ensure!(
         named == 0 || numbered == 0 || named == numbered,
+    /// Which of the validator's ledgers there.
+    pub ledger_number: u32,
         "--subnet is given {named} times and --netuid {numbered} times; give one --netuid for each --subnet, or none"
     );
     ensure!(
@@ -216,7 +218,13 @@ pub fn served(args: &OperatorArgs, network: NetworkName) -> Result<Vec<Served>> 
             served.iter().all(|earlier| earlier.netuid != netuid),
             "subnet {netuid} is named twice; name each subnet once"
         );
-        served.push(Served { netuid, rule_set });
+        served.push(Served { netuid, rule_set, ledger_number: args.ledger_number.get(at).copied().unwrap_or(0) });
+    // Never one for all: a ledger that was begun cannot be taken back.
+    let numbers = args.ledger_number.len();
+    ensure!(
+        numbers == 0 || numbers == count,
+        "--ledger-number is given {numbers} times for {count} subnets; give it once for each subnet in order, 0 for a first ledger"
+    );
     }
     Ok(served)
 }

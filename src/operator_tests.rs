@@ -32,6 +32,25 @@ fn resolved(words: &str) -> Result<String, String> {
 }
 
 #[test]
+fn each_subnet_has_its_ledger_by_number() {
+    let numbers = |words: &str| {
+        let mut args = line(words);
+        if !words.contains("--ledger-number") {
+            args.ledger_number.clear();
+        }
+        let served = served(&args, NetworkName::Local).map_err(|error| error.to_string())?;
+        Ok::<_, String>(served.iter().map(|served| served.ledger_number).collect::<Vec<u32>>())
+    };
+    assert_eq!(numbers("--subnet cgp"), Ok(vec![0]));
+    assert_eq!(numbers("--subnet cgp --ledger-number 1"), Ok(vec![1]));
+    assert_eq!(numbers("--subnet cgp --subnet loosh"), Ok(vec![0, 0]));
+    assert_eq!(numbers("--subnet cgp --subnet loosh --ledger-number 2,0"), Ok(vec![2, 0]));
+    assert_eq!(numbers("--subnet cgp --subnet loosh --ledger-number 0 --ledger-number 3"), Ok(vec![0, 3]));
+    let one_for_all = numbers("--subnet cgp --subnet loosh --ledger-number 1").unwrap_err();
+    assert!(one_for_all.starts_with("--ledger-number is given 1 times for 2 subnets"), "{one_for_all}");
+}
+
+#[test]
 fn names_fill_in_what_is_not_said() {
     let finney = "finney wss://entrypoint-finney.opentensor.ai:443";
     for (words, expected) in [

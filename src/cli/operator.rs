@@ -69,6 +69,10 @@ pub struct OperatorArgs {
     #[arg(long, value_name = "FOLDER")]
     pub checkpoints: Option<PathBuf>,
     /// Address of the push routes. The routes of the second subnet listen on the next port, and so on. Default: 127.0.0.1:8000.
+    /// Which ledger of this hotkey on the subnet: 0, the first, unless it was begun anew; then the next number, which begins a ledger
+    /// where there is none. The old one stays for audits. With several subnets one for each, in order. `assay check` ignores it.
+    #[arg(long, env = "ASSAY_LEDGER_NUMBER", value_name = "N", value_delimiter = ',')]
+    pub ledger_number: Vec<u32>,
     #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Only the port of that address, as the documents spell it.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use chain::Chain;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
-use domain::types::{Hotkey, NetUid};
+use domain::types::Hotkey;
 use inference::{EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
 use std::net::SocketAddr;
@@ -62,7 +62,7 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     let (subnets, conversations) =
         if network.name == presumed { (subnets, conversations) } else { words(&args, network.name, first)? };
     let rule_sets: Vec<RuleSet> = subnets.iter().map(|served| served.rule_set.clone()).collect();
-    for Served { netuid, rule_set } in &subnets {
+    for Served { netuid, rule_set, .. } in &subnets {
         let (name, chain) = (network.name, &network.endpoints);
         tracing::info!(%netuid, rule_set = rule_set.name(), hash = %rule_set.hash(), network = %name, %chain, "rules in force");
         let known = mechanism::open(rule_set)?.weaknesses();
@@ -87,15 +87,15 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
         models: Models { embeddings: embeddings(&configuration, &rule_sets)?, judge },
         conversations,
     };
-    for Served { netuid, rule_set } in &subnets {
-        check_subnet(&config(&args, common.network, *netuid, rule_set)?, common.chain.as_ref()).await?;
+    for served in &subnets {
+        check_subnet(&config(&args, common.network, served)?, common.chain.as_ref()).await?;
     }
     let mut running = Vec::new();
-    for (at, Served { netuid, rule_set }) in subnets.iter().enumerate() {
+    for (at, served) in subnets.iter().enumerate() {
         let port = first.port().checked_add(u16::try_from(at)?).context("--listen leaves no port for every subnet")?;
         let listen = SocketAddr::new(first.ip(), port);
-        let subnet = subnet(&args, &common, (*netuid, rule_set), listen, stop.clone());
-        running.push(subnet.await.with_context(|| format!("subnet {netuid}"))?);
+        let subnet = subnet(&args, &common, served, listen, stop.clone());
+        running.push(subnet.await.with_context(|| format!("subnet {}", served.netuid))?);
     }
     // One that ends by a fault does not stop the others; the process ends when all have, and says so.
     let mut failed = false;
@@ -167,11 +167,12 @@ async fn chain(endpoints: &Endpoints) -> Result<Arc<dyn Chain>> {
 async fn subnet(
     args: &ValidatorArgs,
     common: &Common,
-    (netuid, rule_set): (NetUid, &RuleSet),
+    served: &Served,
     listen: SocketAddr,
     stop: Shutdown,
 ) -> Result<JoinHandle<Result<()>>> {
-    let config = config(args, common.network, netuid, rule_set)?;
+    let config = config(args, common.network, served)?;
+    let rule_set = &served.rule_set;
     let api = api_config(args, rule_set)?;
     api.check(listen)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
@@ -218,7 +219,8 @@ async fn check_subnet(config: &ValidatorConfig, chain: &dyn Chain) -> Result<()>
     Ok(())
 }
 
-fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: &RuleSet) -> Result<ValidatorConfig> {
+fn config(args: &ValidatorArgs, network: NetworkName, served: &Served) -> Result<ValidatorConfig> {
+    let Served { netuid, rule_set, ledger_number } = served;
     let hotkey = HotkeyFile::of(&args.operator.wallet)?.load()?;
     let key_file = operator::checkpoint_key(&args.operator)?;
     if let Some(folder) = key_file.parent() {
@@ -227,7 +229,8 @@ fn config(args: &ValidatorArgs, network: NetworkName, netuid: NetUid, rule_set: 
     let checkpoint_key = CheckpointKey::load_or_generate(&key_file)
         .with_context(|| format!("the checkpoint key in {}", key_file.display()))?;
     let checkpoints = operator::checkpoints(&args.operator)?;
-    let mut config = ValidatorConfig::new(netuid, rule_set.clone(), hotkey, checkpoint_key, checkpoints);
+    let mut config = ValidatorConfig::new(*netuid, rule_set.clone(), hotkey, checkpoint_key, checkpoints);
+    config.ledger_number = *ledger_number;
     config.epoch_blocks = args.epoch_blocks;
     config.metagraph_blocks = config.metagraph_blocks.min(args.epoch_blocks.max(1));
     config.sweep_interval = Duration::from_secs(args.sweep);
