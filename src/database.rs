@@ -3,6 +3,7 @@
 
 use crate::demo::state::DemoState;
 use crate::home::Home;
+use crate::subnets::NetworkName;
 use anyhow::{Context, Result, bail};
 use cluster::{Options, SharedCluster};
 
@@ -61,6 +62,21 @@ impl Database {
     pub fn is_of(&self, demo: &DemoState) -> bool {
         self.url == demo.database
     }
+}
+
+/// Sees that a public network's ledger goes to a database that somebody named: the demo's is private, and `assay demo --discard` removes
+/// it with all that it holds.
+///
+/// # Errors
+/// A public network, and no database named.
+pub fn is_named_for(network: NetworkName, given: Option<&str>) -> Result<()> {
+    if network != NetworkName::Local && given.is_none() {
+        bail!(
+            "no database is named, and the demo's private one is for local networks: on {network} name one with DATABASE_URL (or \
+             --database), whose schema `assay migrate` makes"
+        );
+    }
+    Ok(())
 }
 
 async fn has_tables(url: &str) -> Result<bool> {

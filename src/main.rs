@@ -39,7 +39,8 @@ fn main() -> ExitCode {
                 | Command::ConversationServer(_)
         ),
         match &cli.command {
-            Command::Validator(args) => args.logging_debug,
+            Command::Validator(args) => args.operator.logging_debug,
+            Command::Check(args) => args.operator.logging_debug,
             Command::Miner(args) => args.logging_debug,
             _ => false,
         },

@@ -70,6 +70,18 @@ impl Network {
         Ok(Self { name, ..self.clone() })
     }
 
+    /// The same network at other nodes.
+    pub fn at(self, urls: Vec<String>) -> Self {
+        let presumed = Presumed { name: self.name, is_said: self.is_said };
+        Self { endpoints: Endpoints::of_network(urls, presumed), ..self }
+    }
+
+    /// Whether the arguments say where its chain is.
+    pub fn is_located(args: &NetworkArgs) -> bool {
+        let theirs = args.subtensor_network.as_ref().is_some_and(|text| text.contains("://"));
+        theirs || !args.chain.is_empty() || !args.chain_endpoint.is_empty()
+    }
+
     /// Whether the arguments say anything.
     pub fn is_named(args: &NetworkArgs) -> bool {
         let urls = [&args.chain, &args.chain_endpoint].iter().any(|given| !given.is_empty());
@@ -187,6 +199,8 @@ pub struct Served {
     pub netuid: NetUid,
     /// Its rules.
     pub rule_set: RuleSet,
+    /// Which of the validator's ledgers there.
+    pub ledger_number: u32,
 }
 
 /// The subnets that the arguments name, in order.
@@ -199,13 +213,17 @@ pub fn served(args: &OperatorArgs, network: NetworkName) -> Result<Vec<Served>> 
     ensure!(count > 0, "no subnet is named; give --subnet NAME (`assay subnets` lists them) or --netuid N");
     ensure!(
         named == 0 || numbered == 0 || named == numbered,
-    /// Which of the validator's ledgers there.
-    pub ledger_number: u32,
         "--subnet is given {named} times and --netuid {numbered} times; give one --netuid for each --subnet, or none"
     );
     ensure!(
         ruled <= 1 || ruled == count,
         "--rules is given {ruled} times for {count} subnets; give it once, or once for each subnet"
+    );
+    // Never one for all: a ledger that was begun cannot be taken back.
+    let numbers = args.ledger_number.len();
+    ensure!(
+        numbers == 0 || numbers == count,
+        "--ledger-number is given {numbers} times for {count} subnets; give it once for each subnet in order, 0 for a first ledger"
     );
     let mut served: Vec<Served> = Vec::with_capacity(count);
     for at in 0..count {
@@ -219,12 +237,6 @@ pub fn served(args: &OperatorArgs, network: NetworkName) -> Result<Vec<Served>> 
             "subnet {netuid} is named twice; name each subnet once"
         );
         served.push(Served { netuid, rule_set, ledger_number: args.ledger_number.get(at).copied().unwrap_or(0) });
-    // Never one for all: a ledger that was begun cannot be taken back.
-    let numbers = args.ledger_number.len();
-    ensure!(
-        numbers == 0 || numbers == count,
-        "--ledger-number is given {numbers} times for {count} subnets; give it once for each subnet in order, 0 for a first ledger"
-    );
     }
     Ok(served)
 }
@@ -312,6 +324,12 @@ impl HotkeyFile {
         let wallet = WalletPath::new(&wallet::expand_home(root, home.as_deref()), name, hotkey);
         let wallet = wallet.with_context(|| format!("--wallet.name {name:?}, --wallet.hotkey {hotkey:?}"))?;
         Ok(Self { path: wallet.hotkey(), made: false })
+    }
+
+    /// Whether a file or a wallet is named.
+    pub fn is_named(args: &WalletArgs) -> bool {
+        let words = [&args.wallet_name, &args.wallet_hotkey].iter().any(|word| word.is_some());
+        words || args.hotkey.is_some() || args.wallet_path.is_some()
     }
 
     /// Reads the key, and makes one where that is what the operator asked for.

@@ -162,6 +162,13 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
     }
     let database = finding(&found, "database");
     assert!(database.0 == "wrong" && database.2.contains("DATABASE_URL"), "{database:?}");
+    // The subnet by its number alone: keys and folder are those of the home all the same.
+    let (_, numbered) =
+        check(home, &format!("{} --wallet.name validator", said.replace("--subnet cgp", "--netuid 138")));
+    for piece in ["checkpoint key", "checkpoints"] {
+        let found = finding(&numbered, piece);
+        assert!(found.0 == "good" && found.1.starts_with("will be made as "), "{piece}: {found:?}");
+    }
 
     let (_, poor) = check(home, &format!("{said} --wallet.name poor"));
     for (piece, part, next) in [
@@ -193,12 +200,27 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
     let (_, stranger) = check(home, &format!("{said} --wallet.name stranger"));
     let (state, _, next) = finding(&stranger, "registration 138");
     assert!(state == "wrong" && next.contains("btcli subnet register --netuid 138"), "{stranger}");
+    let unasked = |found: &Value, pieces: &[&str], without: &str| {
+        let wanted = format!("not looked at without {without}");
+        for piece in pieces.iter().map(|piece| format!("{piece} 138")) {
+            assert_eq!(finding(found, &piece), ("not_asked", wanted.as_str(), ""), "{piece}");
+        }
+    };
+    unasked(&stranger, &["permit", "stake", "axon"], "a slot");
     let (_, nobody) = check(home, &format!("{said} --wallet.name nobody"));
     let (state, missing, _) = finding(&nobody, "hotkey");
     assert!(
         state == "wrong" && missing.contains(".bittensor/wallets/nobody/hotkeys/default does not exist"),
         "{nobody}"
     );
+    unasked(&nobody, &["registration", "permit", "stake", "axon"], "a hotkey that can be read");
+    // On a network of one's own this program does what the documents' tools do elsewhere.
+    let own = format!("--subnet cgp --netuid {NETUID} --network local --chain {url} --axon.port {port}");
+    let (_, stranger) = check(home, &format!("{own} --wallet.name stranger"));
+    let (state, _, next) = finding(&stranger, "registration 138");
+    assert!(state == "wrong" && next.contains("`assay register --netuid 138 --network local`"), "{stranger}");
+    let (_, nobody) = check(home, &format!("{own} --wallet.name nobody"));
+    assert!(finding(&nobody, "hotkey").2.contains("`assay wallet new`"), "{nobody}");
     let (code, other) = check(home, &format!("--netuid 9 --network test --chain {url}"));
     assert_eq!(code, Some(1));
     assert!(finding(&other, "subnets").1.contains("which rules subnet 9 of test has is not known"), "{other}");
@@ -249,7 +271,41 @@ fn scripts_say_what_is_missing_before_they_start() {
     ] {
         assert!(main.contains(part), "{part}:\n{main}");
     }
-    assert!(!main.contains("registration"), "nothing more is asked of it: {main}");
+    for piece in ["subnet", "registration", "permit", "stake", "axon"] {
+        let lines: Vec<&str> = main.lines().filter(|line| line.contains(&format!("{piece} 33"))).collect();
+        let unasked = |line: &&str| line.starts_with("-  ") && line.ends_with("an answer of the chain that was meant");
+        assert!(lines.len() == 1 && lines.iter().all(unasked), "nothing more is asked of it: {piece}\n{main}");
+    }
+    // The documents' option is understood by the check, too, which then says more.
+    let debug = |words: &[&str]| text(&run("run_testnet.sh", &[&["--logging.debug"], words].concat()));
+    let louder = debug(&words);
+    assert!(louder.contains("WRONG  database") && louder.contains(" INFO ") && !test.contains(" INFO "), "{louder}");
+}
+
+/// The demo's database lies on this machine for as long as the demo does: no public network's ledger goes there.
+#[test]
+fn the_demos_database_is_not_taken_for_a_public_network() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let (_chain, url) = chain(home);
+    let demo = home.join("assay/demo");
+    std::fs::create_dir_all(&demo).unwrap();
+    let left = json!({
+        "cluster": null, "database": "postgres://127.0.0.1:1/assay", "validator": "http://127.0.0.1:1", "api": "http://127.0.0.1:1",
+        "chain": url, "checkpoints": demo.join("checkpoints"),
+    });
+    std::fs::write(demo.join("state.json"), left.to_string()).unwrap();
+    let words = format!("--subnet cgp --chain {url} --wallet.name validator");
+    let (_, public) = check(home, &format!("{words} --network test"));
+    let (state, said, next) = finding(&public, "database");
+    let refused = "the demo's private one is for local networks: on test name one with DATABASE_URL";
+    assert!(state == "wrong" && said.contains(refused) && next.contains("assay migrate"), "{public}");
+    let started = assay(home, &format!("validator {words} --network test --offline"));
+    assert!(started.status.code() == Some(2) && text(&started).contains(refused), "{}", text(&started));
+    // On a network of one's own it is the usual one; this demo's is down.
+    let (_, local) = check(home, &format!("{words} --netuid {NETUID} --network local"));
+    let (state, said, _) = finding(&local, "database");
+    assert!(state == "wrong" && said.contains("the demo's database does not answer"), "{local}");
 }
 
 /// What the scripts do with what a check says, with a program that tells what it was called with.
@@ -380,6 +436,72 @@ fn a_miner_joins_its_subnet_on_a_local_chain() {
     let refused = assay(home, &public);
     let said = text(&refused);
     assert!(refused.status.code() == Some(2) && said.contains("btcli subnet register --netuid 138"), "{said}");
+}
+
+/// Several miners beside each other, told nothing of key and port: each has its own of both, keeps them when it is started again, and
+/// takes nobody's port, also of one that is down.
+#[test]
+fn miners_of_a_local_network_find_port_and_key_themselves() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let (_chain, url) = chain(home);
+    std::fs::create_dir(home.join("nobody")).unwrap();
+    let run = |name: &str, words: &str| {
+        let log = home.join(name);
+        let mut command = command(home, PROGRAM);
+        command.env("HOME", home.join("nobody")).env("ASSAY_CHAIN", &url).stdout(Stdio::null());
+        command
+            .args(format!("miner --subnet cgp --offline --network local --netuid {NETUID} {words}").split_whitespace());
+        let running = Running(command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap());
+        let begun = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(&log).unwrap();
+            let line =
+                said.lines().find(|line| line.contains("axon announced") || line.contains("the chain knows this axon"));
+            if let Some(line) = line {
+                let port = line.split("axon=127.0.0.1:").nth(1).expect(line);
+                let port: u16 = port.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+                let key = Keypair::load(&home.join(format!("assay/keys/miner-{port}.json"))).expect(&said);
+                return (running, port, key.ss58(), said);
+            }
+            assert!(begun.elapsed() < PATIENCE, "{said}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let (first, first_port, first_key, said) = run("first.log", "");
+    assert!(
+        said.contains("the miner has a key of its own") && said.contains(&first_key) && first_port >= 8091,
+        "{said}"
+    );
+    let (second, second_port, second_key, _) = run("second.log", "");
+    assert!(second_port > first_port && second_key != first_key);
+    // The first is down, and its port is still its own: nobody else takes it, and it takes it again itself.
+    drop(first);
+    let (named, named_port, named_key, _) =
+        run("named.log", &format!("--axon.port {}", free_address().split_once(':').unwrap().1));
+    assert!(![first_port, second_port].contains(&named_port) && ![&first_key, &second_key].contains(&&named_key));
+    drop((second, named));
+    key(home, "other");
+    let other = format!("--wallet.name other --wallet.path {}", home.join(".bittensor/wallets").display());
+    let log = home.join("other.log");
+    let mut elsewhere = command(home, PROGRAM);
+    elsewhere.env("ASSAY_CHAIN", &url).stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
+    elsewhere
+        .args(format!("miner --subnet cgp --offline --network local --netuid {NETUID} {other}").split_whitespace());
+    let elsewhere = Running(elsewhere.spawn().unwrap());
+    let begun = Instant::now();
+    while !std::fs::read_to_string(&log).unwrap().contains("axon announced") {
+        assert!(begun.elapsed() < PATIENCE, "{}", std::fs::read_to_string(&log).unwrap());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let said = std::fs::read_to_string(&log).unwrap();
+    for port in [first_port, second_port, named_port] {
+        assert!(!said.contains(&format!("axon=127.0.0.1:{port}")), "another miner's port {port} is taken: {said}");
+    }
+    drop(elsewhere);
+    let (_again, port, key, said) = run("again.log", "");
+    assert_eq!((port, key), (first_port, first_key), "{said}");
+    assert!(!said.contains("registered") && said.contains("the chain knows this axon"), "{said}");
 }
 
 /// Whoever reads the guide copies its lines: their options must exist.

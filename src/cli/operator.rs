@@ -28,7 +28,8 @@ pub struct NetworkArgs {
 /// Whose key.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WalletArgs {
-    /// Hotkey file; made when it does not exist. Without it the wallet's hotkey is used, which must exist.
+    /// Hotkey file; made when it does not exist. Without it the wallet's hotkey is used, which must exist; a miner that joins a local
+    /// network and has neither makes a key in $ASSAY_HOME/keys.
     #[arg(long, value_name = "FILE")]
     pub hotkey: Option<PathBuf>,
     /// The wallet, as the documents spell it. Default: default.
@@ -68,16 +69,19 @@ pub struct OperatorArgs {
     /// Folder outside of the database for checkpoints. Default: checkpoints in $ASSAY_HOME.
     #[arg(long, value_name = "FOLDER")]
     pub checkpoints: Option<PathBuf>,
-    /// Address of the push routes. The routes of the second subnet listen on the next port, and so on. Default: 127.0.0.1:8000.
     /// Which ledger of this hotkey on the subnet: 0, the first, unless it was begun anew; then the next number, which begins a ledger
     /// where there is none. The old one stays for audits. With several subnets one for each, in order. `assay check` ignores it.
     #[arg(long, env = "ASSAY_LEDGER_NUMBER", value_name = "N", value_delimiter = ',')]
     pub ledger_number: Vec<u32>,
+    /// Address of the push routes. The routes of the second subnet listen on the next port, and so on. Default: 127.0.0.1:8000.
     #[arg(long, env = "ASSAY_VALIDATOR_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Only the port of that address, as the documents spell it.
     #[arg(long = "axon.port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub axon_port: Option<u16>,
+    /// More log lines, as the documents spell it; RUST_LOG says it more finely.
+    #[arg(long = "logging.debug")]
+    pub logging_debug: bool,
 }
 
 /// Arguments of `assay register`.
@@ -136,7 +140,8 @@ pub struct CompareArgs {
     /// Which chain. Default: the demo's when its database is used.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// The block after which the chain's rows are read. Default: the one that the next epoch was derived at, else the newest.
+    /// The block after which the chain's rows are read. Default: the later one of the block in which the epoch's weights came to stand on
+    /// chain (by inclusion, or by their reveal) and the one that the next epoch was derived at, else the newest.
     #[arg(long, value_name = "N")]
     pub block: Option<u64>,
     /// How many differences are listed.

@@ -79,9 +79,6 @@ pub struct ValidatorArgs {
     /// has the version of it that this program writes.
     #[arg(long, value_enum, default_value_t = CommitFormName::Auto, value_name = "FORM")]
     pub commit_reveal: CommitFormName,
-    /// More log lines, as the documents spell it; RUST_LOG says it more finely.
-    #[arg(long = "logging.debug")]
-    pub logging_debug: bool,
     /// How miners are asked: as the dendrite of SDK 6 to 10 does, under btauth/1 of SDK 11, in fiber's plain or encrypted mode, in
     /// Loosh's dialect of fiber, in Epistula 2, or over the plain route that miners of this make have besides. It is recorded with
     /// each request.
@@ -277,7 +274,8 @@ pub struct CheckArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   assay miner --hotkey keys/miner.json --listen 127.0.0.1:8091
-  assay miner --subnet loosh --network local --hotkey keys/miner.json          joins a running demo
+  assay miner --subnet loosh --network local                                   joins a running demo, with a key of its own
+  assay miner --subnet loosh --network local --hotkey keys/miner.json          the same, with this one
   assay miner --subnet cgp --network finney --wallet.name miner --wallet.hotkey default --axon.port 8091 --announce 203.0.113.7:8091
   assay miner --hotkey keys/miner.json --subnet cgp --require-signed
   assay miner --hotkey keys/miner.json --subnet twitter --tweets tweets.jsonl --config assay.toml
@@ -289,7 +287,8 @@ pub struct CheckArgs {
 Profiles: honest, copycat, spammer, slow, dead, malformed. Where assay.toml or OPENAI_API_KEY names a language model, it writes the
 answers of an honest miner; what it cannot answer in time is answered without it. See docs/miners.md.")]
 pub struct MinerArgs {
-    /// Address to listen on. Default: 127.0.0.1:8091, and with --network test or finney port 8091 of every address.
+    /// Address to listen on. Default: 127.0.0.1:8091, and with --network test or finney port 8091 of every address. A miner that joins
+    /// a subnet of a local network takes the next port that is free and that nobody else announces.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Only the port of that address, as the documents spell it.

@@ -11,6 +11,7 @@ use crate::configuration::Configuration;
 use crate::database::{self, Database};
 use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::output;
+use crate::subnets::NetworkName;
 use anyhow::{Context, Result, ensure};
 use domain::ruleset::RuleSet;
 use network::checkpoint_key::CheckpointKey;
@@ -101,13 +102,14 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     // The chain first: which network it is decides about numbers and rules.
     let reached = chain::reach(&Network::of(&args.operator.network)).await;
     let served = reached.network.as_ref().map(|network| operator::served(&args.operator, network.name));
-    let served = served.filter(|_| !args.operator.subnet.is_empty() || !args.operator.netuid.is_empty());
+    let served = served.filter(|_| names_subnet(args));
     let rule_sets: Vec<RuleSet> = served_ones(&served).iter().map(|served| served.rule_set.clone()).collect();
     let hotkey = asks_for_hotkey(args).then(|| HotkeyFile::of(&args.operator.wallet).and_then(|file| file.read()));
     let listen = operator::listen(&args.operator);
+    let network = reached.network.as_ref().map_or(NetworkName::Local, |network| network.name);
     let found = configuration.as_ref().ok();
     let (database, embeddings, on_chain, endpoints, rewards) = tokio::join!(
-        database(args),
+        database(args, network),
         models::embeddings(found.and_then(|found| found.embedding.clone()), &rule_sets),
         chain::look(&reached, served_ones(&served), hotkey.as_ref(), listen.as_ref().ok(), args.shadow),
         models::endpoints(found),
@@ -125,7 +127,10 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     );
     findings.push(match hotkey {
         Some(keypair) => Finding::of("hotkey", keypair.map(|keypair| keypair.ss58()))
-            .or("make it with `btcli wallet new_hotkey`, or copy hotkey files here with mode 0600; the coldkey stays elsewhere"),
+            .or(match network {
+                NetworkName::Local => "make it with `assay wallet new`, or name a file with --hotkey",
+                _ => "make it with `btcli wallet new_hotkey`, or copy hotkey files here with mode 0600; the coldkey stays elsewhere",
+            }),
         None => Finding::not_asked("hotkey", "--hotkey FILE, --wallet.name NAME or --subnet NAME"),
     });
     findings.extend(outside(args));
@@ -144,8 +149,11 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
 fn asks_for_hotkey(args: &CheckArgs) -> bool {
     let wallet = &args.operator.wallet;
     let named = [&wallet.wallet_name, &wallet.wallet_hotkey].iter().any(|name| name.is_some());
-    let served = !args.operator.subnet.is_empty() || !args.operator.netuid.is_empty();
-    named || wallet.hotkey.is_some() || wallet.wallet_path.is_some() || served
+    named || wallet.hotkey.is_some() || wallet.wallet_path.is_some() || names_subnet(args)
+}
+
+fn names_subnet(args: &CheckArgs) -> bool {
+    !args.operator.subnet.is_empty() || !args.operator.netuid.is_empty()
 }
 
 fn served_ones(served: &Option<Result<Vec<Served>>>) -> &[Served] {
@@ -159,7 +167,7 @@ fn in_force(served: &[Served]) -> String {
 
 /// The key and the folder of checkpoints: what was named must be there, the usual ones are made at the first start.
 fn outside(args: &CheckArgs) -> [Finding; 2] {
-    let usual = !args.operator.subnet.is_empty();
+    let usual = names_subnet(args);
     let key = match (&args.operator.checkpoint_key, usual) {
         (Some(file), _) => Finding::of("checkpoint key", checkpoint_key(file)),
         (None, true) => Finding::of(
@@ -229,7 +237,8 @@ fn summary(configuration: &Configuration) -> String {
     }
 }
 
-async fn database(args: &CheckArgs) -> Result<String> {
+async fn database(args: &CheckArgs, network: NetworkName) -> Result<String> {
+    database::is_named_for(network, args.database.database.as_deref())?;
     let found = Database::open(args.database.database.as_deref()).await?;
     let mut connection = database::connect(&found.url).await?;
     let book = "SELECT name FROM assay.migrations";

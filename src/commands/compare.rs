@@ -81,7 +81,7 @@ pub async fn run(args: &CompareArgs) -> Result<ExitCode> {
     let open = ledgers::open(&args.ledger).await?;
     let opened = open.reader.get(0).await?.context("the ledger is empty")?;
     let Some(Event::LedgerOpened(opened)) = opened.fact()? else { bail!("position 0 is no LedgerOpened") };
-    let derived = derived(&open.reader, args.epoch).await?;
+    let Recorded { derived, on_chain } = recorded(&open.reader, args.epoch).await?;
     let Some(derived) = derived else {
         bail!("epoch {} is not derived yet; `assay epochs` lists those that are", args.epoch)
     };
@@ -95,11 +95,13 @@ pub async fn run(args: &CompareArgs) -> Result<ExitCode> {
     );
     let block = match args.block {
         Some(block) => BlockNumber(block),
-        // Rows follow a derivation: those that stood when the next one was made are the answer to this one.
-        None => match self::derived(&open.reader, args.epoch.saturating_add(1)).await? {
-            Some(next) => next.block,
-            None => chain.head().await?.number,
-        },
+        None => {
+            let next = recorded(&open.reader, args.epoch.saturating_add(1)).await?.derived;
+            match answered_at(on_chain, next.map(|next| next.block)) {
+                Some(block) => block,
+                None => chain.head().await?.number,
+            }
+        }
     };
     let compared = compared(usize::from(args.differences), chain.as_ref(), &opened, &derived, block).await?;
     if args.json {
@@ -110,15 +112,38 @@ pub async fn run(args: &CompareArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The newest derivation of an epoch.
-async fn derived(reader: &LedgerReader, number: u64) -> Result<Option<WeightsDerived>> {
-    let mut epoch = Epoch::default();
-    for stored in reader.stream(epoch::STREAM_TYPE, &epoch::stream_id(number), 1).await? {
-        if let Some(event) = stored.fact()? {
-            epoch.apply(&event);
-        }
+/// What the ledger holds of an epoch.
+#[derive(Debug, Default)]
+struct Recorded {
+    /// The newest derivation.
+    derived: Option<WeightsDerived>,
+    /// The block since which the weights stand on chain: of their inclusion, or of their reveal.
+    on_chain: Option<BlockNumber>,
+}
+
+async fn recorded(reader: &LedgerReader, number: u64) -> Result<Recorded> {
+    let stored = reader.stream(epoch::STREAM_TYPE, &epoch::stream_id(number), 1).await?;
+    let facts = stored.iter().map(|stored| stored.fact()).filter_map(Result::transpose);
+    Ok(Recorded::of(&facts.collect::<Result<Vec<_>, _>>()?))
+}
+
+impl Recorded {
+    fn of(facts: &[Event]) -> Self {
+        let mut epoch = Epoch::default();
+        facts.iter().for_each(|fact| epoch.apply(fact));
+        let block = |fact: &Event| match fact {
+            Event::WeightsIncluded(included) => Some(included.block),
+            Event::WeightsRevealed(revealed) => Some(revealed.block),
+            _ => None,
+        };
+        Self { derived: epoch.derived().cloned(), on_chain: facts.iter().rev().find_map(block) }
     }
-    Ok(epoch.derived().cloned())
+}
+
+/// The block whose rows are the answer to a derivation: those that stood when the next one was made, by when others have set theirs and
+/// the chain has agreed; but not before the epoch's own row stands there, which under commit-reveal may be several epochs later.
+fn answered_at(on_chain: Option<BlockNumber>, next_derived: Option<BlockNumber>) -> Option<BlockNumber> {
+    on_chain.max(next_derived)
 }
 
 fn endpoints(args: &CompareArgs, open: &OpenLedger) -> Result<Endpoints> {

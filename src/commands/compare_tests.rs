@@ -3,7 +3,7 @@
 
 use super::*;
 use chain::Call;
-use domain::events::{Weight, WeightMode};
+use domain::events::{Weight, WeightMode, WeightsCommitted, WeightsIncluded, WeightsRevealed};
 use domain::types::{Block, HexBytes, Position};
 use localnet::{GenesisNeuron, Hyperparameters, Specification, server};
 use network::keys::Keypair;
@@ -113,4 +113,33 @@ async fn a_derivation_is_set_beside_every_row_and_their_consensus() {
         consensus = look(1).await.consensus;
     }
     unreachable!("the chain has no consensus: {consensus:?}");
+}
+
+/// Rows are read where the epoch's own row stands: under commit-reveal the next derivation is older than that.
+#[test]
+fn rows_are_read_once_the_epochs_own_weights_stand_there() {
+    let digest = |text: &str| domain::types::sha256(text.as_bytes());
+    let derivation = || Event::from(derived(&[(2, 2, 65535)]));
+    let [extrinsic, block_hash, commitment] = ["weights", "block", "commitment"].map(digest);
+    let committed =
+        WeightsCommitted { epoch: 3, extrinsic, block: BlockNumber(40), commitment, reveal_at: BlockNumber(90) };
+    let revealed = WeightsRevealed { epoch: 3, block: BlockNumber(91), block_hash };
+    let included = WeightsIncluded { epoch: 3, extrinsic, block: BlockNumber(42), block_hash };
+    let waiting = [derivation(), committed.clone().into()];
+    let opened = [derivation(), committed.into(), revealed.into()];
+    let plain = [derivation(), included.into()];
+    for (facts, next_derived, wanted) in [
+        (opened.as_slice(), Some(60), Some(91)),
+        (&opened, Some(120), Some(120)),
+        (&opened, None, Some(91)),
+        (&plain, Some(60), Some(60)),
+        (&plain, None, Some(42)),
+        (&waiting, Some(60), Some(60)),
+        (&waiting, None, None),
+    ] {
+        let recorded = Recorded::of(facts);
+        assert!(recorded.derived.is_some());
+        let found = answered_at(recorded.on_chain, next_derived.map(BlockNumber));
+        assert_eq!(found, wanted.map(BlockNumber), "{:?}, next at {next_derived:?}", recorded.on_chain);
+    }
 }

@@ -28,7 +28,7 @@ struct Registered {
 
 /// `assay register`.
 pub async fn run(args: &RegisterArgs) -> Result<ExitCode> {
-    let network = Network::of(&args.network)?;
+    let network = joining::beside_demo(Network::of(&args.network)?, &args.network)?;
     netuid(args, network.name)?;
     let hotkey = HotkeyFile::of(&args.wallet)?.load()?;
     let (chain, network) = chain_connection::open_network(&network).await?;

@@ -105,7 +105,7 @@ pub async fn epochs_command(args: &TableArgs) -> Result<ExitCode> {
                 derivation.map_or_else(String::new, |derived| format!("{}..{}", derived.range_from, derived.range_to)),
                 text(derivation.and_then(|derived| derived.rounds)),
                 text(derivation.and_then(|derived| derived.mode.clone())),
-                epoch.outcome.clone().unwrap_or_else(|| "open".to_owned()),
+                standing(epoch),
                 epoch.reason.clone().unwrap_or_default(),
                 epoch.rule_set_name.clone().unwrap_or_else(|| epoch.rule_set.clone()),
             ]
@@ -123,6 +123,12 @@ pub async fn epochs_command(args: &TableArgs) -> Result<ExitCode> {
     output::table(&columns, &rows);
     output::line(format!("read at position {} of {}", look.frame.position, look.frame.ledger.origin));
     Ok(ExitCode::SUCCESS)
+}
+
+/// How it ended, or what it waits for.
+fn standing(epoch: &Epoch) -> String {
+    let awaited = || epoch.reveal_due.map(|block| format!("committed, reveal due at block {block}"));
+    epoch.outcome.clone().or_else(awaited).unwrap_or_else(|| "open".to_owned())
 }
 
 /// `assay explain`.

@@ -3,7 +3,7 @@
 use crate::chain_connection::{self, Endpoints};
 use crate::cli::ValidatorArgs;
 use crate::configuration::Configuration;
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::judges;
 use crate::models;
 use crate::operator::{self, HotkeyFile, Network, Served};
@@ -34,6 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
+/// Blocks between two looks at the metagraph of a local network, where blocks and rounds come fast and whoever joins wants to be seen.
+/// Looks that find nothing new leave nothing in the log.
+const LOCAL_METAGRAPH_BLOCKS: u64 = 2;
+
 /// What every subnet of the process shares.
 struct Common {
     database: String,
@@ -51,13 +55,16 @@ pub async fn run(args: ValidatorArgs, stop: Shutdown) -> Result<ExitCode> {
     let (subnets, conversations) = words(&args, network.name, first)?;
     let configuration = Configuration::load(args.config.as_deref())?;
     let judge: Arc<dyn Judge> = if args.offline { Arc::new(Offline) } else { judges::open(&configuration)? };
-    let database = Database::open(args.database.database.as_deref()).await?;
+    let named = args.database.database.as_deref();
+    database::is_named_for(network.name, named)?;
+    let database = Database::open(named).await?;
     let chain = tokio::select! {
         connected = chain(&network.endpoints) => connected?,
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
     };
     let presumed = network.name;
     let network = network.settled(&chain.genesis_hash().await?)?;
+    database::is_named_for(network.name, named)?;
     // Another network has other numbers and rules.
     let (subnets, conversations) =
         if network.name == presumed { (subnets, conversations) } else { words(&args, network.name, first)? };
@@ -232,7 +239,8 @@ fn config(args: &ValidatorArgs, network: NetworkName, served: &Served) -> Result
     let mut config = ValidatorConfig::new(*netuid, rule_set.clone(), hotkey, checkpoint_key, checkpoints);
     config.ledger_number = *ledger_number;
     config.epoch_blocks = args.epoch_blocks;
-    config.metagraph_blocks = config.metagraph_blocks.min(args.epoch_blocks.max(1));
+    let usual = if network == NetworkName::Local { LOCAL_METAGRAPH_BLOCKS } else { config.metagraph_blocks };
+    config.metagraph_blocks = usual.min(args.epoch_blocks.max(1));
     config.sweep_interval = Duration::from_secs(args.sweep);
     config.response_deadline = args.deadline_ms.map(|ms| Duration::from_millis(u64::from(ms)));
     config.task_interval = args.task_seconds.map(Duration::from_secs);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chain::BlockHeader;
 use domain::events::{MetagraphObserved, Neuron};
-use domain::metagraph::Metagraph;
+use domain::metagraph::{Metagraph, announces_axon};
 use domain::types::{Hotkey, Position};
 
 use crate::Error;
@@ -25,14 +25,19 @@ pub(crate) async fn observe_all(shared: &Shared) -> Result<(Position, Arc<Metagr
     record(shared, observed).await
 }
 
-/// Records what changed since the last observation; nothing when nothing did.
+/// Records what changed since the last observation; nothing when nothing did. Says whether somebody announced another axon.
 ///
 /// # Errors
 /// As [`observe_all`].
-async fn observe_changes(shared: &Shared) -> Result<(), Error> {
+async fn observe_changes(shared: &Shared) -> Result<bool, Error> {
     let _one_at_a_time = shared.observing.lock().await;
     let (head, owner, neurons) = read(shared).await?;
     let known = shared.board.read().metagraph.clone();
+    let axon = |neuron: &Neuron| (neuron.hotkey, neuron.ip.clone(), neuron.port);
+    let has_new_axon = known.as_ref().is_none_or(|(_, known)| {
+        let differs = |neuron: &&Neuron| known.at(neuron.uid).map(axon) != Some(axon(neuron));
+        neurons.iter().filter(differs).any(announces_axon)
+    });
     let observed = match known {
         Some((_, known)) => known.difference(head.number, head.hash, owner, &neurons),
         None => Metagraph::full(head.number, head.hash, owner, &neurons),
@@ -40,7 +45,7 @@ async fn observe_changes(shared: &Shared) -> Result<(), Error> {
     if observed.full || !observed.neurons.is_empty() || !observed.removed.is_empty() {
         record(shared, observed).await?;
     }
-    Ok(())
+    Ok(has_new_axon)
 }
 
 async fn read(shared: &Shared) -> Result<(BlockHeader, Option<Hotkey>, Vec<Neuron>), Error> {
@@ -80,7 +85,13 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
             continue;
         }
         match observe_changes(&shared).await {
-            Ok(()) => looked_at = block,
+            Ok(has_new_axon) => {
+                looked_at = block;
+                // Who has just come need not wait for the next interval.
+                if has_new_axon && !asked {
+                    shared.sweep_now.notify_one();
+                }
+            }
             Err(Error::Chain(error)) => tracing::warn!(%error, "the metagraph cannot be read; next block again"),
             Err(Error::Ledger(error)) if !is_final(&error) => {
                 tracing::warn!(%error, "the metagraph cannot be recorded; next block again");

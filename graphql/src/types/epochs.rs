@@ -90,6 +90,10 @@ impl Epoch {
     async fn steps(&self) -> Vec<ChainStep> {
         self.1.steps.iter().map(ChainStep::from).collect()
     }
+    /// The block at which committed weights are to be revealed, while the epoch waits for that.
+    async fn reveal_due(&self) -> Option<BlockNumber> {
+        self.1.reveal_due.map(BlockNumber)
+    }
     /// Where it was closed.
     async fn closed_position(&self) -> Option<EventPosition> {
         self.1.closed_position.map(EventPosition)

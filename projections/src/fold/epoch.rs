@@ -9,6 +9,9 @@ use sqlx::PgConnection;
 use super::{At, failed, hash, signed, text, word};
 use crate::error::Result;
 
+/// What stands before the block in the detail of a commitment.
+pub(crate) const REVEALED_AT: &str = "revealed at block ";
+
 pub(super) async fn adopted(connection: &mut PgConnection, at: &At<'_>, adopted: &RuleSetAdopted) -> Result<()> {
     sqlx::query("INSERT INTO rule_sets (ledger_id, position, hash, name, bytes) VALUES ($1, $2, $3, $4, $5)")
         .bind(at.ledger)
@@ -187,7 +190,7 @@ pub(super) async fn submitted(connection: &mut PgConnection, at: &At<'_>, submit
 }
 
 pub(super) async fn committed(connection: &mut PgConnection, at: &At<'_>, committed: &WeightsCommitted) -> Result<()> {
-    let detail = Some(format!("revealed at block {}", committed.reveal_at));
+    let detail = Some(format!("{REVEALED_AT}{}", committed.reveal_at));
     let (extrinsic, block, root) =
         (Some(hash(&committed.extrinsic)), Some(committed.block.0), Some(hash(&committed.commitment)));
     let committed =

@@ -7,6 +7,8 @@ mod chain;
 mod epoch;
 mod round;
 
+pub(crate) use epoch::REVEALED_AT;
+
 use domain::events::{Event, LedgerOpened, PayloadErased};
 use domain::types::Digest;
 use ledger::StoredEvent;

@@ -7,7 +7,7 @@ use super::MAX_PAGE;
 use super::columns::Columns;
 use crate::disclosure::{self, Subject};
 use crate::error::{Error, Result};
-use crate::fold::signed;
+use crate::fold::{REVEALED_AT, signed};
 use crate::view::{Frame, Meta, View};
 
 /// One weight decision.
@@ -35,6 +35,8 @@ pub struct Epoch {
     pub public_position: Option<u64>,
     /// Anchor, submission and their fate, in order.
     pub steps: Vec<ChainStep>,
+    /// The block at which committed weights are to be revealed, while the epoch waits for that.
+    pub reveal_due: Option<u64>,
     /// Where it was closed.
     pub closed_position: Option<u64>,
     /// When, microseconds since 1970 UTC.
@@ -207,6 +209,7 @@ fn read(row: &PgRow, frame: &Frame) -> Result<Epoch> {
         weights_public,
         public_position: columns.number_if("public_position")?.filter(|_| weights_public),
         steps: Vec::new(),
+        reveal_due: None,
         closed_position: closed,
         closed_at: columns.number_if("closed_at")?.filter(|_| closed.is_some()),
         outcome: columns.get::<Option<String>>("outcome")?.filter(|_| closed.is_some()),
@@ -234,7 +237,17 @@ async fn with_steps(view: &View, frame: &Frame, mut epochs: Vec<Epoch>) -> Resul
             epoch.steps.push(step);
         }
     }
+    for epoch in epochs.iter_mut().filter(|epoch| epoch.closed_position.is_none()) {
+        epoch.reveal_due = reveal_due(&epoch.steps);
+    }
     Ok(epochs)
+}
+
+/// The block of the reveal that a commitment announces, until the weights stand on chain.
+fn reveal_due(steps: &[ChainStep]) -> Option<u64> {
+    let decides = |step: &&ChainStep| matches!(step.step.as_str(), "committed" | "revealed" | "included");
+    let committed = steps.iter().rev().find(decides).filter(|newest| newest.step == "committed")?;
+    committed.detail.as_deref()?.strip_prefix(REVEALED_AT)?.parse().ok()
 }
 
 fn read_step(columns: &Columns<'_>) -> Result<ChainStep> {
@@ -315,4 +328,38 @@ fn read_weight(row: &PgRow) -> Result<EpochWeight> {
         weight: columns.small("weight")?,
         reason: columns.get("reason")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commitment_waits_for_its_reveal_until_the_weights_stand_on_chain() {
+        let step = |name: &str| ChainStep {
+            position: 1,
+            recorded_at: 1,
+            epoch: 3,
+            step: name.to_owned(),
+            extrinsic: None,
+            block: Some(40),
+            block_hash: None,
+            size: None,
+            root: None,
+            detail: (name == "committed").then(|| format!("{REVEALED_AT}95")),
+        };
+        for (steps, due) in [
+            ([].as_slice(), None),
+            (&["anchored", "submitted"], None),
+            (&["anchored", "submitted", "committed"], Some(95)),
+            // Weights that were committed by their hash are opened by a second extrinsic.
+            (&["submitted", "committed", "submitted"], Some(95)),
+            (&["submitted", "committed", "submitted", "rejected"], Some(95)),
+            (&["submitted", "committed", "revealed"], None),
+            (&["submitted", "included"], None),
+        ] {
+            let found = reveal_due(&steps.iter().map(|name| step(name)).collect::<Vec<_>>());
+            assert_eq!(found, due, "{steps:?}");
+        }
+    }
 }

@@ -4,9 +4,10 @@
 use super::Finding;
 use crate::chain_connection;
 use crate::operator::{Network, Served};
+use crate::subnets::NetworkName;
 use anyhow::{Context, Result};
 use chain::{BlockHeader, Chain, Hyperparameters, Metagraph, Neuron};
-use domain::types::Rao;
+use domain::types::{NetUid, Rao};
 use network::keys::Keypair;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,11 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Rao in a TAO.
 const TAO: f64 = 1e9;
+
+/// What is asked about the hotkey's slot of a subnet, the registration first.
+const OF_A_SLOT: [&str; 4] = ["registration", "permit", "stake", "axon"];
+/// What pieces wait for where nothing is asked of the chain.
+const ANSWER: &str = "an answer of the chain that was meant";
 
 /// A chain that was asked which one it is.
 pub(super) struct Reached {
@@ -89,11 +95,17 @@ pub(super) async fn look(
     listen: Option<&SocketAddr>,
     shadow: bool,
 ) -> Vec<Finding> {
-    let (Some(network), Some((chain, head))) = (&reached.network, &reached.chain) else { return Vec::new() };
     let mut findings = Vec::new();
     if served.is_empty() {
         findings.push(Finding::not_asked("subnet", "--subnet NAME or --netuid N"));
     }
+    let (Some(network), Some((chain, head))) = (&reached.network, &reached.chain) else {
+        for Served { netuid, .. } in served {
+            findings.push(Finding::not_asked(&format!("subnet {netuid}"), ANSWER));
+            findings.extend(not_asked(&OF_A_SLOT, *netuid, ANSWER));
+        }
+        return findings;
+    };
     for (at, served) in served.iter().enumerate() {
         let listen = listen.and_then(|first| {
             let port = first.port().checked_add(u16::try_from(at).ok()?)?;
@@ -129,32 +141,42 @@ async fn subnet(
     let (metagraph, parameters) = match read.await {
         Ok(read) => read,
         Err(error) => {
-            return vec![
-                Finding::of(piece, Err(error)).or("`assay subnets` lists the numbers; --netuid names another one"),
-            ];
+            let next = "`assay subnets` lists the numbers; --netuid names another one";
+            let mut findings = vec![Finding::of(piece, Err(error)).or(next)];
+            findings.extend(not_asked(&OF_A_SLOT, netuid, "an answer about the subnet"));
+            return findings;
         }
     };
     let slots = metagraph.neurons.len();
     let permits = metagraph.neurons.iter().filter(|neuron| neuron.validator_permit).count();
     let mut findings = vec![Finding::of(piece, Ok(format!("{slots} neurons, {permits} with a permit")))];
     let Some(Ok(keypair)) = hotkey else {
-        let option = "a hotkey that can be read";
-        findings.push(Finding::not_asked(&format!("registration {netuid}"), option));
+        findings.extend(not_asked(&OF_A_SLOT, netuid, "a hotkey that can be read"));
         return findings;
     };
     let Some(own) = metagraph.neuron_of(&keypair.hotkey()) else {
         let said = format!("the hotkey {} is not registered: its weights would not count", keypair.ss58());
-        let next = format!(
-            "btcli subnet register --netuid {netuid} --subtensor.network {}, signed by its coldkey",
-            network.name
-        );
+        let next = match network.name {
+            NetworkName::Local => {
+                format!("`assay register --netuid {netuid} --network local` with the same wallet words")
+            }
+            name => {
+                format!("btcli subnet register --netuid {netuid} --subtensor.network {name}, signed by its coldkey")
+            }
+        };
         findings.push(Finding::wrong(format!("registration {netuid}"), said, next));
+        findings.extend(not_asked(&OF_A_SLOT[1..], netuid, "a slot"));
         return findings;
     };
     findings.push(Finding::of(format!("registration {netuid}"), Ok(format!("the hotkey holds uid {}", own.uid))));
     findings.extend(standing(&metagraph, own, &parameters, network));
     findings.push(axon(own, netuid.0, listen));
     findings
+}
+
+/// Pieces that could not be looked at: they are told all the same, so that a short list is not taken for a good one.
+fn not_asked(pieces: &[&str], netuid: NetUid, without: &str) -> Vec<Finding> {
+    pieces.iter().map(|piece| Finding::not_asked(&format!("{piece} {netuid}"), without)).collect()
 }
 
 fn tao(stake: Rao) -> String {
