@@ -38,6 +38,37 @@ fn publisher(ledger: &Ledger, directory: &tempfile::TempDir) -> (CheckpointPubli
     (CheckpointPublisher::new(ledger.clone(), directory.clone(), signer().key().clone()), directory)
 }
 
+/// The table of streams is read after the head, and the writer does not wait for that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_grows_meanwhile_is_no_worse_for_it() {
+    let (database, ledger) = filled().await;
+    let reader = ledger.reader();
+    let before = reader.head().await.unwrap().size;
+    let writing = tokio::spawn({
+        let ledger = ledger.clone();
+        async move {
+            for n in 0..400 {
+                ledger.append(unit(&format!("s{}", n % 5), 2)).await.unwrap();
+            }
+        }
+    });
+    let mut verified = 0;
+    while !writing.is_finished() {
+        let verification = reader.verify(None).await.unwrap();
+        assert_eq!(verification.outcome, Outcome::NothingOutside, "{verification}");
+        verified += 1;
+    }
+    writing.await.unwrap();
+    assert!(verified > 1 && reader.head().await.unwrap().size == before + 800);
+    // The same row without events that would account for it is a fault as before.
+    let change =
+        "UPDATE ledger.streams SET version = version + 1, last_position = last_position + 1000 WHERE stream_id = 's1'";
+    tamperer(&database).await.execute(change).await.unwrap();
+    let verification = reader.verify(None).await.unwrap();
+    assert_eq!(verification.outcome, Outcome::Bad { first: None }, "{verification}");
+    assert!(verification.to_string().contains("/s1 is recorded at version "), "{verification}");
+}
+
 #[tokio::test]
 async fn a_sound_log_is_sound_only_with_something_outside() {
     let (_database, ledger) = filled().await;
