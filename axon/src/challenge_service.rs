@@ -7,7 +7,7 @@
 
 mod read;
 
-pub use read::SybilScore;
+pub use read::{SybilScore, read_public_key, read_sybil_scores, read_validators};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -162,8 +162,7 @@ impl ChallengeService {
         if reply.status != 200 {
             return Err(Problem::refused(&reply));
         }
-        let shown: read::Shown = serde_json::from_slice(&reply.body).map_err(Problem::protocol)?;
-        let offer = Session::offer(Dialect::Service, &self.keypair, &shown.public_key, now);
+        let offer = Session::offer(Dialect::Service, &self.keypair, &read_public_key(&reply.body)?, now);
         let (session, body) = offer.map_err(Problem::protocol)?;
         let headers = with_type(self.signed(&body), "application/json");
         let reply = self.send(Method::POST, EXCHANGE_PATH, headers, body).await?;

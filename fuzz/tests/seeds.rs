@@ -45,6 +45,7 @@ each!(
     timelock,
     key_file,
     vault,
+    sealed_file,
     metadata,
     storage,
     runtime_api,
@@ -56,4 +57,8 @@ each!(
     answers,
     replies,
     labels,
+    challenge,
+    question,
+    synapse,
+    service,
 );

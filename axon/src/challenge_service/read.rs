@@ -16,8 +16,8 @@ const TIME: Duration = Duration::from_secs(30);
 const MAXIMUM_ENTRIES: usize = 4096;
 
 #[derive(Deserialize)]
-pub(super) struct Shown {
-    pub(super) public_key: String,
+struct Shown {
+    public_key: String,
 }
 
 /// What the service thinks of a miner.
@@ -36,11 +36,11 @@ impl ChallengeService {
     /// # Errors
     /// [`Problem`] for everything else than a whole answer of status 200 with a list.
     pub async fn validators(&self) -> Result<(Vec<Hotkey>, Vec<u8>), Problem> {
-        let (list, raw) = self.list("/validators", "validators").await?;
-        let permitted = |entry: &Value| {
-            entry["validator_permit"] == Value::Bool(true) || entry["metadata"]["admin_approved"] == Value::Bool(true)
-        };
-        Ok((list.iter().filter(|entry| permitted(entry)).filter_map(hotkey).collect(), raw))
+        let reply = within(TIME, self.send(Method::GET, "/validators", self.signed(b""), Vec::new())).await?;
+        if reply.status != 200 {
+            return Err(Problem::refused(&reply));
+        }
+        Ok((read_validators(&reply.body)?, reply.body.to_vec()))
     }
 
     /// Scores and weights of miners, with the raw answer. A miner that the service says nothing about is not in it.
@@ -54,29 +54,48 @@ impl ChallengeService {
         if reply.status != 200 {
             return Err(Problem::refused(&reply));
         }
-        let answer: Value = serde_json::from_slice(&reply.body).map_err(Problem::protocol)?;
-        let scores = answer["scores"].as_object().ok_or_else(|| Problem::protocol("the answer has no scores"))?;
-        let read = |(name, value): (&String, &Value)| {
-            let hotkey: Hotkey = name.parse().ok()?;
-            let number = |value: &Value| value.as_f64().filter(|number| number.is_finite());
-            let sybil_score = number(value).or_else(|| number(&value["sybil_score"]))?;
-            let priority_weight = number(&value["priority_weight"]).filter(|weight| *weight >= 0.0);
-            Some((hotkey, SybilScore { sybil_score, priority_weight }))
-        };
-        Ok((scores.iter().take(MAXIMUM_ENTRIES).filter_map(read).collect(), reply.body.to_vec()))
+        Ok((read_sybil_scores(&reply.body)?, reply.body.to_vec()))
     }
+}
 
-    /// A list, bare or under a name.
-    async fn list(&self, path: &str, name: &str) -> Result<(Vec<Value>, Vec<u8>), Problem> {
-        let reply = within(TIME, self.send(Method::GET, path, self.signed(b""), Vec::new())).await?;
-        if reply.status != 200 {
-            return Err(Problem::refused(&reply));
-        }
-        let answer: Value = serde_json::from_slice(&reply.body).map_err(Problem::protocol)?;
-        let list = answer.as_array().or_else(|| answer[name].as_array());
-        let list = list.ok_or_else(|| Problem::protocol(format!("the answer has no list of {name}")))?;
-        Ok((list.iter().take(MAXIMUM_ENTRIES).cloned().collect(), reply.body.to_vec()))
-    }
+/// The hotkeys of permitted validators in an answer: a list, bare or under `validators`, of which the first 4,096 entries count.
+///
+/// # Errors
+/// [`Problem`] for what is no such list.
+pub fn read_validators(answer: &[u8]) -> Result<Vec<Hotkey>, Problem> {
+    let answer: Value = serde_json::from_slice(answer).map_err(Problem::protocol)?;
+    let list = answer.as_array().or_else(|| answer["validators"].as_array());
+    let list = list.ok_or_else(|| Problem::protocol("the answer has no list of validators"))?;
+    let permitted = |entry: &&Value| {
+        entry["validator_permit"] == Value::Bool(true) || entry["metadata"]["admin_approved"] == Value::Bool(true)
+    };
+    Ok(list.iter().take(MAXIMUM_ENTRIES).filter(permitted).filter_map(hotkey).collect())
+}
+
+/// The scores and weights in an answer, of which the first 4,096 count.
+///
+/// # Errors
+/// [`Problem`] for an answer without `scores`.
+pub fn read_sybil_scores(answer: &[u8]) -> Result<BTreeMap<Hotkey, SybilScore>, Problem> {
+    let answer: Value = serde_json::from_slice(answer).map_err(Problem::protocol)?;
+    let scores = answer["scores"].as_object().ok_or_else(|| Problem::protocol("the answer has no scores"))?;
+    let read = |(name, value): (&String, &Value)| {
+        let hotkey: Hotkey = name.parse().ok()?;
+        let number = |value: &Value| value.as_f64().filter(|number| number.is_finite());
+        let sybil_score = number(value).or_else(|| number(&value["sybil_score"]))?;
+        let priority_weight = number(&value["priority_weight"]).filter(|weight| *weight >= 0.0);
+        Some((hotkey, SybilScore { sybil_score, priority_weight }))
+    };
+    Ok(scores.iter().take(MAXIMUM_ENTRIES).filter_map(read).collect())
+}
+
+/// The RSA key in an answer, in PEM.
+///
+/// # Errors
+/// [`Problem`] for an answer without `public_key`.
+pub fn read_public_key(answer: &[u8]) -> Result<String, Problem> {
+    let shown: Shown = serde_json::from_slice(answer).map_err(Problem::protocol)?;
+    Ok(shown.public_key)
 }
 
 /// The hotkey of an entry: a bare text, or under one of its names.

@@ -1,6 +1,7 @@
 //! The readers, and what they promise of what they accept.
 
 mod answers;
+mod asked;
 mod legacy;
 mod node;
 mod scale;
@@ -48,6 +49,7 @@ pub fn targets() -> Vec<Target> {
         Target::new("timelock", sealed::timelock, sealed::timelock_seeds),
         Target::new("key_file", sealed::key_file, sealed::key_file_seeds),
         Target::new("vault", sealed::vault, sealed::vault_seeds),
+        Target::new("sealed_file", sealed::sealed_file, sealed::sealed_file_seeds),
         Target { longest: 1 << 20, ..Target::new("metadata", scale::metadata, scale::metadata_seeds) },
         Target::new("storage", scale::storage, scale::storage_seeds),
         Target::new("runtime_api", scale::runtime_api, scale::runtime_api_seeds),
@@ -59,6 +61,10 @@ pub fn targets() -> Vec<Target> {
         Target::new("answers", answers::answers, answers::answer_seeds),
         Target::new("replies", answers::replies, answers::reply_seeds),
         Target::new("labels", answers::labels, answers::label_seeds),
+        Target { longest: 288 << 10, ..Target::new("challenge", asked::challenge, asked::challenge_seeds) },
+        Target { longest: 160 << 10, ..Target::new("question", asked::question, asked::question_seeds) },
+        Target::new("synapse", asked::synapse, asked::synapse_seeds),
+        Target::new("service", asked::service, asked::service_seeds),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What is encrypted: timelocked commits and their payloads, and the key files of wallets.
 //!
-//! `$NACL` and Fernet key files are not opened here: stretching a password takes a second of each. What follows it in them is a
-//! secretbox and a Fernet token, and Fernet is a target of its own.
+//! `$NACL` and Fernet key files are opened under the key that a password would be stretched to: the stretching takes a second, and
+//! reads nothing of the file.
 
 use std::sync::LazyLock;
 
@@ -9,10 +9,11 @@ use commit_reveal::timelock::OVERHEAD;
 use commit_reveal::{
     BeaconKey, Payload, PublicKey, Signature, Weights, decrypt, encrypt, open_envelope, seal_envelope,
 };
+use network::fernet::FernetKey;
 use network::keys::Keypair;
 use network::wallet::keyfile;
 use network::wallet::phrase::Phrase;
-use network::wallet::sealing::Sealing;
+use network::wallet::sealing::{Sealing, seal_under};
 
 use super::{choice, choosing};
 
@@ -139,4 +140,21 @@ pub(super) fn vault(input: &[u8]) -> bool {
         assert!(Sealing::AnsibleVault.open(input, b"another password").is_err());
     }
     found
+}
+
+/// What the password of the seeds' files would be stretched to.
+const STRETCHED: [u8; 32] = [5; 32];
+
+pub(super) fn sealed_file_seeds() -> Vec<Vec<u8>> {
+    let token = FernetKey::from_bytes(STRETCHED).seal_with(PHRASE.as_bytes(), 1_760_000_000, &[3; 16]);
+    let nacl = seal_under(PHRASE.as_bytes(), &STRETCHED, &[9; 24]);
+    token.into_iter().map(String::into_bytes).chain([nacl]).collect()
+}
+
+/// Only what was sealed comes out of a key file.
+pub(super) fn sealed_file(input: &[u8]) -> bool {
+    let Some(form) = Sealing::of(input) else { return false };
+    let opened = form.open_under(input, &STRETCHED);
+    assert!(opened.as_ref().is_ok_and(|found| found.as_slice() == PHRASE.as_bytes()) || opened.is_err());
+    opened.is_ok()
 }

@@ -92,12 +92,15 @@ pub fn open(name: &str, variant: u16, data: &Data) -> Result<Option<Arc<dyn Subn
     Ok(Some(subnet))
 }
 
-/// A request of a subnet with synapses of its own.
+/// A request of a subnet with synapses of its own, on the plain route.
 #[derive(Debug)]
-pub(crate) struct SynapseRequest {
-    pub(crate) synapse: String,
-    pub(crate) request: String,
-    pub(crate) receipt: Option<ReceiptFields>,
+pub struct SynapseRequest {
+    /// The synapse's name.
+    pub synapse: String,
+    /// Its JSON, as it was sent.
+    pub request: String,
+    /// What the request says about the round it belongs to.
+    pub receipt: Option<ReceiptFields>,
 }
 
 impl SynapseRequest {
@@ -105,7 +108,7 @@ impl SynapseRequest {
     ///
     /// # Errors
     /// As [`crate::InferenceRequest::parse`].
-    pub(crate) fn parse(body: &[u8]) -> Result<Option<Self>, Refusal> {
+    pub fn parse(body: &[u8]) -> Result<Option<Self>, Refusal> {
         #[derive(Deserialize)]
         struct Fields<'a> {
             synapse: Option<String>,

@@ -81,6 +81,18 @@ impl Sealing {
         }
     }
 
+    /// What an envelope of [`Self::Nacl`] or [`Self::Fernet`] holds, under the key that its password was stretched to.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; an Ansible vault makes three keys of its password and opens under none.
+    pub fn open_under(self, bytes: &[u8], key: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match self {
+            Self::Nacl => open_secretbox(&parts(bytes)?, key),
+            Self::AnsibleVault => Err(self.fault("it opens under a password only")),
+            Self::Fernet => open_token(token(bytes)?, key),
+        }
+    }
+
     pub(super) fn fault(self, reason: &'static str) -> Error {
         Error::Sealing { form: self.name(), reason }
     }
@@ -99,25 +111,48 @@ pub fn seal(plaintext: &[u8], password: &[u8]) -> Result<Vec<u8>, Error> {
     }
     let mut nonce = [0; NONCE];
     crate::random::fill(&mut nonce)?;
-    let (mut stream, authenticator) = secretbox(&*stretched(password)?, &nonce);
+    Ok(seal_under(plaintext, &*stretched(password)?, &nonce))
+}
+
+/// As [`seal`], under the key that a password was stretched to. A nonce is for one content.
+#[must_use]
+pub fn seal_under(plaintext: &[u8], key: &[u8; 32], nonce: &[u8; NONCE]) -> Vec<u8> {
+    let (mut stream, authenticator) = secretbox(key, nonce);
     let mut ciphertext = plaintext.to_vec();
     stream.apply_keystream(&mut ciphertext);
     let tag = authenticator.compute_unpadded(&ciphertext);
-    Ok([NACL, &nonce, tag.as_slice(), &ciphertext].concat())
+    [NACL, nonce, tag.as_slice(), &ciphertext].concat()
 }
 
-fn open_nacl(bytes: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// The parts of a `$NACL` file.
+struct Parts<'a> {
+    nonce: &'a [u8; NONCE],
+    tag: &'a [u8; TAG],
+    ciphertext: &'a [u8],
+}
+
+fn parts(bytes: &[u8]) -> Result<Parts<'_>, Error> {
     let damaged = || Sealing::Nacl.fault("the file is cut off");
     let rest = bytes.strip_prefix(NACL).ok_or_else(damaged)?;
     let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
-    let (stated, ciphertext) = rest.split_first_chunk::<TAG>().ok_or_else(damaged)?;
-    let (mut stream, authenticator) = secretbox(&*stretched(password)?, nonce);
-    let tag = authenticator.compute_unpadded(ciphertext);
+    let (tag, ciphertext) = rest.split_first_chunk::<TAG>().ok_or_else(damaged)?;
+    Ok(Parts { nonce, tag, ciphertext })
+}
+
+fn open_nacl(bytes: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    // What is cut off is not worth stretching a password.
+    let parts = parts(bytes)?;
+    open_secretbox(&parts, &*stretched(password)?)
+}
+
+fn open_secretbox(parts: &Parts<'_>, key: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let (mut stream, authenticator) = secretbox(key, parts.nonce);
+    let tag = authenticator.compute_unpadded(parts.ciphertext);
     // Every byte is looked at, whatever the first one said.
-    if tag.iter().zip(stated).fold(0, |all, (ours, theirs)| all | (ours ^ theirs)) != 0 {
+    if tag.iter().zip(parts.tag).fold(0, |all, (ours, theirs)| all | (ours ^ theirs)) != 0 {
         return Err(Sealing::Nacl.fault(WRONG));
     }
-    let mut plaintext = Zeroizing::new(ciphertext.to_vec());
+    let mut plaintext = Zeroizing::new(parts.ciphertext.to_vec());
     stream.apply_keystream(&mut plaintext);
     Ok(plaintext)
 }
@@ -145,10 +180,18 @@ fn stretched(password: &[u8]) -> Result<Zeroizing<[u8; 32]>, Error> {
     Ok(key)
 }
 
+fn token(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Sealing::Fernet.fault("the file is damaged"))
+}
+
 fn open_fernet(bytes: &[u8], password: &[u8], rounds: u32) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let token = std::str::from_utf8(bytes).map_err(|_| Sealing::Fernet.fault("the file is damaged"))?;
+    let token = token(bytes)?;
     let mut key = Zeroizing::new([0; 32]);
     pbkdf2_hmac::<Sha256>(password, FERNET_SALT, rounds, key.as_mut_slice());
+    open_token(token, &key)
+}
+
+fn open_token(token: &str, key: &[u8; 32]) -> Result<Zeroizing<Vec<u8>>, Error> {
     let opened = FernetKey::from_bytes(*key).open(token, None).map_err(|_| Sealing::Fernet.fault(WRONG))?;
     Ok(Zeroizing::new(opened))
 }

@@ -24,9 +24,29 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use domain::events::Challenge;
+
+use crate::service::ToldLabel;
+
 pub use authorisation::LARGEST_CLOCK_DIFFERENCE;
 pub use config::{ApiConfig, ApiLimits, ChallengeDefaults, TOKEN_VARIABLE, Token};
 pub use routes::{CONTRACT, router};
 pub use sealed::SealedPush;
 pub use serve::serve;
 pub use service::Service;
+
+/// A challenge from the body of `POST /challenges` or of a sealed push, as the routes read it.
+///
+/// # Errors
+/// The refusal's sentence, which names the field.
+pub fn read_challenge(body: &[u8], defaults: &ChallengeDefaults) -> Result<Challenge, String> {
+    challenge::read(body, defaults).map_err(problem::Problem::into_message)
+}
+
+/// A label from the body of `POST /labels`, as the route reads it.
+///
+/// # Errors
+/// As [`read_challenge`].
+pub fn read_label(body: &[u8]) -> Result<ToldLabel, String> {
+    label::read(body).map_err(problem::Problem::into_message)
+}

@@ -43,6 +43,11 @@ impl Problem {
         Self { status, code, field: None, message, retry_after: None }
     }
 
+    /// The sentence that the caller is told.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     /// 422: what is wrong with which field, and what to do about it.
     pub(crate) fn field(field: &str, problem: impl std::fmt::Display) -> Self {
         let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_field", format!("{field} {problem}"));
