@@ -188,6 +188,7 @@ fn the_demo_does_what_it_says() {
     }
     readme_query(&home, &demo);
     compared(&home);
+    joined(&home, &demo);
     let bundles = std::fs::read_dir(home.0.path().join("demo-out")).unwrap().count();
     assert!(bundles > 0, "no bundle was written");
 
@@ -291,6 +292,83 @@ fn commands_at_once(home: &Home) -> usize {
     }
     let epochs: serde_json::Value = serde_json::from_str(&answers[2].1).expect(&answers[2].1);
     epochs["epochs"].as_array().unwrap().len()
+}
+
+/// A miner as the guide has it typed, with no wallet on this machine and the usual port taken: within two rounds of its announcement it
+/// has answered and is scored, and what the validator reads more often of the chain does not fill the log.
+fn joined(home: &Home, demo: &Demo) {
+    const TYPED: &str = "assay miner --subnet loosh --network local";
+    let guide = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operators.md")).unwrap();
+    assert!(guide.lines().any(|line| line == TYPED), "the guide has another line");
+    let log = home.0.path().join("joined.log");
+    let mut command = home.command(PROGRAM);
+    command.env("HOME", home.0.path().join("nobody")).stdin(Stdio::null()).stdout(Stdio::null());
+    command.args(TYPED.split(' ').skip(1)).stderr(std::fs::File::create(&log).unwrap());
+    let mut miner = Joined(command.spawn().unwrap());
+    let begun = Instant::now();
+    let (hotkey, announced) = loop {
+        let said = std::fs::read_to_string(&log).unwrap();
+        if let Some(line) = said.lines().find(|line| line.contains("axon announced")) {
+            let block = line.split("block=").nth(1).expect(line);
+            let block: u64 = block.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+            let hotkey = said.split(|c: char| !c.is_alphanumeric()).find(|word| is_hotkey(word)).expect(&said);
+            break (hotkey.to_owned(), block);
+        }
+        let ended = miner.0.try_wait().unwrap();
+        assert!(ended.is_none() && begun.elapsed() < PATIENCE, "{ended:?}:\n{said}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    let api = demo.printed.iter().find_map(|line| line.trim().strip_prefix("GraphiQL")).unwrap();
+    let api = format!("{}/graphql", api.trim().trim_end_matches("/graphiql"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = |query: &str| -> serde_json::Value {
+        let body = serde_json::json!({ "query": query });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        runtime.block_on(async { client.post(&api).json(&body).send().await.unwrap().json().await.unwrap() })
+    };
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let query =
+        "{ rounds(first: 20) { edges { node { block state responses { hotkey status } scores { hotkey } } } } }";
+    let later: Vec<serde_json::Value> = loop {
+        let answer = ask(query);
+        let rounds = answer["data"]["rounds"]["edges"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let is_later = |round: &&serde_json::Value| text(&round["block"]).parse::<u64>().unwrap() > announced;
+        let rounds: Vec<_> = rounds.iter().map(|edge| &edge["node"]).filter(is_later).rev().take(2).cloned().collect();
+        if rounds.len() == 2 && rounds.iter().all(|round| round["state"] != "OPEN") {
+            break rounds;
+        }
+        assert!(begun.elapsed() < PATIENCE, "no two rounds after block {announced}: {answer}");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    let of = |list: &serde_json::Value| {
+        list.as_array().unwrap().iter().find(|one| one["hotkey"] == hotkey.as_str()).cloned()
+    };
+    let has_answered = |round: &serde_json::Value| {
+        of(&round["responses"]).is_some_and(|response| response["status"] == "RECEIVED")
+            && of(&round["scores"]).is_some()
+    };
+    assert!(later.iter().any(has_answered), "{hotkey}, announced in block {announced}: {later:#?}");
+    let (code, board) = run(home, &format!("{PROGRAM} leaderboard --json"));
+    assert_eq!(code, Some(0), "{board}");
+    let board: serde_json::Value = serde_json::from_str(&board[board.find('{').unwrap()..]).unwrap();
+    let row = of(&board["rows"]).unwrap_or_else(|| panic!("{hotkey} is not there: {board}"));
+    assert!(row["answered"].as_u64() > Some(0) && row["last_score"].is_number(), "{row}");
+    // It is looked at every other block and recorded where something changed.
+    let observed = ask(r#"{ events(kinds: ["MetagraphObserved"], first: 100) { edges { node { block } } } }"#);
+    let observed = observed["data"]["events"]["edges"].as_array().unwrap_or_else(|| panic!("{observed}"));
+    let blocks: Vec<u64> = observed.iter().map(|edge| text(&edge["node"]["block"]).parse().unwrap()).collect();
+    let (first, last) = (blocks[0], blocks[blocks.len() - 1]);
+    eprintln!("the metagraph was recorded {} times in {} blocks", blocks.len(), last - first);
+    assert!(blocks.len() as u64 * 6 < last - first, "{blocks:?}");
+}
+
+/// The miner ends with the test.
+struct Joined(Child);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
 }
 
 /// The row of an epoch that was included stands on chain as it was derived, and a chain of one validator agrees with it.
