@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn metadata_lists_the_extensions_that_it_names() {
         let metadata = localnet::metadata(16).unwrap();
-        let changed = |change: &dyn Fn(&mut std::collections::BTreeMap<u8, Vec<subxt::ext::codec::Compact<u32>>>)| {
+        type Versions = std::collections::BTreeMap<u8, Vec<subxt::ext::codec::Compact<u32>>>;
+        let changed = |change: &dyn Fn(&mut Versions)| {
             let RuntimeMetadataPrefixed(magic, RuntimeMetadata::V16(mut v16)) =
                 RuntimeMetadataPrefixed::decode(&mut &metadata[..]).unwrap()
             else {
