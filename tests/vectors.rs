@@ -348,6 +348,24 @@ fn a_ground_truth_is_read_wherever_it_stands() {
 }
 
 #[test]
+fn inputs_that_nothing_reads_fail_by_name() {
+    let limits = r#""num_neurons":1,"min_allowed_weights":1,"max_weight_limit":1.0,"exclude_quantile_u16":0"#;
+    let inputs = format!(r#""uids":[0],"weights_f32":[1.0],{limits}"#);
+    for (section, case) in [
+        ("process_then_emit", format!(r#"{{"in":{{{inputs},"probe":1}},"out":{{}}}}"#)),
+        ("process_then_emit", format!(r#"{{"in":{{{inputs}}},"out":{{}},"probe":1}}"#)),
+        ("emit_only", r#"{"uids":[0],"weights_f32":[1.0],"out":{"uids":[0],"vals":[65535]},"probe":1}"#.to_owned()),
+        ("normalize_max_weight", r#"{"x_f32":[1.0],"limit":1.0,"y":[1.0],"dtype":"float32","probe":1}"#.to_owned()),
+        ("weight_commit_hash_v2", r#"{"ss58":"","probe":1}"#.to_owned()),
+        ("mechanism_split_u16", r#"{"in":[1.0],"out":[65535],"probe":1}"#.to_owned()),
+    ] {
+        let file = format!(r#"{{"{section}":[{case}]}}"#);
+        let failures = run_file("weights", &parse(file.as_bytes()).unwrap()).failures;
+        assert!(failures.len() == 1 && failures[0].contains("nothing reads the input probe"), "{section} {failures:?}");
+    }
+}
+
+#[test]
 fn every_row_says_what_or_why() {
     for row in SUBNETS.iter().flat_map(|(_, _, table)| *table) {
         let text = match row.verdict {

@@ -1,10 +1,11 @@
 //! Extrinsics that the SDK signed: the call is read, written again by our code with its parameters, signed by the SDK's
 //! signature, and compared byte by byte; every part of it is read back from the bytes.
 //!
-//! The runtime is of the spec version that a case names: from a blob `*spec<number>_*` in the folder `ASSAY_METADATA`, or the
-//! development chain's own, which has the types and numbers of that version.
+//! The runtime is of the spec version that a case names: from a blob `*spec<number>_*` in the folder `ASSAY_METADATA`, or
+//! `shared/metadata` beside the checkout where that is there, or the development chain's own, which has the types and numbers of
+//! that version.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chain::Era;
 use domain::types::{BlockNumber, HexBytes};
@@ -45,10 +46,16 @@ fn said(error: subtensor::Error) -> String {
     error.to_string()
 }
 
+/// The folder of metadata blobs, if there is one.
+fn blobs() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/metadata");
+    std::env::var_os("ASSAY_METADATA").map(PathBuf::from).or_else(|| beside.is_dir().then_some(beside))
+}
+
 /// The runtime of a spec version.
 fn runtime(spec_version: u32, transaction_version: u32) -> Found<Runtime> {
     let decode = |metadata: &[u8]| Runtime::decode(spec_version, transaction_version, metadata).map_err(said);
-    if let Some(folder) = std::env::var_os("ASSAY_METADATA").map(PathBuf::from) {
+    if let Some(folder) = blobs() {
         let wanted = format!("spec{spec_version}_");
         let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();

@@ -51,8 +51,20 @@ fn upstream_error(error: &EmitError, uids: &[i64]) -> String {
     }
 }
 
+/// Refuses a field that nothing reads, so that no input is passed over.
+fn only(json: &Json, read: &[&str]) -> Found<()> {
+    match json.fields()?.iter().find(|(key, _)| !read.contains(&key.as_str())) {
+        Some((key, _)) => Err(format!("nothing reads the input {key}")),
+        None => Ok(()),
+    }
+}
+
 fn process_then_emit(case: &Json) -> Found<(Json, Json)> {
+    const READ: [&str; 6] =
+        ["uids", "weights_f32", "num_neurons", "min_allowed_weights", "max_weight_limit", "exclude_quantile_u16"];
+    only(case, &["name", "note", "in", "out"])?;
     let (inputs, expected) = (case.at("in")?, case.at("out")?);
+    only(inputs, &READ)?;
     let limits = Limits {
         neurons: inputs.at("num_neurons")?.natural()? as usize,
         minimum: inputs.at("min_allowed_weights")?.natural()? as usize,
@@ -79,12 +91,14 @@ fn process_then_emit(case: &Json) -> Found<(Json, Json)> {
 }
 
 fn emit_only(case: &Json) -> Found<(Json, Json)> {
+    only(case, &["name", "note", "uids", "weights_f32", "out"])?;
     let uids = integers(case.at("uids")?)?;
     let weights = doubles(&singles(case.at("weights_f32")?)?);
     Ok((case.at("out")?.clone(), sent(emit(&uids, &weights), ["uids", "vals"], &uids)))
 }
 
 fn normalise(case: &Json) -> Found<(Json, Json)> {
+    only(case, &["name", "note", "x_f32", "limit", "y", "dtype"])?;
     let found = normalise_max_weight(&singles(case.at("x_f32")?)?, case.at("limit")?.number()?);
     let expected = object(vec![("y", case.at("y")?.clone()), ("dtype", case.at("dtype")?.clone())]);
     let actual = object(vec![("y", floats(&doubles(&found))), ("dtype", Json::Text("float32".to_owned()))]);
@@ -96,10 +110,7 @@ fn shorts(json: &Json) -> Found<Vec<u16>> {
 }
 
 fn commit_hash(case: &Json) -> Found<(Json, Json)> {
-    const READ: [&str; 9] = ["name", "ss58", "netuid", "mecid", "uids", "values", "version_key", "salt", "hash"];
-    if let Some((key, _)) = case.fields()?.iter().find(|(key, _)| !READ.contains(&key.as_str())) {
-        return Err(format!("nothing reads the input {key}"));
-    }
+    only(case, &["name", "note", "ss58", "netuid", "mecid", "uids", "values", "version_key", "salt", "hash"])?;
     let account = domain::ss58::decode(case.at("ss58")?.text()?).map_err(|error| error.to_string())?;
     let netuid = u16::try_from(case.at("netuid")?.natural()?).map_err(|error| error.to_string())?;
     let mechanism = case.get("mecid").map_or(Ok(0), Json::natural)?;
@@ -116,6 +127,7 @@ fn commit_hash(case: &Json) -> Found<(Json, Json)> {
 }
 
 fn mechanism_split(case: &Json) -> Found<(Json, Json)> {
+    only(case, &["name", "note", "in", "out"])?;
     let found = yuma::mechanisms::split(&case.at("in")?.numbers()?).map_err(|error| error.to_string())?;
     Ok((case.at("out")?.clone(), naturals(found)))
 }
