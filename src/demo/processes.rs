@@ -40,6 +40,8 @@ impl Process {
         command.stdout(output.try_clone()?).stderr(output).kill_on_drop(true);
         // Ctrl-C goes to the whole foreground group; the demo decides when its children end.
         command.process_group(0);
+        // The demo reads the first ledgers, whatever a validator of this shell's goes on with.
+        command.env_remove("ASSAY_LEDGER_NUMBER");
         for (key, value) in environment {
             command.env(key, value);
         }
