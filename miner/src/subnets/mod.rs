@@ -116,8 +116,13 @@ impl SynapseRequest {
             request: Option<&'a RawValue>,
             assay: Option<serde_json::Value>,
         }
+        // A reader of bytes passes over texts that nobody asks for, whatever they are.
+        let body = std::str::from_utf8(body).map_err(|error| {
+            let problem = format!("the body is not UTF-8 from byte {}", error.valid_up_to());
+            Refusal::new(axum::http::StatusCode::BAD_REQUEST, problem)
+        })?;
         // What is no object at all is for the other kind of request to refuse.
-        let Ok(Fields { synapse: Some(synapse), request, assay }) = serde_json::from_slice(body) else {
+        let Ok(Fields { synapse: Some(synapse), request, assay }) = serde_json::from_str(body) else {
             return Ok(None);
         };
         let request = request.ok_or_else(|| crate::request::invalid("request", "the synapse's object is missing"))?;
@@ -140,6 +145,8 @@ mod tests {
         assert_eq!(parsed.receipt.unwrap().position, 3);
         assert!(SynapseRequest::parse(br#"{"prompt":"Why?"}"#).unwrap().is_none());
         assert!(SynapseRequest::parse(b"no json").unwrap().is_none());
+        let odd = b"{\"synapse\":\"X\",\"request\":{},\"\xff\":1}";
+        assert_eq!(SynapseRequest::parse(odd).unwrap_err().status.as_u16(), 400);
         assert_eq!(SynapseRequest::parse(br#"{"synapse":"X"}"#).unwrap_err().field.as_deref(), Some("request"));
     }
 }
