@@ -3,6 +3,7 @@
 //! The chain opens a commit at the start of the epoch that lies `RevealPeriodEpochs` after the commit's own. It needs the round's
 //! signature by then, and nobody may have it much earlier.
 
+use yuma::schedule::legacy;
 use yuma::schedule::stateful::State;
 
 use crate::{Beacon, Error};
@@ -60,15 +61,12 @@ pub fn reveal_block(schedule: Schedule, reveal_period: u64, block: u64) -> Resul
     }
     match schedule {
         Schedule::Legacy { tempo: 0, .. } => Err(Error::NoTempo),
-        Schedule::Legacy { netuid, tempo } => Ok(legacy(netuid, tempo, reveal_period, block)),
+        Schedule::Legacy { netuid, tempo } => {
+            let epoch = legacy::number(netuid, tempo, block).saturating_add(reveal_period);
+            Ok(legacy::first_block(netuid, tempo, epoch))
+        }
         Schedule::Stateful(state) => stateful(state, reveal_period, block).ok_or(Error::NoTempo),
     }
-}
-
-fn legacy(netuid: u16, tempo: u16, reveal_period: u64, block: u64) -> u64 {
-    let (length, offset) = (u64::from(tempo) + 1, u64::from(netuid) + 1);
-    let epoch = block.saturating_add(offset) / length;
-    epoch.saturating_add(reveal_period).saturating_mul(length).saturating_sub(offset)
 }
 
 /// The chain reveals before it computes epochs, and counts an epoch that is due in the same block as begun already; an epoch that
@@ -128,7 +126,7 @@ mod tests {
             let found = reveal_block(Schedule::Legacy { netuid, tempo }, period, current);
             assert_eq!(found, Ok(first), "{netuid} {tempo} {period} {current}");
             // The block after one in which the legacy schedule has its epoch.
-            assert!(yuma::schedule::legacy::is_due(netuid, tempo, first - 1));
+            assert!(legacy::is_due(netuid, tempo, first - 1));
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use yuma::schedule::stateful;
+use yuma::schedule::{legacy, stateful};
 
 use crate::runtime::frame_system;
 use crate::runtime::pallet_development::EPOCH_BLOCKS;
@@ -105,10 +105,7 @@ pub(crate) fn advance(state: &mut Overlay<'_>, netuids: &[u16], block: u64) -> V
 /// The number of the epoch that a block belongs to once its own epoch was computed: up to now.
 pub(crate) fn epoch_index(state: &impl Read, netuid: u16, block: u64) -> u64 {
     match Schedule::of(state) {
-        Schedule::Legacy => {
-            let length = u64::from(s::TEMPO.get(state, &netuid)) + 1;
-            block.saturating_add(u64::from(netuid) + 1) / length
-        }
+        Schedule::Legacy => legacy::number(netuid, s::TEMPO.get(state, &netuid), block),
         Schedule::Stateful => {
             let epochs = EPOCH_BLOCKS.get(state, &netuid);
             let later = epochs.iter().rev().take_while(|epoch| **epoch > block).count();
@@ -131,17 +128,17 @@ pub(crate) fn reveal_index(state: &impl Read, netuid: u16, block: u64) -> u64 {
 
 /// The first and last block in which a commit of `block` can be revealed, as far as can be told now.
 pub(crate) fn reveal_blocks(state: &impl Read, netuid: u16, block: u64) -> (u64, u64) {
-    let tempo = u64::from(s::TEMPO.get(state, &netuid));
+    let tempo = s::TEMPO.get(state, &netuid);
     let period = s::REVEAL_PERIOD_EPOCHS.get(state, &netuid);
     match Schedule::of(state) {
         Schedule::Legacy => {
             let epoch = epoch_index(state, netuid, block).saturating_add(period);
-            let first = epoch.saturating_mul(tempo + 1).saturating_sub(u64::from(netuid) + 1);
-            (first, first.saturating_add(tempo))
+            let first = legacy::first_block(netuid, tempo, epoch);
+            (first, first.saturating_add(u64::from(tempo)))
         }
         Schedule::Stateful => {
             let next = stored(state, netuid).next_epoch(block).unwrap_or(u64::MAX);
-            let after = |epochs: u64| next.saturating_add(epochs.saturating_mul(tempo));
+            let after = |epochs: u64| next.saturating_add(epochs.saturating_mul(u64::from(tempo)));
             let first = period.checked_sub(1).map_or(block, after);
             (first, after(period).saturating_sub(1))
         }

@@ -15,6 +15,16 @@ pub mod legacy {
         Some(u64::from(tempo) - into)
     }
 
+    /// The number of the epoch that `block` belongs to, as commits of weights are counted by; 0 at the chain's beginning.
+    pub fn number(netuid: u16, tempo: u16, block: u64) -> u64 {
+        block.saturating_add(u64::from(netuid) + 1) / (u64::from(tempo) + 1)
+    }
+
+    /// The first block of the epoch of that number.
+    pub fn first_block(netuid: u16, tempo: u16, number: u64) -> u64 {
+        number.saturating_mul(u64::from(tempo) + 1).saturating_sub(u64::from(netuid) + 1)
+    }
+
     /// Whether the epoch is computed in this block.
     pub fn is_due(netuid: u16, tempo: u16, block: u64) -> bool {
         blocks_until(netuid, tempo, block) == Some(0)
@@ -127,6 +137,21 @@ mod tests {
         ] {
             assert_eq!(legacy::blocks_until(netuid, tempo, block), expected, "{netuid} {tempo} {block}");
             assert_eq!(legacy::is_due(netuid, tempo, block), expected == Some(0));
+        }
+    }
+
+    #[test]
+    fn legacy_epochs_are_numbered_from_the_block_after_the_computed_one() {
+        for (netuid, tempo) in [(0, 360), (1, 360), (1, 1), (78, 99), (u16::MAX, u16::MAX)] {
+            for block in 0..2_000 {
+                let (number, after) = (legacy::number(netuid, tempo, block), legacy::number(netuid, tempo, block + 1));
+                assert_eq!(after - number, u64::from(legacy::is_due(netuid, tempo, block)), "{netuid} {tempo} {block}");
+                let first = legacy::first_block(netuid, tempo, number);
+                assert!(
+                    first <= block && (first == 0 || legacy::is_due(netuid, tempo, first - 1)),
+                    "{netuid} {tempo} {block}"
+                );
+            }
         }
     }
 

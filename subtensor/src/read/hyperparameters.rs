@@ -164,8 +164,7 @@ fn legacy_epoch(netuid: NetUid, tempo: u16, at: BlockNumber) -> Epoch {
     let period = u64::from(tempo) + 1;
     let next_block = next.saturating_add(left);
     Epoch {
-        // Epochs are at every block where (block + netuid + 2) is a multiple of the period.
-        index: at.0.saturating_add(u64::from(netuid.0) + 2) / period,
+        index: legacy::number(netuid.0, tempo, next),
         last_block: BlockNumber(next_block.saturating_sub(period)),
         next_block: BlockNumber(next_block),
     }

@@ -8,6 +8,7 @@ use commit_reveal::{Beacon, Moment, Payload, PublicKey, QUICKNET, Weights, revea
 use domain::epoch;
 use domain::events::{WeightsCommitted, WeightsSubmitted};
 use domain::types::{BlockNumber, NetUid, Uid};
+use yuma::schedule::legacy;
 use yuma::schedule::stateful::State;
 
 use crate::Error;
@@ -143,12 +144,7 @@ const fn most_waiting(by_hash: bool) -> usize {
 fn is_of_a_later_epoch(netuid: NetUid, schedule: Schedule, at: BlockNumber, before: BlockNumber) -> bool {
     match schedule {
         Schedule::Legacy { tempo: 0 } | Schedule::Stateful { tempo: 0, .. } => true,
-        Schedule::Legacy { tempo } => {
-            let number = |block: BlockNumber| {
-                block.0.saturating_add(u64::from(netuid.0) + 1).checked_div(u64::from(tempo) + 1).unwrap_or(0)
-            };
-            number(at) > number(before)
-        }
+        Schedule::Legacy { tempo } => legacy::number(netuid.0, tempo, at.0) > legacy::number(netuid.0, tempo, before.0),
         Schedule::Stateful { last_epoch_block, .. } => last_epoch_block > before,
     }
 }

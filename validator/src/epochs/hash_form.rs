@@ -14,6 +14,7 @@ use chain::{Call, ExtrinsicOutcome, ExtrinsicStatus, Hyperparameters, Schedule, 
 use domain::events::{WeightsCommitted, WeightsSubmitted};
 use domain::types::{BlockNumber, Digest, HexBytes, NetUid, Position, Uid, sha256};
 use network::checkpoint_key::CheckpointKey;
+use yuma::schedule::legacy;
 
 use super::commit::{self, MECHANISM};
 use super::record::Record;
@@ -221,7 +222,7 @@ fn is_turn(netuid: NetUid, schedule: Schedule, period: u64, committed: &WeightsC
     let next = head.0.saturating_add(1);
     match schedule {
         Schedule::Legacy { tempo } => {
-            let epoch = |block: u64| block.saturating_add(u64::from(netuid.0) + 1) / (u64::from(tempo) + 1);
+            let epoch = |block| legacy::number(netuid.0, tempo, block);
             epoch(next) >= epoch(committed.block.0).saturating_add(period)
         }
         Schedule::Stateful { .. } => next >= committed.reveal_at.0,
