@@ -2,7 +2,7 @@
 
 use domain::types::{BlockNumber, Digest, NetUid};
 
-use crate::types::ExtrinsicStatus;
+use crate::extrinsics::ExtrinsicStatus;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod extrinsics;
 mod types;
 
 use std::time::Duration;
@@ -19,9 +20,9 @@ use domain::types::{BlockNumber, Digest, Hotkey, NetUid, Uid};
 use network::keys::Keypair;
 
 pub use error::Error;
+pub use extrinsics::{Call, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus, Inclusion, SignedExtrinsic};
 pub use types::{
-    Anchor, Beacon, BlockHeader, Call, Epoch, Era, ExtrinsicOutcome, ExtrinsicReference, ExtrinsicStatus,
-    Hyperparameters, Inclusion, Metagraph, Neuron, Schedule, SignedExtrinsic, Standing, WeightEvent, WeightRow,
+    Anchor, Beacon, BlockHeader, Epoch, Hyperparameters, Metagraph, Neuron, Schedule, Standing, WeightEvent, WeightRow,
 };
 
 /// How long [`Chain::execute`] sleeps between two questions when no new block arrives.
