@@ -18,6 +18,7 @@ mod models;
 mod operator;
 mod output;
 mod process;
+mod secrets;
 mod shutdown;
 mod subnets;
 
@@ -86,7 +87,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Validator(args) => commands::validator::run(args, stop).await,
         Command::Miner(args) => commands::miner::run(args, stop).await,
         Command::Query(args) => commands::query::run(&args).await,
-        Command::Ask(args) => commands::follow::ask(&args).await,
+        Command::Ask(args) => commands::ask::run(&args).await,
         Command::Follow(args) => commands::follow::run(args, stop).await,
         Command::Localnet(args) => commands::localnet::run(args, stop).await,
         Command::Api(args) => commands::api::run(args, stop).await,

@@ -1,6 +1,7 @@
 //! Every combination of words, and what it comes to.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use super::networks::host;
 use super::*;
 use clap::Parser;
 

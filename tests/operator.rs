@@ -1,6 +1,11 @@
 //! An operator's way in, as typed: the subnets, the documents' options, the check on a chain, the scripts, a miner that joins.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "operator/joining.rs"]
+mod joining;
+#[path = "operator/scripts.rs"]
+mod scripts;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -226,62 +231,6 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
     assert!(finding(&other, "subnets").1.contains("which rules subnet 9 of test has is not known"), "{other}");
 }
 
-/// The scripts start nothing while something is missing, and the main network's nothing that nobody said yes to.
-#[test]
-fn scripts_say_what_is_missing_before_they_start() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let (_chain, url) = chain(home);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = |script: &str, words: &[&str]| {
-        let mut command = command(home, "sh");
-        command.arg(root.join(script)).args(words).env("ASSAY", PROGRAM).stdin(Stdio::null());
-        command.output().unwrap()
-    };
-    let words =
-        ["--subnet", "cgp", "--chain", &url, "--wallet.name", "validator", "--listen", "127.0.0.1:0", "--", "--shadow"];
-    for script in ["run_testnet.sh", "run_mainnet.sh"] {
-        let refused = run(script, &words);
-        let said = text(&refused);
-        assert_eq!(refused.status.code(), Some(1), "{said}");
-        let missing = "WRONG  database";
-        let next = "next: set DATABASE_URL, then run `assay migrate`";
-        for part in [missing, next, &format!("{script}: not started; the lines marked WRONG")] {
-            assert!(said.contains(part), "{part}:\n{said}");
-        }
-        let usage = run(script, &[]);
-        assert!(usage.status.code() == Some(2) && text(&usage).contains("--subnet NAME"), "{}", text(&usage));
-        let mistyped = run(script, &["--subent", "cgp"]);
-        let said = text(&mistyped);
-        assert!(
-            mistyped.status.code() == Some(2) && said.contains("--subent") && said.contains("could not be made"),
-            "{said}"
-        );
-    }
-    let test = text(&run("run_testnet.sh", &words));
-    assert!(test.contains("good   registration 138") && test.contains("test at ws://127.0.0.1"), "{test}");
-    // Whatever else is right: a chain that is not the main network's is never acted on as if it were.
-    let main = text(&run("run_mainnet.sh", &words));
-    for part in [
-        "WRONG  chain",
-        "--network finney and the chain at ws://127.0.0.1:",
-        "contradict each other: its genesis hash is ",
-        "finney's is 2f0555cc76fc2840a25a6ea3b9637146806f1f44b090c175ffde2a7e5ab36c03",
-        "run_mainnet.sh: not started",
-    ] {
-        assert!(main.contains(part), "{part}:\n{main}");
-    }
-    for piece in ["subnet", "registration", "permit", "stake", "axon"] {
-        let lines: Vec<&str> = main.lines().filter(|line| line.contains(&format!("{piece} 33"))).collect();
-        let unasked = |line: &&str| line.starts_with("-  ") && line.ends_with("an answer of the chain that was meant");
-        assert!(lines.len() == 1 && lines.iter().all(unasked), "nothing more is asked of it: {piece}\n{main}");
-    }
-    // The documents' option is understood by the check, too, which then says more.
-    let debug = |words: &[&str]| text(&run("run_testnet.sh", &[&["--logging.debug"], words].concat()));
-    let louder = debug(&words);
-    assert!(louder.contains("WRONG  database") && louder.contains(" INFO ") && !test.contains(" INFO "), "{louder}");
-}
-
 /// The demo's database lies on this machine for as long as the demo does: no public network's ledger goes there.
 #[test]
 fn the_demos_database_is_not_taken_for_a_public_network() {
@@ -308,69 +257,6 @@ fn the_demos_database_is_not_taken_for_a_public_network() {
     assert!(state == "wrong" && said.contains("the demo's database does not answer"), "{local}");
 }
 
-/// What the scripts do with what a check says, with a program that tells what it was called with.
-#[test]
-fn the_main_network_is_asked_about_once_and_started_when_the_answer_is_yes() {
-    let folder = tempfile::tempdir().unwrap();
-    let home = folder.path();
-    let program = home.join("assay that tells");
-    let calls = home.join("calls");
-    let told = "#!/bin/sh\nfor word; do printf '<%s>' \"$word\"; done >>calls\necho >>calls\n[ \"$1\" != check ] || exit \"$FOUND\"\n";
-    std::fs::write(&program, told).unwrap();
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let run = |script: &str, found: &str, yes: Option<&str>| {
-        let _ = std::fs::remove_file(&calls);
-        let mut command = command(home, "sh");
-        command.arg(root.join(script)).args(["--subnet", "cgp", "--wallet.name", "it's mine", "--", "--shadow"]);
-        command.env("ASSAY", &program).env("FOUND", found).stdin(Stdio::null());
-        if let Some(yes) = yes {
-            command.env("ASSAY_YES", yes);
-        }
-        let output = command.output().unwrap();
-        let called = std::fs::read_to_string(&calls).unwrap_or_default();
-        (output.status.code(), called, text(&output))
-    };
-    let checked = |network: &str| format!("<check><--network><{network}><--subnet><cgp><--wallet.name><it's mine>\n");
-    let started = |network: &str| {
-        let words = format!("<validator><--network><{network}><--subnet><cgp><--wallet.name><it's mine><--shadow>\n");
-        format!("{}{words}", checked(network))
-    };
-    for (script, found, yes, code, called, said) in [
-        ("run_mainnet.sh", "0", Some("1"), 0, started("finney"), "looking at everything"),
-        ("run_mainnet.sh", "0", None, 1, checked("finney"), "nobody is there to be asked, and ASSAY_YES=1 is not set"),
-        ("run_mainnet.sh", "0", Some("0"), 1, checked("finney"), "nobody is there to be asked"),
-        ("run_mainnet.sh", "1", Some("1"), 1, checked("finney"), "the lines marked WRONG say what is missing"),
-        ("run_mainnet.sh", "2", Some("1"), 2, checked("finney"), "the check could not be made"),
-        ("run_testnet.sh", "0", None, 0, started("test"), "looking at everything"),
-        ("run_testnet.sh", "1", None, 1, checked("test"), "the lines marked WRONG say what is missing"),
-    ] {
-        let found = run(script, found, yes);
-        assert_eq!((found.0, &found.1), (Some(code), &called), "{script} {yes:?}: {}", found.2);
-        assert!(found.2.contains(said), "{script} {yes:?}: {}", found.2);
-    }
-    // At a terminal it asks, once.
-    if Command::new("script").arg("--version").output().is_err() {
-        println!("NOT CHECKED: the answer at a terminal, for want of `script` (util-linux)");
-        return;
-    }
-    for (answer, called) in [("y\n", started("finney")), ("n\n", checked("finney")), ("\n", checked("finney"))] {
-        let _ = std::fs::remove_file(&calls);
-        let line = format!(
-            "sh '{}' --subnet cgp --wallet.name \"it's mine\" -- --shadow",
-            root.join("run_mainnet.sh").display()
-        );
-        let mut command = command(home, "script");
-        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
-        command.env("ASSAY", &program).env("FOUND", "0").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), answer.as_bytes()).unwrap();
-        let said = text(&child.wait_with_output().unwrap());
-        assert!(said.matches("will act with real stake on the main network. Start it? [y/N]").count() == 1, "{said}");
-        assert_eq!(std::fs::read_to_string(&calls).unwrap(), called, "{answer:?}: {said}");
-    }
-}
-
 #[test]
 fn words_that_contradict_each_other_are_refused_before_anything_starts() {
     let home = tempfile::tempdir().unwrap();
@@ -393,115 +279,6 @@ fn words_that_contradict_each_other_are_refused_before_anything_starts() {
         parts.iter().for_each(|part| assert!(said.contains(part), "{line}: {said}"));
     }
     assert!(!home.path().join("m.json").exists(), "nothing is made");
-}
-
-/// On a local chain a miner takes a slot and announces its axon; started again it has nothing to do.
-#[test]
-fn a_miner_joins_its_subnet_on_a_local_chain() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let (_chain, url) = chain(home);
-    let miner = key(home, "miner");
-    let address = free_address();
-    let (_, port) = address.split_once(':').unwrap();
-    let line = format!(
-        "miner --subnet cgp --offline --network local --netuid {NETUID} --subtensor.chain_endpoint {url} --wallet.name miner --axon.port {port}"
-    );
-    let run = |name: &str, wanted: &str| {
-        let log = home.join(name);
-        let file = std::fs::File::create(&log).unwrap();
-        let mut command = command(home, PROGRAM);
-        let child = command.args(line.split_whitespace()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        let running = Running(child);
-        let begun = Instant::now();
-        loop {
-            let said = std::fs::read_to_string(&log).unwrap();
-            if said.contains(wanted) {
-                return (running, said);
-            }
-            assert!(begun.elapsed() < PATIENCE, "no {wanted:?}:\n{said}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let (first, said) = run("first.log", "axon announced");
-    assert!(said.contains("registered") && said.contains(&miner.ss58()) && said.contains(&address), "{said}");
-    drop(first);
-    let (_, said) = run("second.log", "the chain knows this axon");
-    assert!(!said.contains("registered") && !said.contains("axon announced"), "{said}");
-
-    // A public network sells its slots; none is bought here.
-    let public =
-        format!("miner --subnet cgp --offline --network test --chain {url} --wallet.name other --listen 127.0.0.1:0");
-    key(home, "other");
-    let refused = assay(home, &public);
-    let said = text(&refused);
-    assert!(refused.status.code() == Some(2) && said.contains("btcli subnet register --netuid 138"), "{said}");
-}
-
-/// Several miners beside each other, told nothing of key and port: each has its own of both, keeps them when it is started again, and
-/// takes nobody's port, also of one that is down.
-#[test]
-fn miners_of_a_local_network_find_port_and_key_themselves() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
-    let (_chain, url) = chain(home);
-    std::fs::create_dir(home.join("nobody")).unwrap();
-    let run = |name: &str, words: &str| {
-        let log = home.join(name);
-        let mut command = command(home, PROGRAM);
-        command.env("HOME", home.join("nobody")).env("ASSAY_CHAIN", &url).stdout(Stdio::null());
-        command
-            .args(format!("miner --subnet cgp --offline --network local --netuid {NETUID} {words}").split_whitespace());
-        let running = Running(command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap());
-        let begun = Instant::now();
-        loop {
-            let said = std::fs::read_to_string(&log).unwrap();
-            let line =
-                said.lines().find(|line| line.contains("axon announced") || line.contains("the chain knows this axon"));
-            if let Some(line) = line {
-                let port = line.split("axon=127.0.0.1:").nth(1).expect(line);
-                let port: u16 = port.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
-                let key = Keypair::load(&home.join(format!("assay/keys/miner-{port}.json"))).expect(&said);
-                return (running, port, key.ss58(), said);
-            }
-            assert!(begun.elapsed() < PATIENCE, "{said}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let (first, first_port, first_key, said) = run("first.log", "");
-    assert!(
-        said.contains("the miner has a key of its own") && said.contains(&first_key) && first_port >= 8091,
-        "{said}"
-    );
-    let (second, second_port, second_key, _) = run("second.log", "");
-    assert!(second_port > first_port && second_key != first_key);
-    // The first is down, and its port is still its own: nobody else takes it, and it takes it again itself.
-    drop(first);
-    let (named, named_port, named_key, _) =
-        run("named.log", &format!("--axon.port {}", free_address().split_once(':').unwrap().1));
-    assert!(![first_port, second_port].contains(&named_port) && ![&first_key, &second_key].contains(&&named_key));
-    drop((second, named));
-    key(home, "other");
-    let other = format!("--wallet.name other --wallet.path {}", home.join(".bittensor/wallets").display());
-    let log = home.join("other.log");
-    let mut elsewhere = command(home, PROGRAM);
-    elsewhere.env("ASSAY_CHAIN", &url).stdout(Stdio::null()).stderr(std::fs::File::create(&log).unwrap());
-    elsewhere
-        .args(format!("miner --subnet cgp --offline --network local --netuid {NETUID} {other}").split_whitespace());
-    let elsewhere = Running(elsewhere.spawn().unwrap());
-    let begun = Instant::now();
-    while !std::fs::read_to_string(&log).unwrap().contains("axon announced") {
-        assert!(begun.elapsed() < PATIENCE, "{}", std::fs::read_to_string(&log).unwrap());
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let said = std::fs::read_to_string(&log).unwrap();
-    for port in [first_port, second_port, named_port] {
-        assert!(!said.contains(&format!("axon=127.0.0.1:{port}")), "another miner's port {port} is taken: {said}");
-    }
-    drop(elsewhere);
-    let (_again, port, key, said) = run("again.log", "");
-    assert_eq!((port, key), (first_port, first_key), "{said}");
-    assert!(!said.contains("registered") && said.contains("the chain knows this axon"), "{said}");
 }
 
 /// Whoever reads the guide copies its lines: their options must exist.

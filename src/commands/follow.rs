@@ -9,7 +9,7 @@ use crate::demo::questions::{self, Pusher};
 use crate::ledgers::{self, OpenLedger};
 use crate::output;
 use crate::shutdown::Shutdown;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ async fn follow(args: &FollowArgs) -> Result<ExitCode> {
     let mut course = Course {
         args,
         follower: Follower::new(open.reader.clone(), head, args.questions as usize, false),
-        pusher: (args.questions > 0).then(|| questions::to(&args.push)).transpose()?,
+        pusher: (args.questions > 0).then(|| Pusher::of(&args.push, questions::prefix("follow")?)).transpose()?,
         pushed: 0,
         next_push: Instant::now(),
         audited: 0,
@@ -98,7 +98,7 @@ impl Course<'_> {
         output::line(format!("  epoch {epoch} ({outcome}) {}", report.last_line()));
         // The first epoch may have been over before anything was asked.
         if !self.shown && self.follower.evaluated() > 0 {
-            self.show().await?;
+            self.show().await;
             self.shown = true;
         }
         Ok(Some(report.verdict.exit_code()))
@@ -117,29 +117,11 @@ impl Course<'_> {
         Ok(())
     }
 
-    /// The leaderboard and where to look further. A read side that is behind shows nothing, and that is no fault of the audit.
-    async fn show(&self) -> Result<()> {
+    /// The leaderboard. A read side that is behind shows nothing, and that is no fault of the audit.
+    async fn show(&self) {
         let ledger = LedgerArgs { ledger: Some(self.open.reader.origin().to_owned()), ..self.args.ledger.clone() };
         if let Err(error) = tables::leaderboard_command(&TableArgs { ledger, as_of: None, json: false }).await {
             tracing::warn!(error = format!("{error:#}"), "the leaderboard is not there yet");
-            return Ok(());
         }
-        if let Some(api) = &self.args.api {
-            output::line(format!("follow: ask further questions at {api}/graphiql"));
-        }
-        Ok(())
     }
-}
-
-/// `assay ask`: pushes one question.
-pub async fn ask(args: &crate::cli::AskArgs) -> Result<ExitCode> {
-    let mut pusher = questions::to(&args.push)?;
-    let id = args.id.clone().map_or_else(|| questions::prefix("ask"), Ok)?;
-    let (id, position) = pusher.ask(id, &args.prompt).await.context("the question is not pushed")?;
-    if args.json {
-        output::json(&serde_json::json!({ "id": id, "position": position }))?;
-    } else {
-        output::line(format!("challenge {id} is committed at position {position}"));
-    }
-    Ok(ExitCode::SUCCESS)
 }

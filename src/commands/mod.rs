@@ -1,6 +1,7 @@
 //! One file per subcommand: arguments in, composition of the crates, something printed, an exit code out.
 
 pub mod api;
+pub mod ask;
 pub mod audit;
 pub mod check;
 pub mod compare;

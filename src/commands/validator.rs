@@ -7,6 +7,7 @@ use crate::database::{self, Database};
 use crate::judges;
 use crate::models;
 use crate::operator::{self, HotkeyFile, Network, Served};
+use crate::secrets;
 use crate::shutdown::Shutdown;
 use crate::subnets::NetworkName;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -278,7 +279,11 @@ fn outbox(args: &ValidatorArgs, config: &ValidatorConfig) -> Result<Option<Outbo
     else {
         return Ok(None);
     };
-    let key = secret("--challenge-api-key", given.challenge_api_key.as_ref(), given.challenge_api_key_file.as_deref())?;
+    let key = secrets::given(
+        "--challenge-api-key",
+        given.challenge_api_key.as_ref(),
+        given.challenge_api_key_file.as_deref(),
+    )?;
     let outbox = Outbox::open(address, config.hotkey.clone(), key);
     let outbox = outbox.context("--challenge-api")?;
     Ok(Some(Outbox { results_of: given.challenge_api_results.into(), ..outbox }))
@@ -321,7 +326,7 @@ fn labels(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<Labels> {
 
 fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
     let mut config = ApiConfig::new(ChallengeDefaults::for_rule_set(&rule_set.name()));
-    let token = secret("--token", args.token.as_ref(), args.token_file.as_deref())?;
+    let token = secrets::given("--token", args.token.as_ref(), args.token_file.as_deref())?;
     config.token = token.as_deref().map(Token::new).transpose()?;
     let parsed = |flag: &str, texts: &[String]| -> Result<Vec<Hotkey>> {
         let parse = |text: &String| text.parse::<Hotkey>().map_err(|error| anyhow!("{flag} {text}: {error}"));
@@ -332,14 +337,6 @@ fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
     let sealed = !pushers.is_empty() && rule_set.algorithm() == outbox::ALGORITHM;
     config.sealed = sealed.then_some(SealedPush { pushers });
     Ok(config)
-}
-
-/// What is given as a word, or as a file of that word.
-fn secret(option: &str, word: Option<&String>, file: Option<&std::path::Path>) -> Result<Option<String>> {
-    let Some(file) = file else { return Ok(word.cloned()) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("{option}-file {}", file.display()))?;
-    ensure!(!text.trim().is_empty(), "{option}-file {} is empty", file.display());
-    Ok(Some(text.trim().to_owned()))
 }
 
 fn host() -> String {

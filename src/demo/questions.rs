@@ -1,6 +1,7 @@
 //! The shipped questions, pushed over HTTP as any client would.
 
 use crate::cli::PushArgs;
+use crate::secrets;
 use anyhow::{Context, Result, bail};
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -27,15 +28,6 @@ pub fn shipped() -> Result<Vec<Question>> {
     SHIPPED.lines().map(|line| serde_json::from_str(line).context("a shipped question is malformed")).collect()
 }
 
-/// A pusher to the validator that the arguments name.
-pub fn to(args: &PushArgs) -> Result<Pusher> {
-    let token = args.token_file.as_deref().map(|file| {
-        let token = std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;
-        Ok::<_, anyhow::Error>(token.trim().to_owned())
-    });
-    Pusher::new(&args.validator, token.transpose()?, prefix("follow")?)
-}
-
 /// Challenge ids must be new in a ledger that goes on from an earlier run.
 pub fn prefix(word: &str) -> Result<String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
@@ -58,6 +50,11 @@ struct Accepted {
 }
 
 impl Pusher {
+    /// A pusher to the validator that the arguments name.
+    pub fn of(args: &PushArgs, prefix: String) -> Result<Self> {
+        Self::new(&args.validator, secrets::given("--token", None, args.token_file.as_deref())?, prefix)
+    }
+
     /// A pusher whose challenge ids begin with the prefix. A validator on another machine asks for its token.
     pub fn new(validator: &str, token: Option<String>, prefix: String) -> Result<Self> {
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?;
