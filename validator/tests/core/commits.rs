@@ -6,13 +6,11 @@ use std::time::Duration;
 use chain::{Chain, WeightEvent};
 use domain::epoch::UNREADABLE;
 use domain::events::{EpochOutcome, Event};
-use domain::types::{BlockNumber, Uid};
-use localnet::RootCall;
 use validator::ValidatorConfig;
-use validator::faults::Faults;
 
+use crate::commitments::{assert_once, assert_stand_from, crash_after_the_commit, set_reveal_period, told};
 use crate::odd_chain::{BEHIND, HONEST, PRUNED_COMMITS, PRUNED_REVEALS, SHORTENED, start};
-use crate::world::{NETUID, PATIENCE, World, challenge, close_epoch, ended, epoch_closed, honest, positions, until};
+use crate::world::{NETUID, World, challenge, close_epoch, ended, epoch_closed, honest, positions};
 
 fn config(world: &World) -> ValidatorConfig {
     ValidatorConfig { submission_patience: Duration::from_secs(2), ..world.config() }
@@ -44,66 +42,26 @@ async fn committed_weights_are_revealed_and_only_then_stand() {
         last = *positions(&log, kind).iter().find(|at| **at > last).unwrap_or_else(|| panic!("{kind}"));
     }
     assert!(positions(&log, "WeightsIncluded").is_empty());
-    let committed = log.iter().find_map(|(_, event)| match event {
-        Event::WeightsCommitted(committed) => Some(committed.clone()),
-        _ => None,
-    });
-    let revealed = log.iter().find_map(|(_, event)| match event {
-        Event::WeightsRevealed(revealed) => Some(revealed.clone()),
-        _ => None,
-    });
-    let submitted = log.iter().find_map(|(_, event)| match event {
-        Event::WeightsSubmitted(submitted) => Some(submitted.clone()),
-        _ => None,
-    });
-    let (committed, revealed, submitted) = (committed.unwrap(), revealed.unwrap(), submitted.unwrap());
-    assert!(
-        committed.block < committed.reveal_at && committed.reveal_at <= revealed.block,
-        "{committed:?} {revealed:?}"
-    );
+    let (submitted, committed, revealed) = told(&log);
 
     // The chain has the commitment, nothing before the reveal, and then exactly what was derived.
     let events = world.chain.weight_events(NETUID, committed.block).await.unwrap();
     let has = |event: &WeightEvent| matches!(event, WeightEvent::TimelockedCommitted { hash, .. } if *hash == committed.commitment);
     assert!(events.iter().any(has), "{events:?}");
-    let before = BlockNumber(revealed.block.0 - 1);
-    assert_eq!(world.chain.weights(NETUID, Uid(0), before).await.unwrap(), []);
-    let wanted: Vec<_> = submitted.uids.into_iter().zip(submitted.weights).collect();
-    assert_eq!(world.chain.weights(NETUID, Uid(0), revealed.block).await.unwrap(), wanted);
+    assert_stand_from(&world, revealed.block, submitted).await;
     world.assert_sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_between_commit_and_reveal_commits_nothing_again() {
     let world = world().await;
-    let (faults, mut frozen) = Faults::freeze_at("after_submission", 1);
-    let running = world.start(ValidatorConfig { faults, ..world.config() }).await;
-    running.handle.accept(challenge("one")).await.unwrap();
-    ended(&running.handle, "one").await;
-    until("epoch 0 opens", || async { running.handle.stats().epoch == Some(0) }).await;
-    running.handle.close_epoch_now();
-    tokio::time::timeout(PATIENCE, frozen.wait_for(|frozen| *frozen)).await.unwrap().unwrap();
-    running.crash().await;
-    // The chain goes on meanwhile.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-
+    crash_after_the_commit(&world, world.config()).await;
     let running = world.start(world.config()).await;
     let closed = epoch_closed(&running.handle, 0).await;
     assert_eq!(closed.outcome, EpochOutcome::Included, "{}", closed.reason);
     running.stop().await;
-    let log = world.log().await;
-    for kind in ["WeightsSubmitted", "WeightsCommitted", "WeightsRevealed"] {
-        assert_eq!(positions(&log, kind).len(), 1, "{kind}");
-    }
+    assert_once(&world.log().await);
     world.assert_sound().await;
-}
-
-/// Has a subnet reveal commits after so many epochs.
-async fn set_reveal_period(world: &World, reveal_period_epochs: u64) {
-    let mut hyperparameters = world.specification.subnets[0].hyperparameters.clone();
-    hyperparameters.commit_reveal_enabled = true;
-    hyperparameters.reveal_period_epochs = reveal_period_epochs;
-    world.arrange(RootCall::set_hyperparameters { netuid: NETUID.0, hyperparameters }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The validator on a real PostgreSQL, a real development chain, real HTTP peers and the real sentence model.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
+mod commitments;
 mod commits;
 mod crashes;
 mod dialects;
