@@ -18,6 +18,7 @@ mod models;
 mod operator;
 mod output;
 mod process;
+mod routes;
 mod secrets;
 mod shutdown;
 mod subnets;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    silence_onnx_runtime();
     let cli = Cli::parse();
     start_log(
         cli.log_format,
@@ -53,6 +55,18 @@ fn main() -> ExitCode {
     let code = runtime.block_on(run(cli));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     code.unwrap_or_else(|error| failed(&error))
+}
+
+/// Released builds of ONNX Runtime tell their maker about process and machine, under an id that they keep below HOME. Told so through
+/// their interface they stop only after the first message; this variable they read before it.
+#[allow(
+    unsafe_code,
+    clippy::disallowed_methods,
+    reason = "the library reads nothing but the environment, and no thread runs yet"
+)]
+fn silence_onnx_runtime() {
+    // SAFETY: this is the first thing that the process does; no other thread exists that could read the environment meanwhile.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
