@@ -1,6 +1,6 @@
 # Assay's image, and the one that fetches the embedding model.
 #
-#   docker build -t assay .                                  compiles it: about 15 minutes on two cores, the first time
+#   docker build -t assay .                                  compiles it: about 10 minutes on two cores, the first time
 #   docker build -t assay --build-arg ASSAY_BINARY=dist/assay --build-arg BUILDER=debian:12.12-slim .
 #                                                            takes a binary that lies in dist/, no compiler needed
 #   docker build -t assay-models --target models .
@@ -47,6 +47,7 @@ RUN set -eu; \
         cargo build --release --locked --package assay --bin assay; \
         strip -o /tmp/assay target/release/assay; ASSAY_BINARY=/tmp/assay; \
     fi; \
+    if [ ! -f "$ASSAY_BINARY" ]; then echo "ASSAY_BINARY: there is no file $ASSAY_BINARY in the build's context" >&2; exit 1; fi; \
     install -D -m 0755 "$ASSAY_BINARY" /root-folder/usr/local/bin/assay
 COPY --from=onnxruntime /opt/home/onnxruntime/ /onnxruntime/
 # Libraries that the program and ONNX Runtime are linked with, and where a service may write when a volume is mounted there.

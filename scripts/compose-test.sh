@@ -22,7 +22,7 @@ none() { echo "compose-test: $*: DOCKER COMPOSE IS NOT TESTED" >&2; exit 75; }
 
 # From here on every command of Compose means this project and no other.
 export COMPOSE_PROJECT_NAME=$project ASSAY_API_PORT=$port ASSAY_IMAGE=assay:test ASSAY_MODELS_IMAGE=assay-models:test
-unset COMPOSE_FILE COMPOSE_PROFILES ASSAY_DEMO ASSAY_SHADOW ASSAY_CONFIG
+unset COMPOSE_FILE COMPOSE_PROFILES ASSAY_DEMO ASSAY_SHADOW ASSAY_CONFIG ASSAY_CHAIN ASSAY_NETWORK
 engine=
 dockerd_pid=
 finish() {
@@ -35,15 +35,16 @@ finish() {
             grep -E ' (WARN|ERROR) |error:|because:' "$work/services.log" | tail -n 30 | cut -c 1-300 >&2 || true
             say "all logs: $work/services.log" >&2
         fi
-        compose --profile observability --profile tls --profile mainnet down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1 || true
-        remove_stand_ins
+        profiles_down >/dev/null 2>&1 || true
+        remove_images
     fi
+    stop_outside
+    rm -rf "$work/node" "$work/wallets"
     if [ -n "$dockerd_pid" ]; then
         say "stopping dockerd"
         kill "$dockerd_pid" 2>/dev/null || true
         for _ in $(seq 60); do kill -0 "$dockerd_pid" 2>/dev/null || break; sleep 0.5; done
     fi
-    rm -rf "$work/wallets"
     exit "$code"
 }
 trap finish EXIT
@@ -52,6 +53,7 @@ trap 'exit 130' INT TERM
 . scripts/compose/engine.sh
 . scripts/compose/images.sh
 . scripts/compose/checks.sh
+. scripts/compose/main-network.sh
 
 since=$SECONDS
 find_engine

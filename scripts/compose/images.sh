@@ -10,14 +10,21 @@ base_images() {
     echo "$builder"
 }
 
-# The official names are given back, so that a later pull or `up` takes no stand-in for the image.
-remove_stand_ins() {
+# The official names are given back, so that a later pull or `up` takes no stand-in for the image. An engine that was started for the test
+# keeps what it made, for the next time, and forgets what is older than a day; anybody else's keeps nothing.
+remove_images() {
     local image
     for image in $(base_images); do
         if [ "$("$DOCKER" image inspect --format '{{index .Config.Labels "assay.stand-in"}}' "$image" 2>/dev/null)" = yes ]; then
             "$DOCKER" image rm "$image" >/dev/null 2>&1 || true
         fi
     done
+    if [ -n "$dockerd_pid" ]; then
+        { "$DOCKER" image prune --force --filter until=24h && "$DOCKER" builder prune --force --filter until=24h; } >/dev/null 2>&1 || true
+    else
+        "$DOCKER" image ls --quiet --filter reference='assay-stand-in:*' | sort -u |
+            xargs --no-run-if-empty "$DOCKER" image rm --force "$ASSAY_IMAGE" "$ASSAY_MODELS_IMAGE" >/dev/null 2>&1 || true
+    fi
 }
 
 make_images() {
@@ -27,6 +34,8 @@ make_images() {
         ASSAY_BINARY=target/release/assay
     fi
     outside=$(realpath "$ASSAY_BINARY")
+    # For miners that run outside of containers.
+    sh scripts/setup-models.sh >"$work/models.log" 2>&1 || { tail -3 "$work/models.log" >&2; fail "the embedding model cannot be set up"; }
     mkdir -p dist
     strip -o dist/assay-compose-test "$outside"
     # shellcheck disable=SC2046

@@ -1,6 +1,6 @@
 //! Arguments of the commands that run until they are told to end, and of those that prepare them.
 
-use super::{DatabaseArgs, NetworkArgs, OperatorArgs, WalletArgs};
+use super::{DatabaseArgs, NetworkArgs, OperatorArgs, RoutesArgs, WalletArgs};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -84,15 +84,9 @@ pub struct ValidatorArgs {
     /// each request.
     #[arg(long, value_enum, default_value_t = DialectName::Axon)]
     pub dialect: DialectName,
-    /// Token for routes that change something; without one only loopback may use them.
-    #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
-    /// File with that token.
-    #[arg(long, env = "ASSAY_API_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
-    pub token_file: Option<PathBuf>,
-    /// Hotkeys whose signed requests may change something.
-    #[arg(long, env = "ASSAY_ALLOW_HOTKEY", value_delimiter = ',', value_name = "SS58")]
-    pub allow_hotkey: Vec<String>,
+    /// Who may push.
+    #[command(flatten)]
+    pub routes: Box<RoutesArgs>,
     /// Blocks per epoch.
     #[arg(long, default_value_t = 360, value_name = "BLOCKS")]
     pub epoch_blocks: u64,
@@ -212,10 +206,6 @@ pub struct ChallengeServiceArgs {
     /// Of which challenges results are brought: of those that say who asked (a correlation id or a requester), or of all.
     #[arg(long, value_enum, default_value_t = ResultsName::Service, requires = "challenge_api", value_name = "WHICH")]
     pub challenge_api_results: ResultsName,
-    /// A hotkey (SS58) that may push sealed challenges to the routes under /fiber/ of the push routes' address, for rule sets of loosh;
-    /// repeat for several. Without one these routes are not there.
-    #[arg(long, env = "ASSAY_CHALLENGE_HOTKEY", value_delimiter = ',', value_name = "SS58")]
-    pub challenge_hotkey: Vec<String>,
 }
 
 /// Of which challenges results are brought to the service.
@@ -265,6 +255,9 @@ pub struct CheckArgs {
     /// For a validator that sends nothing: what it would need to set weights is noted, and no longer wrong.
     #[arg(long, env = "ASSAY_SHADOW", value_parser = clap::builder::FalseyValueParser::new())]
     pub shadow: bool,
+    /// Who may push.
+    #[command(flatten)]
+    pub routes: Box<RoutesArgs>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

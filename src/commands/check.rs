@@ -4,6 +4,7 @@
 
 mod chain;
 mod models;
+mod pushes;
 
 use crate::cli::CheckArgs;
 use crate::commands::process;
@@ -115,6 +116,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
         models::endpoints(found),
         models::rewards(found)
     );
+    let pushes = listen.as_ref().map(|listen| pushes::look(&args.routes, served_ones(&served), network, *listen));
     let mut findings = vec![Finding::of("configuration", configuration.map(|found| summary(&found)))];
     findings.extend(served.map(|served| Finding::of("subnets", served.map(|served| in_force(&served)))));
     findings.extend(endpoints);
@@ -136,6 +138,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     findings.extend(outside(args));
     findings.extend(reached.findings);
     findings.extend(on_chain);
+    findings.extend(pushes.into_iter().flatten());
     match listen {
         Ok(listen) => findings.extend(ports(listen, args.operator.subnet.len().max(args.operator.netuid.len()))),
         Err(error) => findings.push(Finding::of("port", Err(error))),

@@ -7,14 +7,14 @@ use crate::database::{self, Database};
 use crate::judges;
 use crate::models;
 use crate::operator::{self, HotkeyFile, Network, Served};
+use crate::routes;
 use crate::secrets;
 use crate::shutdown::Shutdown;
 use crate::subnets::NetworkName;
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use chain::Chain;
 use domain::mechanism;
 use domain::ruleset::RuleSet;
-use domain::types::Hotkey;
 use inference::{EmbeddingService, ServiceLimits};
 use network::checkpoint_key::CheckpointKey;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use validator::api::{self, ApiConfig, ChallengeDefaults, SealedPush, Token};
+use validator::api;
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
 use validator::outbox::{self, Outbox};
@@ -138,7 +138,7 @@ fn words(
     labels(args, &rule_sets)?;
     challenge_service(args, &rule_sets)?;
     for Served { rule_set, .. } in &subnets {
-        api_config(args, rule_set)?.check(listen)?;
+        routes::of(&args.routes, rule_set)?.check(listen)?;
     }
     Ok((subnets, conversations))
 }
@@ -181,7 +181,7 @@ async fn subnet(
 ) -> Result<JoinHandle<Result<()>>> {
     let config = config(args, common.network, served)?;
     let rule_set = &served.rule_set;
-    let api = api_config(args, rule_set)?;
+    let api = routes::of(&args.routes, rule_set)?;
     api.check(listen)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let holder = format!("pid {} on {}", std::process::id(), host());
@@ -256,7 +256,7 @@ fn config(args: &ValidatorArgs, network: NetworkName, served: &Served) -> Result
 /// A challenge service is of use to some rule set.
 fn challenge_service(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<()> {
     let given = &args.challenge_service;
-    let flag = match (&given.challenge_api, given.challenge_hotkey.is_empty()) {
+    let flag = match (&given.challenge_api, args.routes.challenge_hotkey.is_empty()) {
         (Some(_), _) => "--challenge-api",
         (None, false) => "--challenge-hotkey",
         (None, true) => return Ok(()),
@@ -322,21 +322,6 @@ fn labels(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<Labels> {
         );
     }
     Ok(labels)
-}
-
-fn api_config(args: &ValidatorArgs, rule_set: &RuleSet) -> Result<ApiConfig> {
-    let mut config = ApiConfig::new(ChallengeDefaults::for_rule_set(&rule_set.name()));
-    let token = secrets::given("--token", args.token.as_ref(), args.token_file.as_deref())?;
-    config.token = token.as_deref().map(Token::new).transpose()?;
-    let parsed = |flag: &str, texts: &[String]| -> Result<Vec<Hotkey>> {
-        let parse = |text: &String| text.parse::<Hotkey>().map_err(|error| anyhow!("{flag} {text}: {error}"));
-        texts.iter().map(parse).collect()
-    };
-    config.allowed_hotkeys = parsed("--allow-hotkey", &args.allow_hotkey)?;
-    let pushers = parsed("--challenge-hotkey", &args.challenge_service.challenge_hotkey)?;
-    let sealed = !pushers.is_empty() && rule_set.algorithm() == outbox::ALGORITHM;
-    config.sealed = sealed.then_some(SealedPush { pushers });
-    Ok(config)
 }
 
 fn host() -> String {
