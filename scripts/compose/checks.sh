@@ -1,5 +1,6 @@
 # What compose-test.sh checks, in the order of a deployment's life. Sourced by it.
 
+ONCE="provision migrate models"
 LONG_RUNNING="db localnet validator miner-ada miner-bela miner-chen miner-copycat miner-spammer miner-malformed api auditor"
 
 run_checks() {
@@ -37,6 +38,8 @@ quiet() {
 }
 
 container() { compose ps -q "$1" | head -n 1; }
+# docker-compose 1.29 lists those that ended, too; Compose v2 when it is asked for all.
+ended_container() { compose ps -aq "$1" 2>/dev/null || container "$1"; }
 assay() { compose exec -T auditor assay "$@"; }
 healthy() { [ "$("$DOCKER" inspect --format '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
 all_healthy() { for service in $LONG_RUNNING; do healthy "$service" || return 1; done; }
@@ -61,8 +64,8 @@ comes_up() {
     within 300 "the first audited epoch" another_audit 0
     ok "up, and the first epoch is audited: $((SECONDS - begun)) s after \`up\`"
     within 60 "health of every service" all_healthy
-    for service in provision migrate models; do
-        [ "$("$DOCKER" inspect --format '{{.State.ExitCode}}' "$(compose ps -aq "$service" 2>/dev/null || compose ps -q "$service")")" = 0 ] ||
+    for service in $ONCE; do
+        [ "$("$DOCKER" inspect --format '{{.State.ExitCode}}' "$(ended_container "$service")")" = 0 ] ||
             fail "$service did not end well"
     done
     ok "every service is healthy; provision, migrate and models ended with 0"
@@ -73,7 +76,7 @@ is_confined() {
     since=$SECONDS
     local service rights
     # shellcheck disable=SC2046
-    "$DOCKER" inspect $(for service in $LONG_RUNNING; do container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
+    "$DOCKER" inspect $(for service in $ONCE; do ended_container "$service"; done; for service in $LONG_RUNNING; do container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
     for service in $LONG_RUNNING; do
         if "$DOCKER" top "$(container "$service")" -eo pid,uid | tail -n +2 | grep -qE ' 0$'; then fail "$service runs as root"; fi
     done

@@ -11,7 +11,7 @@ for container in json.load(sys.stdin):
         "a read-only root": host["ReadonlyRootfs"],
         "no capabilities": host["CapDrop"] == ["ALL"] and not host["CapAdd"] and not host["Privileged"],
         "no new privileges": "no-new-privileges:true" in host["SecurityOpt"],
-        "a restart policy": host["RestartPolicy"]["Name"] == "unless-stopped",
+        "a restart policy": host["RestartPolicy"]["Name"] in ("unless-stopped", "on-failure"),
         "a limit of memory": host["Memory"] > 0,
         "a limit of processor time": host["NanoCpus"] > 0,
         "a limit of processes": (host["PidsLimit"] or 0) > 0,

@@ -39,11 +39,14 @@ pub struct ProvisionArgs {
   assay health http://127.0.0.1:8080/readyz         answers with success
   assay health http://127.0.0.1:8091/availability   and says that it is available
   assay health ws://127.0.0.1:9944                  is a chain that answers
+  assay health postgres://validator@db:5432/assay   lets this login in
+  assay health /var/lib/assay                       is a folder that can be written
 
 Exit codes: 0 healthy, 1 not.")]
 pub struct HealthArgs {
-    /// What is asked: an HTTP address, or a chain's.
-    pub url: String,
+    /// What is asked: an HTTP address, a chain's, a database's, or a folder.
+    #[arg(value_name = "URL|FOLDER")]
+    pub target: String,
     /// Milliseconds until it counts as silent.
     #[arg(long, default_value_t = 3_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub timeout_ms: u64,
