@@ -24,7 +24,7 @@ help:
 	@echo "make bench-domain  scoring and folding, beside numpy where it has a peer (QUICK=1: shorter)"
 	@echo "make interop       axon and dendrite of the Python SDK against ours, both ways, and the SDK on our chain"
 	@echo "make bench-axon    our axon beside that of the Python SDK, and a dendrite that asks 256 miners (QUICK=1: shorter)"
-	@echo "make compose-test  docker-compose.yml on a real engine, from up to down (as root on Debian it installs one)"
+	@echo "make compose-test  docker-compose.yml on a real engine, from up to down (as root on Debian it installs one; COMPILE=1: in the image)"
 	@echo "make fuzz          readers of network input on changed bytes (MINUTES=10 for each)"
 	@echo "make bench         memory of an audit, bytes of a round, embedding (QUICK=1: shorter)"
 	@echo "make setup         only the set-up: PostgreSQL's binaries, embedding model, ONNX Runtime"

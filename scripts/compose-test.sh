@@ -5,7 +5,8 @@
 #
 # Uses the engine that is there. As root on Debian without one it installs docker.io and docker-compose, starts dockerd and stops it
 # at the end. Base images that cannot be pulled are replaced by stand-ins of Debian's packages. ASSAY_BINARY=FILE names the program to
-# put into the image (linked for Debian 12 or older); without it target/release/assay is built. Ends with 75 where no engine can be had.
+# put into the image (linked for Debian 12 or older); without it target/release/assay is built, and with COMPILE=1 the image is compiled as
+# a first `docker compose up` does. Ends with 75 where no engine can be had.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -21,8 +22,9 @@ ok() { echo "compose-test: ok   $* ($((SECONDS - since)) s)"; }
 none() { echo "compose-test: $*: DOCKER COMPOSE IS NOT TESTED" >&2; exit 75; }
 
 # From here on every command of Compose means this project and no other.
+# shellcheck disable=SC2046
+unset COMPOSE_FILE $(sed -nE 's/^#?(ASSAY_[A-Z_]*|COMPOSE_PROFILES)=.*/\1/p' .env.example | grep -v '^ASSAY_BINARY$')
 export COMPOSE_PROJECT_NAME=$project ASSAY_API_PORT=$port ASSAY_IMAGE=assay:test ASSAY_MODELS_IMAGE=assay-models:test
-unset COMPOSE_FILE COMPOSE_PROFILES ASSAY_DEMO ASSAY_SHADOW ASSAY_CONFIG ASSAY_CHAIN ASSAY_NETWORK
 engine=
 dockerd_pid=
 finish() {
@@ -53,6 +55,7 @@ trap 'exit 130' INT TERM
 . scripts/compose/engine.sh
 . scripts/compose/images.sh
 . scripts/compose/checks.sh
+. scripts/compose/survival.sh
 . scripts/compose/main-network.sh
 
 since=$SECONDS

@@ -3,6 +3,7 @@
 //! A subtensor node and the development chain of `assay localnet` are asked in the same way. Which network a node belongs to is what
 //! its genesis hash says: whoever was told another one is refused before anything is asked or signed.
 
+use crate::cli::ComparedChainArgs;
 use crate::operator::{self, Network};
 use crate::subnets::NetworkName;
 use anyhow::{Context, Result, bail, ensure};
@@ -129,6 +130,18 @@ async fn connect(endpoints: &Endpoints) -> Result<Arc<dyn Chain>> {
     }
     let connected = Subtensor::connect(&endpoints.urls, Settings::default()).await;
     Ok(Arc::new(connected.context("the chain does not answer")?))
+}
+
+/// The URL that the arguments name, if they name one.
+///
+/// # Errors
+/// A network that is not known.
+pub fn compared(args: &ComparedChainArgs) -> Result<Option<String>> {
+    match (&args.chain, &args.network) {
+        (Some(url), _) => Ok(Some(url.clone())),
+        (None, Some(name)) => Ok(Some(NetworkName::parse(name)?.endpoint().to_owned())),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Whether a chain answers there now.

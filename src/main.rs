@@ -4,6 +4,7 @@
 
 mod chain_answers;
 mod chain_connection;
+mod challenge_service;
 mod cli;
 mod commands;
 mod configuration;

@@ -231,6 +231,48 @@ fn a_check_says_of_each_piece_what_is_missing_and_what_to_do_next() {
     assert!(finding(&other, "subnets").1.contains("which rules subnet 9 of test has is not known"), "{other}");
 }
 
+/// What a validator ends by at its start is found before it: who may push, and the services that its words name.
+#[test]
+fn a_check_looks_at_routes_and_services_as_the_start_does() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let (_chain, url) = chain(home);
+    std::fs::write(home.join("key"), "a-key").unwrap();
+    let service = "--challenge-api http://127.0.0.1:1";
+    for (subnet, words, piece, state, part) in [
+        ("loosh", "", "pushes 137", "note", "this machine may push challenges, and the subnet's own service may not"),
+        ("loosh", "--listen 0.0.0.0:0", "pushes 137", "wrong", "which others can reach"),
+        ("loosh", "--allow-hotkey 5F", "pushes 137", "wrong", "--allow-hotkey 5F"),
+        ("loosh", "--token-file nowhere", "pushes 137", "wrong", "--token-file nowhere"),
+        ("loosh", service, "challenge service", "good", "http://127.0.0.1:1"),
+        (
+            "loosh",
+            &format!("{service} --challenge-api-key-file key"),
+            "challenge service",
+            "good",
+            "http://127.0.0.1:1",
+        ),
+        (
+            "loosh",
+            &format!("{service} --challenge-api-key-file nowhere"),
+            "challenge service",
+            "wrong",
+            "-file nowhere",
+        ),
+        ("cgp", service, "challenge service", "wrong", "none of cgp/2.30.65 is one"),
+        ("loosh", "--conversations http://127.0.0.1:1", "conversations", "wrong", "for rule sets of cgp"),
+        ("cgp", "--conversations http://127.0.0.1:1", "conversations", "good", "http://127.0.0.1:1"),
+    ] {
+        let rules = if subnet == "loosh" { "--subnet loosh --netuid 137" } else { "--subnet cgp" };
+        let said = format!(
+            "{rules} --subtensor.network test --subtensor.chain_endpoint {url} --wallet.name validator {words}"
+        );
+        let (_, found) = check(home, &said);
+        let found = finding(&found, piece);
+        assert!(found.0 == state && found.1.contains(part), "{words}: {found:?}");
+    }
+}
+
 /// The demo's database lies on this machine for as long as the demo does: no public network's ledger goes there.
 #[test]
 fn the_demos_database_is_not_taken_for_a_public_network() {

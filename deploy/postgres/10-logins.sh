@@ -3,12 +3,13 @@
 # no login; migrations give them their rights. Passwords are files that `assay provision` made.
 set -euo pipefail
 
-password() { cat "/run/assay/$1"; }
-
-psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" \
-    --set database="$POSTGRES_DB" \
-    --set migrate="$(password migrate)" --set validator="$(password validator)" \
-    --set api="$(password api)" --set auditor="$(password auditor)" <<'SQL'
+# psql reads the passwords itself: arguments stand in the list of processes. Statements that fail are not logged with them.
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --set database="$POSTGRES_DB" <<'SQL'
+\set migrate `cat /run/assay/migrate`
+\set validator `cat /run/assay/validator`
+\set api `cat /run/assay/api`
+\set auditor `cat /run/assay/auditor`
+SET log_min_error_statement = panic;
 CREATE ROLE assay_owner NOLOGIN;
 CREATE ROLE assay_writer NOLOGIN;
 CREATE ROLE assay_reader NOLOGIN;

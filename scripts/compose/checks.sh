@@ -72,14 +72,24 @@ comes_up() {
     logs auditor | sed -n 's/^[^|]*| *\(epoch [0-9]* (included) audit:.*\)/compose-test:      \1/p'
 }
 
+# Whether running services have the rights and limits that all have.
+confined() { # SERVICE…
+    local service users
+    # shellcheck disable=SC2046
+    "$DOCKER" inspect $(for service in "$@"; do container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
+    for service in "$@"; do
+        users=$("$DOCKER" top "$(container "$service")" -eo pid,uid) || fail "who runs $service cannot be told"
+        if tail -n +2 <<<"$users" | grep -E ' 0$' >/dev/null; then fail "$service runs as root"; fi
+    done
+}
+
 is_confined() {
     since=$SECONDS
-    local service rights
-    # shellcheck disable=SC2046
-    "$DOCKER" inspect $(for service in $ONCE; do ended_container "$service"; done; for service in $LONG_RUNNING; do container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
-    for service in $LONG_RUNNING; do
-        if "$DOCKER" top "$(container "$service")" -eo pid,uid | tail -n +2 | grep -qE ' 0$'; then fail "$service runs as root"; fi
-    done
+    local rights
+    # shellcheck disable=SC2046,SC2086
+    "$DOCKER" inspect $(for service in $ONCE; do ended_container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
+    # shellcheck disable=SC2086
+    confined $LONG_RUNNING
     ok "no service runs as root, writes to its root, has capabilities, or has no limits; secrets are files"
     # Each login has the rights of its service and no others.
     rights=$(compose exec -T db psql -qtA -U postgres assay -c "
@@ -103,8 +113,12 @@ is_private() {
     for service in 5432 8000 8091 9944; do
         if ss -Hltnp "sport = :$service" 2>/dev/null | grep -q docker-proxy; then fail "port $service is published"; fi
     done
-    own=$(hostname -I | tr ' ' '\n' | grep -v '^172\.' | head -n 1)
-    if [ -n "$own" ] && reaches "$own" "$port"; then fail "the API is reachable at $own:$port"; fi
+    own=$(ip -4 -o addr show scope global 2>/dev/null | grep -vE ' (docker|br-|veth)' | sed -n 's/.* inet \([0-9.]*\).*/\1/p' | head -n 1)
+    if [ -z "$own" ]; then
+        say "this machine has no address but its own: that the API is not reachable from others is told by its published address alone"
+    elif reaches "$own" "$port"; then
+        fail "the API is reachable at $own:$port"
+    fi
     ok "nothing but the API is published, and that on 127.0.0.1 alone"
 }
 
@@ -116,7 +130,7 @@ for edge in json.load(sys.stdin)["data"]["leaderboard"]["edges"]:
 scored() { # CHALLENGE
     local hotkey
     for hotkey in $(hotkeys); do
-        query "{ miner(hotkey: \"$hotkey\") { scoreHistory(first: 50) { edges { node { challengeId score } } } } }" | grep -q "\"challengeId\":\"$1\"" && return 0
+        query "{ miner(hotkey: \"$hotkey\") { scoreHistory(first: 50) { edges { node { challengeId score } } } } }" | grep "\"challengeId\":\"$1\"" >/dev/null && return 0
     done
     return 1
 }
@@ -161,13 +175,21 @@ sys.exit(total >= 1.5 * (1 << 30))' || fail "the idle services take 1.5 GiB or m
 
 more_hotkeys() { [ "$(hotkeys | wc -l)" -gt "$1" ]; }
 
+rounds() { logs auditor | grep -c '  round  *[0-9]' || true; }
+announced() { "$DOCKER" logs "$1" 2>&1 | grep 'axon announced' >/dev/null; }
+
 takes_a_miner() {
     since=$SECONDS
-    local before id
+    local before id known
     before=$(hotkeys | wc -l)
     id=$(compose run -d miner 2>/dev/null | tail -n 1)
+    within 90 "the miner's axon" announced "$id"
+    known=$(rounds)
     within 60 "the leaderboard's row of a miner that joined" more_hotkeys "$before"
-    ok "a miner of \`docker compose run miner\` is on the leaderboard"
+    known=$(($(rounds) - known))
+    # One was under way when it came.
+    [ "$known" -le 3 ] || fail "a miner that joined came to the leaderboard after $known rounds"
+    ok "a miner of \`docker compose run miner\` is on the leaderboard; $known rounds ended since it announced itself"
     "$DOCKER" rm -f "$id" >/dev/null
 }
 
@@ -187,7 +209,7 @@ takes_a_miner_of_the_host() {
     "$outside" miner --offline --subnet loosh --network local --chain "ws://$chain:9944" --listen "$bridge:$((port + 6))" \
         --hotkey "$work/host-miner.json" >"$work/host-miner.log" 2>&1 &
     outside_pids=$!
-    within 60 "the leaderboard's row of a miner on the host" more_hotkeys "$before"
+    within 120 "the leaderboard's row of a miner on the host" more_hotkeys "$before"
     stop_outside
     ok "a miner on the host is on the leaderboard"
 }
@@ -200,96 +222,6 @@ stop_outside() {
     outside_pids=
 }
 
-size() { assay verify | sed -n 's/.*sound; \([0-9]*\) events.*/\1/p'; }
-sound() { assay verify | grep -q '^verify: sound'; }
-goes_on() { [ "$(size)" -gt "$1" ]; }
-
-# Miners that stand still keep a round open until its deadline, so that the kill comes in its middle.
-survives_a_killed_validator() {
-    since=$SECONDS
-    local id service before pid
-    before=$(audits)
-    for service in ada bela chen copycat spammer malformed; do "$DOCKER" pause "$(container "miner-$service")" >/dev/null; done
-    id=$(assay ask --json "Why is the sky blue?" | field id)
-    pid=$("$DOCKER" inspect --format '{{.State.Pid}}' "$(container validator)")
-    if scored "$id"; then fail "the round of $id was over before the kill"; fi
-    if ! kill -9 "$pid" 2>/dev/null; then
-        say "only root may kill the process: the container is killed and started by hand"
-        quiet compose kill validator
-        quiet compose up -d --no-deps validator
-    fi
-    for service in ada bela chen copycat spammer malformed; do "$DOCKER" unpause "$(container "miner-$service")" >/dev/null; done
-    within 90 "the validator's return by its restart policy" answers_again "$pid"
-    within 90 "the validator's health" healthy validator
-    within 90 "what the log says of challenge $id" recorded_as_broken "$id"
-    within 120 "the end of challenge $id" ended "$id"
-    within 180 "an audit after the validator was killed" another_audit "$before"
-    sound || fail "the log is not sound"
-    ok "a validator that is killed in mid-round comes back by itself, gives the attempt up and ends the challenge"
-}
-
-answers_again() { # FORMER_PID
-    local pid
-    pid=$("$DOCKER" inspect --format '{{.State.Pid}}' "$(container validator)")
-    [ "$pid" != 0 ] && [ "$pid" != "$1" ]
-}
-recorded_as_broken() { logs auditor | grep -q "round abandoned  $1 (.*drawn again"; }
-
-# A round that was scored, or that is told to have ended without answers.
-ended() { scored "$1" || logs auditor | grep -q "round abandoned  $1"; }
-
-survives_stop_and_start() {
-    since=$SECONDS
-    local before known
-    known=$(size)
-    quiet compose stop
-    quiet compose start
-    within 180 "health of every service" all_healthy
-    before=$(audits)
-    within 180 "an audit after the start" another_audit "$before"
-    goes_on "$known" || fail "the log has fewer events than the $known before the stop"
-    sound || fail "the log is not sound"
-    ok "stopped and started, it goes on after the $known events that were there"
-}
-
-survives_the_database() {
-    since=$SECONDS
-    local before known
-    known=$(size)
-    quiet compose stop db
-    sleep 20
-    quiet compose start db
-    within 180 "health of every service" all_healthy
-    before=$(audits)
-    within 180 "an audit after the database was away" another_audit "$before"
-    goes_on "$known" || fail "the log does not go on after $known events"
-    sound || fail "the log is not sound"
-    ok "the database was away for 20 s; everything recovered by itself"
-}
-
-db_ready() { healthy db; }
-
-# As docs/operations.md says.
-is_backed_up_and_restored() {
-    since=$SECONDS
-    local known before
-    quiet compose stop auditor api validator
-    compose exec -T db pg_dump -U postgres --format=custom --create assay >"$work/assay.dump"
-    known=$("$DOCKER" exec "$(container db)" psql -qtA -U postgres assay -c 'SELECT count(*) FROM ledger.events')
-    quiet compose rm -f -s -v db
-    "$DOCKER" volume rm "${project}_db" >/dev/null
-    quiet compose up -d db
-    within 90 "a new database" db_ready
-    compose exec -T db pg_restore -U postgres --clean --if-exists --create --dbname=postgres <"$work/assay.dump"
-    quiet compose up -d
-    within 180 "health of every service" all_healthy
-    before=$(audits)
-    within 180 "an audit after the restore" another_audit "$before"
-    sound || fail "the log is not sound"
-    goes_on "$known" || fail "the restored log does not go on after $known events"
-    ok "backed up, removed and restored: $known events, and checkpoints outside of the database vouch for them"
-}
-
 targets_up() {
     compose --profile observability exec -T prometheus wget -q -O - http://127.0.0.1:9090/api/v1/targets |
         python3 -c 'import json,sys; targets = json.load(sys.stdin)["data"]["activeTargets"]; sys.exit(len(targets) < 9 or any(target["health"] != "up" for target in targets))'
@@ -300,6 +232,7 @@ is_observed() {
     since=$SECONDS
     quiet compose --profile observability up -d prometheus
     within 90 "every target of Prometheus" targets_up
+    confined prometheus
     ok "Prometheus reaches every service and takes the alert rules"
     local image
     image=$(sed -n 's/.*ASSAY_GRAFANA_IMAGE:-\([^}]*\)}.*/\1/p' docker-compose.yml)
@@ -318,10 +251,11 @@ is_encrypted() {
     quiet compose --profile tls up -d proxy
     # The certificate is signed by the proxy itself for this name.
     within 60 "the read side behind the proxy" curl --silent --fail --insecure "https://localhost:$ASSAY_HTTPS_PORT/livez"
+    confined proxy
     ok "the proxy serves the read side encrypted"
 }
 
-profiles_down() { compose --profile observability --profile tls --profile mainnet down --volumes --remove-orphans --timeout 20; }
+profiles_down() { compose --profile observability --profile tls --profile mainnet --profile miner down --volumes --remove-orphans --timeout 20; }
 
 leaves_nothing() {
     since=$SECONDS

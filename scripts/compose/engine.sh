@@ -1,13 +1,14 @@
 # Finds a Docker engine and Compose, or installs and starts them. Sourced by compose-test.sh.
 
 DOCKER=docker
+: >"$work/none.env"
 
-# Compose v2 where it is there, else docker-compose.
+# Compose v2 where it is there, else docker-compose. The repository's .env, which may be that of a validator in force, is not read.
 compose() {
     if "$DOCKER" compose version >/dev/null 2>&1; then
-        "$DOCKER" compose "$@"
+        "$DOCKER" compose --env-file "$work/none.env" "$@"
     else
-        docker-compose "$@"
+        docker-compose --env-file "$work/none.env" "$@"
     fi
 }
 
@@ -27,15 +28,23 @@ find_engine() {
     fi
     engine=yes
     export DOCKER
-    say "engine $("$DOCKER" version --format '{{.Server.Version}}'), compose $(compose version --short)"
+    say "engine $("$DOCKER" version --format '{{.Server.Version}}'), compose $(compose version --short 2>/dev/null || docker-compose version --short)"
 }
 
 install_engine() {
     if [ ! -x /usr/sbin/dockerd ] || ! has_compose; then
+        # Debian's package would take its place.
+        for other in docker-ce containerd.io moby-engine; do
+            if dpkg-query -W -f '${Status}' "$other" 2>/dev/null | grep '^install ok' >/dev/null; then
+                none "$other is installed and not ready: start it, and give it Compose"
+            fi
+        done
         say "installing docker.io and docker-compose"
         export DEBIAN_FRONTEND=noninteractive
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends docker.io docker-compose iptables debootstrap; } \
             >"$work/apt.log" 2>&1 || { tail -3 "$work/apt.log" >&2; none "docker.io cannot be installed"; }
+        # Where the package starts a service, that is not left running.
+        if systemctl is-active --quiet docker 2>/dev/null; then systemctl stop docker docker.socket >/dev/null 2>&1 || true; fi
     fi
     DOCKER=/usr/bin/docker
 }

@@ -38,7 +38,10 @@ runs_with_a_wallet_and_a_node() {
     id=$(compose exec -T validator-mainnet assay ask --json "Why is the sky blue?" | field id)
     within 60 "scores of the challenge $id" scored "$id"
     within 180 "an audited epoch" audited_on_the_main_network
-    compose exec -T validator-mainnet assay verify | grep '^verify: sound' || fail "the log is not sound"
+    compose exec -T auditor-mainnet assay verify | grep '^verify: sound' || fail "the log is not sound"
+    confined validator-mainnet auditor-mainnet
+    ASSAY_LEDGER_NUMBER=1 quiet compose up -d
+    within 90 "an auditor that follows the ledger that was begun anew" follows_the_second_ledger
     unset COMPOSE_PROFILES ASSAY_DEMO ASSAY_NETWORK ASSAY_CHAIN ASSAY_WALLET_PATH
     stop_outside
     rm -rf "$work/node" "$work/wallets"
@@ -63,4 +66,5 @@ start_a_node() { # ADDRESS
     done
 }
 
-audited_on_the_main_network() { logs auditor-mainnet | grep -q 'audit: equal'; }
+audited_on_the_main_network() { logs auditor-mainnet | grep 'audit: equal' >/dev/null; }
+follows_the_second_ledger() { logs auditor-mainnet | grep 'follow: .*/1, from' >/dev/null; }

@@ -88,6 +88,23 @@ DOCKERFILE
     rm -rf "$context"
 }
 
+# The compiler of this machine, on Debian.
+rust() { # IMAGE
+    local context
+    command -v rustc >/dev/null || { say "no stand-in for $1 without rustc on this machine" >&2; exit 1; }
+    context=$(mktemp -d)
+    cp -a "$(rustc --print sysroot)" "$context/rust"
+    rm -rf "$context/rust/share/doc"
+    cat >"$context/Dockerfile" <<DOCKERFILE
+FROM $(standing_base)
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc g++ libc6-dev make pkg-config >/dev/null && rm -rf /var/lib/apt/lists/*
+COPY rust /usr/local/rust
+ENV PATH=/usr/local/cargo/bin:/usr/local/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CARGO_HOME=/usr/local/cargo
+DOCKERFILE
+    "$docker" build --quiet --tag "$1" "$context" >/dev/null
+    rm -rf "$context"
+}
+
 mkdir -p "$folder"
 for image in "$@"; do
     kept=assay-stand-in:$(echo "$image" | tr '/:' '--')
@@ -108,6 +125,7 @@ for image in "$@"; do
         python:*) python "$image" ;;
         postgres:*) postgres "$image" ;;
         prom/prometheus:*) packaged "$image" prometheus /usr/bin/prometheus ;;
+        rust:*) rust "$image" ;;
         caddy:*) packaged "$image" caddy /usr/bin/caddy ;;
         *) say "no stand-in is known for $image" >&2; exit 1 ;;
     esac

@@ -4,6 +4,17 @@ use super::LedgerArgs;
 use clap::Args;
 use std::path::PathBuf;
 
+/// The chain that recorded facts are compared with.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ComparedChainArgs {
+    /// URL of the chain that audits compare with; several, with commas between, are tried in order.
+    #[arg(long, env = "ASSAY_CHAIN", value_name = "URL")]
+    pub chain: Option<String>,
+    /// The same by the network's name (test, finney): its public node, where --chain names none.
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+}
+
 /// Arguments of `assay audit`.
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -24,8 +35,8 @@ pub struct AuditArgs {
     #[arg(long, value_name = "FILE", group = "what")]
     pub bundle: Option<PathBuf>,
     /// Compare with this chain, too. Default: the demo's chain when its database is used and the chain answers.
-    #[arg(long, value_name = "URL", env = "ASSAY_CHAIN")]
-    pub chain: Option<String>,
+    #[command(flatten)]
+    pub chain: ComparedChainArgs,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,6 @@
 //! Arguments of the commands that services of a deployment need from each other: keys and passwords, health, and who asks and follows.
 
-use super::LedgerArgs;
+use super::{ComparedChainArgs, LedgerArgs};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -90,17 +90,18 @@ pub struct AskArgs {
 #[command(after_help = "Examples:
   assay follow                              tells rounds and epochs as they come, and audits each epoch
   assay follow --chain ws://127.0.0.1:9944  audits against the chain, too
+  assay follow --network finney             against the main network's public node
   assay follow --questions 40 --pause 5     pushes a shipped question every 5 s after the first 40
   assay follow --once                       ends with the next epoch's audit
 
 Exit codes with --once: 0 equal, 1 differs, 2 cannot tell.")]
 pub struct FollowArgs {
-    /// Which ledger.
+    /// Which ledger. Of several the one that was written last, and the next one when that is begun.
     #[command(flatten)]
     pub ledger: LedgerArgs,
-    /// URL of the chain that audits compare with.
-    #[arg(long, env = "ASSAY_CHAIN", value_name = "URL")]
-    pub chain: Option<String>,
+    /// The chain that audits compare with.
+    #[command(flatten)]
+    pub chain: ComparedChainArgs,
     /// Where questions are pushed.
     #[command(flatten)]
     pub push: PushArgs,

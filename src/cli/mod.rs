@@ -7,6 +7,7 @@ mod operator;
 mod processes;
 mod query;
 mod reading;
+mod sources;
 mod wallet;
 
 pub use checking::*;
@@ -16,6 +17,7 @@ pub use operator::*;
 pub use processes::*;
 pub use query::*;
 pub use reading::*;
+pub use sources::*;
 pub use wallet::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -84,24 +84,6 @@ pub struct OperatorArgs {
     pub logging_debug: bool,
 }
 
-/// Who may push challenges and labels to a validator's routes.
-#[derive(Debug, Clone, Default, Args)]
-pub struct RoutesArgs {
-    /// Token for routes that change something; without one only loopback may use them.
-    #[arg(long, env = "ASSAY_API_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
-    /// File with that token.
-    #[arg(long, env = "ASSAY_API_TOKEN_FILE", value_name = "FILE", conflicts_with = "token")]
-    pub token_file: Option<PathBuf>,
-    /// Hotkeys whose signed requests may change something.
-    #[arg(long, env = "ASSAY_ALLOW_HOTKEY", value_delimiter = ',', value_name = "SS58")]
-    pub allow_hotkey: Vec<String>,
-    /// A hotkey (SS58) that may push sealed challenges to the routes under /fiber/ of the push routes' address, for rule sets of loosh;
-    /// repeat for several. Without one these routes are not there.
-    #[arg(long, env = "ASSAY_CHALLENGE_HOTKEY", value_delimiter = ',', value_name = "SS58")]
-    pub challenge_hotkey: Vec<String>,
-}
-
 /// Arguments of `assay register`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:

@@ -57,8 +57,8 @@ async fn report(args: &AuditArgs) -> Result<Report> {
 
 /// The chain to compare with: the given one, else the demo's when its database is used and it answers.
 async fn chain(args: &AuditArgs, open: &OpenLedger) -> Result<Option<String>> {
-    if args.chain.is_some() {
-        return Ok(args.chain.clone());
+    if let Some(url) = chain_connection::compared(&args.chain)? {
+        return Ok(Some(url));
     }
     let Some(state) = DemoState::load(&Home::find()?.demo())? else { return Ok(None) };
     let answers = open.database.is_of(&state) && chain_connection::answers(&state.chain).await;

@@ -5,6 +5,7 @@
 mod chain;
 mod models;
 mod pushes;
+mod services;
 
 use crate::cli::CheckArgs;
 use crate::commands::process;
@@ -116,6 +117,10 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
         models::endpoints(found),
         models::rewards(found)
     );
+    let services = names_subnet(args).then(|| {
+        let hotkey = hotkey.as_ref().and_then(|hotkey| hotkey.as_ref().ok());
+        services::look(args, &rule_sets, hotkey)
+    });
     let pushes = listen.as_ref().map(|listen| pushes::look(&args.routes, served_ones(&served), network, *listen));
     let mut findings = vec![Finding::of("configuration", configuration.map(|found| summary(&found)))];
     findings.extend(served.map(|served| Finding::of("subnets", served.map(|served| in_force(&served)))));
@@ -139,6 +144,7 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     findings.extend(reached.findings);
     findings.extend(on_chain);
     findings.extend(pushes.into_iter().flatten());
+    findings.extend(services.into_iter().flatten());
     match listen {
         Ok(listen) => findings.extend(ports(listen, args.operator.subnet.len().max(args.operator.netuid.len()))),
         Err(error) => findings.push(Finding::of("port", Err(error))),

@@ -1,6 +1,7 @@
 //! `assay follow`: what a validator does, read from its log as anybody could read it, with an audit of each epoch. It may push
 //! questions, too.
 
+use crate::chain_connection;
 use crate::cli::{FollowArgs, LedgerArgs, TableArgs};
 use crate::commands::audit::epoch_report;
 use crate::commands::tables;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked whether another ledger is written now.
+const OTHERS: Duration = Duration::from_secs(15);
 /// How long a ledger may take to be begun, and how long database or validator may be away.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The pause after something that failed.
@@ -28,27 +31,41 @@ pub async fn run(args: FollowArgs, stop: Shutdown) -> Result<ExitCode> {
     }
 }
 
+/// One ledger after another: a validator may begin a new one beside the first.
 async fn follow(args: &FollowArgs) -> Result<ExitCode> {
-    let open = ledger(&args.ledger).await?;
-    let head = open.reader.head().await?.size;
-    output::line(format!("follow: {}, from position {head}", open.reader.origin()));
-    if let Some(api) = &args.api {
-        output::line(format!("follow: dashboard at {api}/, GraphiQL at {api}/graphiql"));
+    let chain = chain_connection::compared(&args.chain)?;
+    loop {
+        let open = ledger(&args.ledger).await?;
+        let from = open.reader.head().await?.size;
+        output::line(format!("follow: {}, from position {from}", open.reader.origin()));
+        if let Some(api) = &args.api {
+            output::line(format!("follow: dashboard at {api}/, GraphiQL at {api}/graphiql"));
+        }
+        if let Some(code) = follow_one(args, &open, from, chain.as_deref()).await? {
+            return Ok(code);
+        }
     }
+}
+
+/// Until an epoch is audited, with `--once`, or until another ledger is written in place of this one; then there is no code.
+async fn follow_one(args: &FollowArgs, open: &OpenLedger, from: u64, chain: Option<&str>) -> Result<Option<ExitCode>> {
     let mut course = Course {
         args,
-        follower: Follower::new(open.reader.clone(), head, args.questions as usize, false),
+        chain,
+        follower: Follower::new(open.reader.clone(), from, args.questions as usize, false),
         pusher: (args.questions > 0).then(|| Pusher::of(&args.push, questions::prefix("follow")?)).transpose()?,
         pushed: 0,
         next_push: Instant::now(),
+        next_look: Instant::now() + OTHERS,
         audited: 0,
         shown: false,
-        open: &open,
+        open,
     };
     let mut well = Instant::now();
     loop {
         match course.step().await {
-            Ok(Some(code)) if args.once => return Ok(ExitCode::from(code)),
+            Ok(Step::Audited(code)) if args.once => return Ok(Some(ExitCode::from(code))),
+            Ok(Step::Superseded) => return Ok(None),
             Ok(_) => {
                 well = Instant::now();
                 tokio::time::sleep(LOOK).await;
@@ -67,7 +84,7 @@ async fn follow(args: &FollowArgs) -> Result<ExitCode> {
 async fn ledger(args: &LedgerArgs) -> Result<OpenLedger> {
     let begun = Instant::now();
     loop {
-        match ledgers::open(args).await {
+        match ledgers::open_live(args).await {
             Ok(open) => return Ok(open),
             Err(error) if begun.elapsed() >= PATIENCE => return Err(error),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "waiting for the ledger"),
@@ -76,24 +93,38 @@ async fn ledger(args: &LedgerArgs) -> Result<OpenLedger> {
     }
 }
 
+/// What a look at the log came to.
+enum Step {
+    /// Nothing that ends anything.
+    Nothing,
+    /// An epoch was audited, with this exit code.
+    Audited(u8),
+    /// Another ledger is written in place of this one.
+    Superseded,
+}
+
 struct Course<'a> {
     args: &'a FollowArgs,
+    chain: Option<&'a str>,
     open: &'a OpenLedger,
     follower: Follower,
     pusher: Option<Pusher>,
     pushed: u32,
     next_push: Instant,
+    next_look: Instant,
     audited: usize,
     shown: bool,
 }
 
 impl Course<'_> {
-    /// Does what is due. Gives the exit code of an audit that was made.
-    async fn step(&mut self) -> Result<Option<u8>> {
+    /// Does what is due.
+    async fn step(&mut self) -> Result<Step> {
         self.push().await?;
         self.follower.catch_up().await?;
-        let Some((epoch, outcome)) = self.follower.closed.get(self.audited).cloned() else { return Ok(None) };
-        let report = epoch_report(&self.open.reader, epoch, self.args.chain.as_deref()).await?;
+        let Some((epoch, outcome)) = self.follower.closed.get(self.audited).cloned() else {
+            return Ok(if self.is_superseded().await? { Step::Superseded } else { Step::Nothing });
+        };
+        let report = epoch_report(&self.open.reader, epoch, self.chain).await?;
         self.audited += 1;
         output::line(format!("  epoch {epoch} ({outcome}) {}", report.last_line()));
         // The first epoch may have been over before anything was asked.
@@ -101,7 +132,15 @@ impl Course<'_> {
             self.show().await;
             self.shown = true;
         }
-        Ok(Some(report.verdict.exit_code()))
+        Ok(Step::Audited(report.verdict.exit_code()))
+    }
+
+    async fn is_superseded(&mut self) -> Result<bool> {
+        if Instant::now() < self.next_look {
+            return Ok(false);
+        }
+        self.next_look = Instant::now() + OTHERS;
+        ledgers::is_superseded(&self.args.ledger, self.open).await
     }
 
     async fn push(&mut self) -> Result<()> {

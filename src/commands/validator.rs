@@ -1,6 +1,7 @@
 //! `assay validator`: one process, any number of subnets, each with its own ledger, loops and routes.
 
 use crate::chain_connection::{self, Endpoints};
+use crate::challenge_service;
 use crate::cli::ValidatorArgs;
 use crate::configuration::Configuration;
 use crate::database::{self, Database};
@@ -8,7 +9,6 @@ use crate::judges;
 use crate::models;
 use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::routes;
-use crate::secrets;
 use crate::shutdown::Shutdown;
 use crate::subnets::NetworkName;
 use anyhow::{Context, Result, ensure};
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use validator::api;
 use validator::faults::Faults;
 use validator::judge::{Judge, Offline};
-use validator::outbox::{self, Outbox};
+use validator::outbox;
 use validator::sources::{ConversationServer, Labels, LabelsFrom};
 use validator::{Models, Validator, ValidatorConfig, open_ledger};
 
@@ -136,7 +136,7 @@ fn words(
     let rule_sets: Vec<RuleSet> = subnets.iter().map(|served| served.rule_set.clone()).collect();
     let conversations = super::conversations::server(&args.conversations, &rule_sets)?;
     labels(args, &rule_sets)?;
-    challenge_service(args, &rule_sets)?;
+    challenge_service::is_of_use(&args.challenge_service, &args.routes, &rule_sets)?;
     for Served { rule_set, .. } in &subnets {
         routes::of(&args.routes, rule_set)?.check(listen)?;
     }
@@ -185,8 +185,9 @@ async fn subnet(
     api.check(listen)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let holder = format!("pid {} on {}", std::process::id(), host());
+    // What it needs first, so that a mistake leaves no ledger behind.
+    let outbox = challenge_service::outbox(&args.challenge_service, rule_set, &config.hotkey)?;
     let ledger = open_ledger(&common.database, &holder, &config, common.chain.as_ref()).await?;
-    let outbox = outbox(args, &config)?;
     let transport = validator::transport::open(args.dialect.into(), &config.hotkey, config.network_is_local)?;
     let started = Validator::start(config, ledger, common.chain.clone(), common.models.clone(), transport);
     let (handle, mut ended) = started.await?;
@@ -251,42 +252,6 @@ fn config(args: &ValidatorArgs, network: NetworkName, served: &Served) -> Result
     config.shadow = args.shadow;
     config.faults = Faults::from_environment().map_err(anyhow::Error::msg)?;
     Ok(config)
-}
-
-/// A challenge service is of use to some rule set.
-fn challenge_service(args: &ValidatorArgs, rule_sets: &[RuleSet]) -> Result<()> {
-    let given = &args.challenge_service;
-    let flag = match (&given.challenge_api, args.routes.challenge_hotkey.is_empty()) {
-        (Some(_), _) => "--challenge-api",
-        (None, false) => "--challenge-hotkey",
-        (None, true) => return Ok(()),
-    };
-    ensure!(
-        rule_sets.iter().any(|rules| rules.algorithm() == outbox::ALGORITHM),
-        "{flag} is for rule sets of loosh; none of {} is one",
-        rule_sets.iter().map(RuleSet::name).collect::<Vec<_>>().join(", ")
-    );
-    if let Some(address) = &given.challenge_api {
-        tracing::info!(service = address, "results go back to a challenge service");
-    }
-    Ok(())
-}
-
-/// The way to the challenge service, where there is one and the rules are of use to it.
-fn outbox(args: &ValidatorArgs, config: &ValidatorConfig) -> Result<Option<Outbox>> {
-    let given = &args.challenge_service;
-    let Some(address) = given.challenge_api.as_ref().filter(|_| config.rule_set.algorithm() == outbox::ALGORITHM)
-    else {
-        return Ok(None);
-    };
-    let key = secrets::given(
-        "--challenge-api-key",
-        given.challenge_api_key.as_ref(),
-        given.challenge_api_key_file.as_deref(),
-    )?;
-    let outbox = Outbox::open(address, config.hotkey.clone(), key);
-    let outbox = outbox.context("--challenge-api")?;
-    Ok(Some(Outbox { results_of: given.challenge_api_results.into(), ..outbox }))
 }
 
 /// Who tells the labels that rule sets of conversion wait for.
