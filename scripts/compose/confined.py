@@ -28,5 +28,6 @@ for container in json.load(sys.stdin):
         ],
     }
     wrong += [f"{container['Name']} has not {what}" for what, holds in expected.items() if not holds]
-print("\n".join(wrong))
+for line in wrong:
+    print(line)
 sys.exit(bool(wrong))
