@@ -19,8 +19,8 @@ pub(crate) fn of(
     mechanism: &dyn Mechanism,
 ) -> Verdict {
     let reply = match exchange {
-        Ok(reply) => reply,
-        Err(error) => return Err(Box::new(failure(issued, error))),
+        Ok(reply) => in_order(reply),
+        Err(error) => return Err(Box::new(failure(issued, by_the_deadline(issued, error)))),
     };
     match objection(issued, &reply, mechanism) {
         None => Ok(Box::new(received(issued, reply))),
@@ -52,7 +52,28 @@ pub(crate) fn overdue(issued: &ChallengeIssued, sent_at: Micros, failed_at: Micr
         sent_at,
         failed_at,
     };
-    Err(Box::new(failure(issued, error)))
+    Err(Box::new(failure(issued, by_the_deadline(issued, error))))
+}
+
+/// Times in the order in which they were read, also where the system's clock was set back meanwhile.
+fn in_order(reply: TransportReply) -> TransportReply {
+    let first_byte_at = reply.first_byte_at.max(reply.sent_at);
+    TransportReply { first_byte_at, received_at: reply.received_at.max(first_byte_at), ..reply }
+}
+
+/// The deadline decides what is a time-out, as an auditor sees it: whatever failed after it is one. And a time-out is none before it: the
+/// wait is measured by a clock that nobody sets, the record by one that may be set back.
+fn by_the_deadline(issued: &ChallengeIssued, error: TransportError) -> TransportError {
+    let failed_at = error.failed_at.max(error.sent_at);
+    let late = failed_at.0.saturating_sub(issued.deadline.0) / 1000;
+    match error.reason {
+        FailureReason::TimedOut => TransportError { failed_at: failed_at.max(issued.deadline), ..error },
+        _ if failed_at > issued.deadline => {
+            let detail = format!("{late} ms after the deadline: {}", error.detail);
+            TransportError { reason: FailureReason::TimedOut, detail, failed_at, ..error }
+        }
+        _ => TransportError { failed_at, ..error },
+    }
 }
 
 /// Why a complete answer is not usable.
@@ -223,6 +244,42 @@ mod tests {
                 (verdict, _) => panic!("{name}: {verdict:?}"),
             }
         }
+    }
+
+    #[test]
+    fn the_deadline_decides_what_is_a_time_out() {
+        use FailureReason::{ForbiddenAddress, Protocol, Refused, TimedOut, Unreachable};
+        let (miner, mechanism) = (Keypair::from_uri("//miner").unwrap(), crate::tests_support::readme());
+        let issued = issued(miner.hotkey());
+        for (reason, failed_at, expected, recorded_at) in [
+            (Refused, 1_000_000, Refused, 1_000_000),
+            (Refused, 1_054_000, TimedOut, 1_054_000),
+            (Protocol, 1_000_001, TimedOut, 1_000_001),
+            (Unreachable, 3_000_000, TimedOut, 3_000_000),
+            (ForbiddenAddress, 1_200_000, TimedOut, 1_200_000),
+            (Unreachable, 999_999, Unreachable, 999_999),
+            // The clock was set back by half a second, and by more than the exchange took.
+            (TimedOut, 500_000, TimedOut, 1_000_000),
+            (TimedOut, 1_000_100, TimedOut, 1_000_100),
+            (Refused, 7, Refused, 1_999),
+        ] {
+            let (status, detail, body) = (u16::from(reason == Refused) * 503, "why".to_owned(), b"no".to_vec());
+            let (signature, signed_by, sent_at) = (None, None, Micros(1_999));
+            let failed_at = Micros(failed_at);
+            let error = TransportError { reason, detail, status, body, signature, signed_by, sent_at, failed_at };
+            let failure = of(&issued, Err(error), mechanism.as_ref()).unwrap_err();
+            assert_eq!((failure.reason, failure.failed_at), (expected, Micros(recorded_at)), "{reason:?} {failed_at}");
+            assert!(failure.detail.ends_with("why"), "{}", failure.detail);
+        }
+    }
+
+    #[test]
+    fn times_stay_in_order_where_the_clock_is_set_back() {
+        let (miner, mechanism) = (Keypair::from_uri("//miner").unwrap(), crate::tests_support::readme());
+        let reply = TransportReply { first_byte_at: Micros(900), received_at: Micros(1_200), ..reply(BODY) };
+        let response = of(&issued(miner.hotkey()), Ok(reply), mechanism.as_ref()).unwrap();
+        assert_eq!((response.first_byte_at, response.received_at), (Micros(1_999), Micros(1_999)));
+        assert_eq!(response.response_time_ms, 0);
     }
 
     #[test]
