@@ -291,7 +291,19 @@ fn commands_at_once(home: &Home) -> usize {
         assert_eq!(*code, Some(0), "{text}");
     }
     let epochs: serde_json::Value = serde_json::from_str(&answers[2].1).expect(&answers[2].1);
-    epochs["epochs"].as_array().unwrap().len()
+    let count = epochs["epochs"].as_array().unwrap().len();
+    follower_that_was_away(home, epochs["meta"]["origin"].as_str().expect(&answers[2].1));
+    count
+}
+
+/// Epochs that closed while nobody followed are audited when the follower is back, each once.
+fn follower_that_was_away(home: &Home, origin: &str) {
+    let file = home.0.path().join("follow.json");
+    std::fs::write(&file, serde_json::json!({ origin: 0 }).to_string()).unwrap();
+    let (code, text) = run(home, &format!("{PROGRAM} follow --once --progress follow.json"));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains(" since position 0; their audits first\n  epoch 0 (included) audit: equal; "), "{text}");
+    assert_eq!(text.matches(" audit: ").count(), 1, "{text}");
 }
 
 /// A miner as the guide has it typed, with no wallet on this machine and the usual port taken: within two rounds of its announcement it

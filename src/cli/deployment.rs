@@ -93,6 +93,7 @@ pub struct AskArgs {
   assay follow --network finney             against the main network's public node
   assay follow --questions 40 --pause 5     pushes a shipped question every 5 s after the first 40
   assay follow --once                       ends with the next epoch's audit
+  assay follow --progress follow.json       goes on where it ended, and audits what closed meanwhile
 
 Exit codes with --once: 0 equal, 1 differs, 2 cannot tell.")]
 pub struct FollowArgs {
@@ -114,6 +115,9 @@ pub struct FollowArgs {
     /// Address of the read side, to be told with the results.
     #[arg(long, env = "ASSAY_API", value_name = "URL")]
     pub api: Option<String>,
+    /// File that keeps how far each ledger was audited, so that the next start misses no epoch. Without one it begins at the log's end.
+    #[arg(long, value_name = "FILE")]
+    pub progress: Option<PathBuf>,
     /// End with the first audited epoch.
     #[arg(long)]
     pub once: bool,

@@ -209,6 +209,9 @@ pub struct CheckArgs {
     /// Where Loosh's results go.
     #[command(flatten)]
     pub challenge_service: Box<ChallengeServiceArgs>,
+    /// How many demonstrations docker-compose.yml runs on the same database; there has to be none.
+    #[arg(long, env = "ASSAY_DEMO", hide = true, default_value_t = 0, value_name = "N")]
+    pub demonstrations: u32,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -35,7 +35,13 @@ pub struct ConversationSourceArgs {
     #[arg(long, env = "ASSAY_CONVERSATION_KEY", hide_env_values = true, value_name = "KEY")]
     pub conversation_key: Option<String>,
     /// A JSON file with the key as `api_key`, as upstream keeps it in readyai_api_data.json.
-    #[arg(long, value_name = "FILE", requires = "conversations", conflicts_with = "conversation_key")]
+    #[arg(
+        long,
+        env = "ASSAY_CONVERSATION_KEY_FILE",
+        value_name = "FILE",
+        requires = "conversations",
+        conflicts_with = "conversation_key"
+    )]
     pub conversation_key_file: Option<PathBuf>,
     /// Ask as this version of upstream: its server then answers with bundles, of which those that are conversations are taken.
     #[arg(long, value_name = "VERSION", requires = "conversations")]

@@ -123,6 +123,14 @@ pub async fn run(args: &CheckArgs) -> Result<ExitCode> {
     });
     let pushes = listen.as_ref().map(|listen| pushes::look(&args.routes, served_ones(&served), network, *listen));
     let mut findings = vec![Finding::of("configuration", configuration.map(|found| summary(&found)))];
+    if args.demonstrations > 0 {
+        let said = "a development chain, its validator and its miners would run beside, on the same database";
+        findings.push(Finding::wrong(
+            "ASSAY_DEMO",
+            said,
+            "set ASSAY_DEMO=0, and let `docker compose up -d` take them away",
+        ));
+    }
     findings.extend(served.map(|served| Finding::of("subnets", served.map(|served| in_force(&served)))));
     findings.extend(endpoints);
     findings.extend(rewards);
@@ -269,8 +277,8 @@ fn checkpoint_key(file: &Path) -> Result<String> {
 fn checkpoints(folder: &Path) -> Result<String> {
     let metadata = std::fs::metadata(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     ensure!(metadata.is_dir(), "{} is no folder", folder.display());
-    ensure!(!metadata.permissions().readonly(), "{} cannot be written", folder.display());
-    Ok(format!("{} is a folder", folder.display()))
+    tempfile::tempfile_in(folder).with_context(|| format!("nothing can be written in {}", folder.display()))?;
+    Ok(format!("{} is a folder that can be written", folder.display()))
 }
 
 /// The push routes of the subnets listen on consecutive ports.

@@ -1,6 +1,9 @@
 //! `assay follow`: what a validator does, read from its log as anybody could read it, with an audit of each epoch. It may push
 //! questions, too.
 
+mod progress;
+
+use self::progress::Progress;
 use crate::chain_connection;
 use crate::cli::{FollowArgs, LedgerArgs, TableArgs};
 use crate::commands::audit::epoch_report;
@@ -34,6 +37,7 @@ pub async fn run(args: FollowArgs, stop: Shutdown) -> Result<ExitCode> {
 /// One ledger after another: a validator may begin a new one beside the first.
 async fn follow(args: &FollowArgs) -> Result<ExitCode> {
     let chain = chain_connection::compared(&args.chain)?;
+    let mut progress = Progress::open(args.progress.as_deref())?;
     loop {
         let open = ledger(&args.ledger).await?;
         let from = open.reader.head().await?.size;
@@ -41,18 +45,32 @@ async fn follow(args: &FollowArgs) -> Result<ExitCode> {
         if let Some(api) = &args.api {
             output::line(format!("follow: dashboard at {api}/, GraphiQL at {api}/graphiql"));
         }
-        if let Some(code) = follow_one(args, &open, from, chain.as_deref()).await? {
+        if let Some(code) = follow_one(args, &open, from, chain.as_deref(), &mut progress).await? {
             return Ok(code);
         }
     }
 }
 
 /// Until an epoch is audited, with `--once`, or until another ledger is written in place of this one; then there is no code.
-async fn follow_one(args: &FollowArgs, open: &OpenLedger, from: u64, chain: Option<&str>) -> Result<Option<ExitCode>> {
+async fn follow_one(
+    args: &FollowArgs,
+    open: &OpenLedger,
+    from: u64,
+    chain: Option<&str>,
+    progress: &mut Progress,
+) -> Result<Option<ExitCode>> {
+    let mut follower = Follower::new(open.reader.clone(), from, args.questions as usize, false);
+    let resumed = progress.resume(open.reader.origin(), from);
+    follower.recall(resumed).await?;
+    match follower.closed.len() {
+        0 => progress.keep(open.reader.origin(), from)?,
+        missed => output::line(format!("follow: {missed} epochs closed since position {resumed}; their audits first")),
+    }
     let mut course = Course {
         args,
         chain,
-        follower: Follower::new(open.reader.clone(), from, args.questions as usize, false),
+        progress,
+        follower,
         pusher: (args.questions > 0).then(|| Pusher::of(&args.push, questions::prefix("follow")?)).transpose()?,
         pushed: 0,
         next_push: Instant::now(),
@@ -106,6 +124,7 @@ enum Step {
 struct Course<'a> {
     args: &'a FollowArgs,
     chain: Option<&'a str>,
+    progress: &'a mut Progress,
     open: &'a OpenLedger,
     follower: Follower,
     pusher: Option<Pusher>,
@@ -127,6 +146,9 @@ impl Course<'_> {
         let report = epoch_report(&self.open.reader, epoch, self.chain).await?;
         self.audited += 1;
         output::line(format!("  epoch {epoch} ({outcome}) {}", report.last_line()));
+        if self.audited == self.follower.closed.len() {
+            self.progress.keep(self.open.reader.origin(), self.follower.position())?;
+        }
         // The first epoch may have been over before anything was asked.
         if !self.shown && self.follower.evaluated() > 0 {
             self.show().await;

@@ -2,7 +2,7 @@
 
 use crate::output;
 use anyhow::{Context, Result};
-use domain::events::{ChainOutcome, Event};
+use domain::events::{ChainOutcome, EpochClosed, Event, Payload};
 use futures::StreamExt;
 use ledger::LedgerReader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +47,31 @@ impl Follower {
     pub fn new(reader: LedgerReader, next: u64, wanted: usize, brief: bool) -> Self {
         let count = Count::default();
         Self { reader, next, answered: BTreeMap::new(), count, wanted, brief, closed: Vec::new() }
+    }
+
+    /// Up to where the log has been read.
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Counts in, without telling of them, the epochs that closed between an earlier position and the beginning.
+    pub async fn recall(&mut self, from: u64) -> Result<()> {
+        let reader = self.reader.clone();
+        let mut events = reader.events(from, self.next, Some(&[EpochClosed::KIND]));
+        while let Some(stored) = events.next().await {
+            let stored = stored.context("the ledger cannot be read")?;
+            let Some(payload) = &stored.payload else { continue };
+            if let Event::EpochClosed(closed) = Event::decode(&stored.kind, stored.version, payload)? {
+                self.close(&closed);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, closed: &EpochClosed) -> String {
+        let outcome = format!("{:?}", closed.outcome).to_lowercase();
+        self.closed.push((closed.epoch, outcome.clone()));
+        outcome
     }
 
     /// Challenges accepted since the beginning and not ended.
@@ -132,9 +157,8 @@ impl Follower {
                 included.epoch, included.block, included.extrinsic
             )),
             Event::EpochClosed(closed) => {
-                let outcome = format!("{:?}", closed.outcome).to_lowercase();
+                let outcome = self.close(closed);
                 output::line(format!("  epoch {} closed: {outcome} {}", closed.epoch, closed.reason).trim_end());
-                self.closed.push((closed.epoch, outcome));
             }
             _ => {}
         }
