@@ -12,6 +12,8 @@ CYCLES ?= 25
 MINUTES ?= 10
 BENCH_ARGS := $(if $(QUICK),--quick) $(ARGS)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+# Long tests wait for blocks and deadlines, so there is room for half as many again as there are cores.
+export NEXTEST_TEST_THREADS ?= $(shell expr $$(nproc) '*' 3 / 2)
 
 .PHONY: help setup demo test lint bench-ledger bench-domain bench-axon bench chaos interop fuzz compose-test
 

@@ -75,19 +75,25 @@ comes_up() {
 # Whether running services have the rights and limits that all have.
 confined() { # SERVICE…
     local service users
-    # shellcheck disable=SC2046
-    "$DOCKER" inspect $(for service in "$@"; do container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
+    limited "$@"
     for service in "$@"; do
         users=$("$DOCKER" top "$(container "$service")" -eo pid,uid) || fail "who runs $service cannot be told"
         if tail -n +2 <<<"$users" | grep -E ' 0$' >/dev/null; then fail "$service runs as root"; fi
     done
 }
 
+# The same of services that may have ended.
+limited() { # SERVICE…
+    local service
+    # shellcheck disable=SC2046
+    "$DOCKER" inspect $(for service in "$@"; do ended_container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
+}
+
 is_confined() {
     since=$SECONDS
     local rights
-    # shellcheck disable=SC2046,SC2086
-    "$DOCKER" inspect $(for service in $ONCE; do ended_container "$service"; done) | python3 scripts/compose/confined.py || fail "see above"
+    # shellcheck disable=SC2086
+    limited $ONCE
     # shellcheck disable=SC2086
     confined $LONG_RUNNING
     ok "no service runs as root, writes to its root, has capabilities, or has no limits; secrets are files"
@@ -178,25 +184,28 @@ more_hotkeys() { [ "$(hotkeys | wc -l)" -gt "$1" ]; }
 rounds() { logs auditor | grep -c '  round  *[0-9]' || true; }
 announced() { "$DOCKER" logs "$1" 2>&1 | grep 'axon announced' >/dev/null; }
 
+# Two rounds may end before it is on the leaderboard, besides one that was under way when it came.
+joined_in_time() { # HOTKEYS-BEFORE ROUNDS-BEFORE
+    within 60 "the leaderboard's row of a miner that joined" more_hotkeys "$1"
+    ended_since=$(($(rounds) - $2))
+    [ "$ended_since" -le 3 ] || fail "a miner that joined came to the leaderboard after $ended_since rounds"
+}
+
 takes_a_miner() {
     since=$SECONDS
-    local before id known
+    local before id ended_since
     before=$(hotkeys | wc -l)
     id=$(compose run -d miner 2>/dev/null | tail -n 1)
     within 90 "the miner's axon" announced "$id"
-    known=$(rounds)
-    within 60 "the leaderboard's row of a miner that joined" more_hotkeys "$before"
-    known=$(($(rounds) - known))
-    # One was under way when it came.
-    [ "$known" -le 3 ] || fail "a miner that joined came to the leaderboard after $known rounds"
-    ok "a miner of \`docker compose run miner\` is on the leaderboard; $known rounds ended since it announced itself"
+    joined_in_time "$before" "$(rounds)"
+    ok "a miner of \`docker compose run miner\` is on the leaderboard; $ended_since rounds ended since it announced itself"
     "$DOCKER" rm -f "$id" >/dev/null
 }
 
 # As docs/operations.md says: by the address of the network's bridge.
 takes_a_miner_of_the_host() {
     since=$SECONDS
-    local before chain bridge
+    local before chain bridge ended_since
     before=$(hotkeys | wc -l)
     chain=$("$DOCKER" inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(container localnet)")
     bridge=$("$DOCKER" inspect -f '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}' "$(container localnet)")
@@ -209,9 +218,10 @@ takes_a_miner_of_the_host() {
     "$outside" miner --offline --subnet loosh --network local --chain "ws://$chain:9944" --listen "$bridge:$((port + 6))" \
         --hotkey "$work/host-miner.json" >"$work/host-miner.log" 2>&1 &
     outside_pids=$!
-    within 120 "the leaderboard's row of a miner on the host" more_hotkeys "$before"
+    within 120 "the axon of a miner on the host" grep -q 'axon announced' "$work/host-miner.log"
+    joined_in_time "$before" "$(rounds)"
     stop_outside
-    ok "a miner on the host is on the leaderboard"
+    ok "a miner on the host is on the leaderboard; $ended_since rounds ended since it announced itself"
 }
 
 # Processes of this machine that a check started.

