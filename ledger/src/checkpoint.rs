@@ -212,7 +212,8 @@ impl CheckpointPublisher {
     async fn nothing_new(&self, reader: &LedgerReader, size: u64, last: Option<&OutsideCheckpoint>) -> Result<bool> {
         let Some(last) = last else { return Ok(false) };
         if last.checkpoint.size == size {
-            return Ok(true);
+            // It was written outside, and its event was not.
+            return Ok(false);
         }
         let newest = reader.get(size - 1).await?;
         Ok(newest.is_some_and(|event| event.kind == "CheckpointPublished"))

@@ -159,6 +159,17 @@ impl Ledger {
         *self.inner.head.borrow()
     }
 
+    /// [`Ledger::size`] for certain: after an append whose outcome is unknown the size may be one of before it, until the log was asked.
+    ///
+    /// # Errors
+    /// What reconnecting says, while nobody can be asked.
+    pub async fn settled(&self) -> Result<u64> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::Stopped { reason: "it was closed".to_owned() };
+        self.inner.requests.send(Message::Settle(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
     /// [`Ledger::size`] as it grows.
     #[must_use]
     pub fn sizes(&self) -> watch::Receiver<u64> {

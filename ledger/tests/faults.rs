@@ -230,7 +230,10 @@ async fn a_server_that_stays_away_is_said_to_and_taken_up_again() {
     cluster.stop(StopMode::Immediate).unwrap();
     let failed = ledger.append(unit("a", 1)).await.unwrap_err();
     assert!(matches!(failed, Error::OutcomeUnknown { .. } | Error::NotCommitted { .. }), "{failed}");
+    assert!(ledger.settled().await.is_err(), "nobody can be asked");
     cluster.restart().unwrap();
+    assert_eq!(ledger.settled().await.unwrap(), 1);
     assert_eq!(ledger.append(unit("a", 1)).await.unwrap().first, 1);
+    assert_eq!((ledger.settled().await.unwrap(), ledger.size()), (2, 2));
     assert_clean(&url).await;
 }

@@ -99,6 +99,26 @@ async fn a_sound_log_is_sound_only_with_something_outside() {
     assert_eq!(verification.outcome, Outcome::Sound { covered: newest.checkpoint.size });
 }
 
+/// A publisher that ended between the file and its event is gone on from, also when nothing else was appended since.
+#[tokio::test]
+async fn a_checkpoint_outside_without_its_event_is_recorded() {
+    let (database, ledger) = filled().await;
+    let place = tempfile::tempdir().unwrap();
+    let (mut ended, directory) = publisher(&ledger, &place);
+    let size = ledger.size();
+    ledger.close().await;
+    assert!(ended.publish(&[&signer()], 5).await.is_err(), "its event has no writer");
+    assert_eq!(directory.read(ORIGIN).unwrap().unwrap().checkpoint.size, size);
+    let ledger = Ledger::open_writer(database.url(), ORIGIN, "the test").await.unwrap();
+    let (mut publisher, _) = publisher(&ledger, &place);
+    let published = publisher.publish(&[&signer()], 5).await.unwrap().unwrap();
+    assert_eq!((published.checkpoint.size, published.appended.first), (size, size));
+    assert_eq!(publisher.publish(&[&signer()], 5).await.unwrap(), None);
+    let outside = directory.read(ORIGIN).unwrap().unwrap();
+    let verification = ledger.reader().verify(Some(&outside)).await.unwrap();
+    assert_eq!(verification.outcome, Outcome::Sound { covered: size }, "{verification}");
+}
+
 #[tokio::test]
 async fn one_change_is_found_at_its_position() {
     for (change, first, problem) in [

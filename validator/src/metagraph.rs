@@ -32,6 +32,7 @@ pub(crate) async fn observe_all(shared: &Shared) -> Result<(Position, Arc<Metagr
 async fn observe_changes(shared: &Shared) -> Result<bool, Error> {
     let _one_at_a_time = shared.observing.lock().await;
     let (head, owner, neurons) = read(shared).await?;
+    shared.settled().await?;
     let known = shared.board.read().metagraph.clone();
     let axon = |neuron: &Neuron| (neuron.hotkey, neuron.ip.clone(), neuron.port);
     let has_new_axon = known.as_ref().is_none_or(|(_, known)| {

@@ -1,7 +1,7 @@
 //! What the loops of one validator share. Nothing here decides anything.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use domain::types::{Hotkey, Position};
 use inference::EmbeddingService;
 use tokio::sync::{Mutex, Notify, Semaphore};
 
+use crate::Error;
 use crate::board::Board;
 use crate::chain_view::ChainView;
 use crate::commands::Commands;
@@ -89,6 +90,8 @@ pub(crate) struct Shared {
     pub(crate) watch: Watch,
     /// A round holds it for reading from its draw to its end, a derivation for writing.
     pub(crate) gate: Arc<tokio::sync::RwLock<()>>,
+    /// How many ranges of positions this process has ended with an observation of the whole metagraph.
+    pub(crate) ranges: AtomicU64,
     mechanism: RwLock<Arc<dyn Mechanism>>,
     ledger_answers: AtomicBool,
 }
@@ -143,6 +146,7 @@ impl Shared {
             close_epoch: Notify::new(),
             watch: Watch::default(),
             gate: Arc::new(tokio::sync::RwLock::new(())),
+            ranges: AtomicU64::new(0),
             mechanism: RwLock::new(parts.mechanism),
             ledger_answers: AtomicBool::new(true),
         }
@@ -151,6 +155,17 @@ impl Shared {
     /// The ledger's origin.
     pub(crate) fn origin(&self) -> &str {
         self.journal.ledger().origin()
+    }
+
+    /// Waits until the fold has all that is committed, also what an append left whose outcome is unknown.
+    ///
+    /// # Errors
+    /// What the ledger says while nobody can be asked, and [`Error::Lag`].
+    pub(crate) async fn settled(&self) -> Result<(), Error> {
+        match self.journal.ledger().settled().await?.checked_sub(1) {
+            Some(last) => self.board.reach(Position(last)).await,
+            None => Ok(()),
+        }
     }
 
     /// The mechanism in force.

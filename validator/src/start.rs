@@ -176,7 +176,7 @@ impl Validator {
             measures,
             mechanism,
         }));
-        if shared.board.read().epoch.as_ref().is_none_or(|epoch| epoch.derived) {
+        if shared.board.read().binding_rule_set().is_none() {
             adopt_configured(&shared, None).await?;
         }
         record_start(&shared, genesis_hash).await?;
@@ -221,12 +221,12 @@ fn check_model(mechanism: &dyn mechanism::Mechanism, embeddings: &EmbeddingServi
     if !mechanism.needs_vectors() || mechanism.accepts(&model) { Ok(()) } else { Err(refused()) }
 }
 
-/// The rule set of an epoch that is open and not derived, when it is not the configured one.
+/// The rule set that binds, when it is not the configured one.
 async fn binding(board: &Board, ledger: &Ledger, config: &ValidatorConfig) -> Result<Option<RuleSet>, Error> {
     let binding = board.read().binding_rule_set().filter(|hash| *hash != config.rule_set.hash());
     let Some(hash) = binding else { return Ok(None) };
     if let Some(rule_set) = rules::adopted(ledger, hash).await? {
-        tracing::info!(name = rule_set.name(), "the open epoch is finished under the rule set it began with");
+        tracing::info!(name = rule_set.name(), "the epoch is finished under the rule set it began with");
         return Ok(Some(rule_set));
     }
     Err(Error::Refused(format!("the open epoch's rule set {hash} was never adopted")))
@@ -238,6 +238,9 @@ async fn binding(board: &Board, ledger: &Ledger, config: &ValidatorConfig) -> Re
 /// What the ledger says.
 pub(crate) async fn adopt_configured(shared: &Shared, cause: Option<Position>) -> Result<(), Error> {
     let rule_set = &shared.config.rule_set;
+    if cause.is_some() {
+        shared.settled().await?;
+    }
     let adopted = shared.board.read().rule_set.as_ref().map(|adopted| adopted.hash);
     if adopted != Some(rule_set.hash()) {
         let (name, hash, bytes) = (rule_set.name(), rule_set.hash(), rule_set.bytes().to_owned());

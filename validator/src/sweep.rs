@@ -3,6 +3,7 @@
 //! There is one at each interval. Where the mechanism says so, every round begins with one of its own, which asks all at once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use domain::events::{AvailabilitySwept, Neuron, Probe};
@@ -31,16 +32,26 @@ const TRANSPORT_GRACE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
     loop {
         let begun = Instant::now();
+        let range = shared.ranges.load(Ordering::Relaxed);
         let swept = tokio::select! {
             swept = sweep(&shared, shared.config.sweep_timeout, shared.config.sweep_concurrency) => swept,
             () = shared.stop.stopped() => return Ok(()),
         };
+        let no_derivation = tokio::select! {
+            pass = Arc::clone(&shared.gate).read_owned() => pass,
+            () = shared.stop.stopped() => return Ok(()),
+        };
+        if shared.ranges.load(Ordering::Relaxed) != range {
+            // A range begins with the metagraph of its beginning: who sees it alone must find whom the sweep asked.
+            continue;
+        }
         let entry = Entry::new(streams::AVAILABILITY, streams::ONLY, swept);
         match shared.journal.observe(entry, &shared.stop).await {
             Ok(_) => {}
             Err(Error::Stopping) => return Ok(()),
             Err(error) => return Err(error),
         }
+        drop(no_derivation);
         let pause = shared.config.sweep_interval.saturating_sub(begun.elapsed());
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -1,6 +1,5 @@
 //! The record against what a chain said. A question that the chain did not answer is counted and held against nobody.
 
-use domain::epoch::Epoch;
 use domain::events::{ChainOutcome, Event, MetagraphObserved, Neuron};
 use domain::metagraph::Metagraph;
 use domain::types::{BlockNumber, Digest, Uid};
@@ -51,10 +50,13 @@ impl Replay {
                 self.weights_on_chain(at, &chain, included.epoch, block);
             }
             Event::WeightsCommitted(committed) => {
-                let block_hash = chain.block_hashes.get(&committed.block).copied();
-                let outcome =
-                    block_hash.map(|block_hash| ChainOutcome::Included { block: committed.block, block_hash });
-                let outcome = outcome.unwrap_or(ChainOutcome::Expired);
+                // The event has no hash of its block: where the node gave none either, the block's number is compared.
+                let told = match chain.extrinsics.get(&committed.extrinsic) {
+                    Some(ChainOutcome::Included { block_hash, .. }) => *block_hash,
+                    _ => domain::types::HexBytes([0; 32]),
+                };
+                let block_hash = chain.block_hashes.get(&committed.block).copied().unwrap_or(told);
+                let outcome = ChainOutcome::Included { block: committed.block, block_hash };
                 self.fate_on_chain(at, &chain, committed.extrinsic, &outcome, "block");
             }
             Event::WeightsRevealed(revealed) => {
@@ -155,7 +157,8 @@ impl Replay {
     }
 
     fn weights_on_chain(&mut self, at: At<'_>, chain: &ChainView, epoch: u64, block: BlockNumber) {
-        let Some(derived) = self.epochs.epoch(epoch).and_then(Epoch::derived) else { return };
+        // Of an epoch from before the audit's beginning the weights are not at hand.
+        let Some(derived) = self.epochs.derived_of(epoch) else { return };
         let weights: Vec<(Uid, u16)> = derived.weights.iter().map(|weight| (weight.uid, weight.weight)).collect();
         let show = |weights: &Vec<(Uid, u16)>| {
             let shown: Vec<String> = weights.iter().map(|(uid, weight)| format!("{uid}:{weight}")).collect();

@@ -125,6 +125,11 @@ impl Epochs {
         self.ways.get(&number).or_else(newest).map(|way| &way.epoch)
     }
 
+    /// What was derived in the epoch of a number, else in the one opened last; nothing of epochs from before the audit's beginning.
+    pub(crate) fn derived_of(&self, number: u64) -> Option<&WeightsDerived> {
+        self.epoch(number).filter(|_| self.entered.is_none_or(|entered| number >= entered)).and_then(Epoch::derived)
+    }
+
     /// Whether an event is of an epoch from before the audit's beginning: it says only what became of weights that are not at hand.
     fn is_before(&self, recorded: &Recorded, event: &Event) -> bool {
         let number = match event {

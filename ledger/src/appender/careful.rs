@@ -184,7 +184,25 @@ impl Appender {
         self.generation = session.generation;
         self.session = Some(session);
         self.head = head;
+        // Also of a batch whose callers were told that nobody could be asked about it.
+        self.published.send_replace(self.head.size());
         Ok(())
+    }
+
+    /// Answers those who want to know the committed size for certain. With a session it is known; without one a new lease ends
+    /// whatever may still be under way, and its head tells.
+    pub(super) async fn settle(&mut self) {
+        if self.settling.is_empty() {
+            return;
+        }
+        let settled = match self.session {
+            Some(_) => Ok(()),
+            None => self.reconnect(Instant::now() + self.settings.recovery_timeout).await,
+        };
+        let size = *self.published.borrow();
+        for reply in self.settling.drain(..) {
+            let _ = reply.send(settled.clone().map(|()| size));
+        }
     }
 }
 

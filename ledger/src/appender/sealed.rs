@@ -20,6 +20,8 @@ pub(crate) struct Seal {
 pub(crate) enum Message {
     /// A unit to write.
     Append(Request),
+    /// Find out what became of a batch that nobody could be asked about, and answer with the committed size.
+    Settle(oneshot::Sender<Result<u64>>),
     /// Take no more after this one, write what is there, and end.
     Close,
 }

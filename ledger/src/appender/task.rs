@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -37,6 +37,8 @@ pub(crate) struct Appender {
     requests: mpsc::Receiver<Message>,
     waiting: Waiting,
     in_flight: Option<JoinHandle<Flight>>,
+    /// Callers that want to know the committed size for certain.
+    pub(super) settling: Vec<oneshot::Sender<Result<u64>>>,
     /// Requests of the batch that landed last, and when it did.
     answered: (usize, Instant),
     pub(super) session: Option<Session>,
@@ -88,6 +90,7 @@ pub(crate) async fn open(
         requests,
         waiting: Waiting::default(),
         in_flight: None,
+        settling: Vec::new(),
         answered: (0, Instant::now()),
         generation: session.generation,
         session: Some(session),
@@ -114,6 +117,7 @@ impl Appender {
             }
             // Whatever else is there goes into the same batch.
             self.gather();
+            self.settle().await;
             self.linger().await;
             while self.in_flight.is_none() && !self.waiting.requests.is_empty() {
                 let requests = self.waiting.take(self.settings.max_events, self.settings.max_bytes);
@@ -156,6 +160,7 @@ impl Appender {
     fn note(&mut self, message: Option<Message>) -> bool {
         match message {
             Some(Message::Append(request)) => self.waiting.put(request),
+            Some(Message::Settle(reply)) => self.settling.push(reply),
             Some(Message::Close) => self.requests.close(),
             None => return false,
         }

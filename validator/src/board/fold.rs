@@ -120,6 +120,8 @@ pub(crate) struct Fold {
     pub(crate) waiting: BTreeMap<String, Waiting>,
     /// Labels from which no scores were recorded yet, by the id of their stream; since the last derivation.
     pub(crate) unscored: BTreeSet<String>,
+    /// Whether rounds were scored, or labels told, since the last derivation.
+    pub(crate) has_scored: bool,
     /// Running statistics as the round evaluated last left them.
     pub(crate) statistics: Vec<Statistic>,
     /// Figures.
@@ -150,9 +152,12 @@ impl Fold {
         self.open.get(position).map(|challenge| (*position, challenge))
     }
 
-    /// The rule set that binds now: that of an epoch whose weights are still to be derived.
+    /// The rule set that binds now: that of an epoch whose weights are still to be derived, and before it is opened that of rounds which
+    /// will go into them.
     pub(crate) fn binding_rule_set(&self) -> Option<Digest> {
-        self.epoch.as_ref().filter(|epoch| !epoch.derived).map(|epoch| epoch.opened.rule_set)
+        let open = self.epoch.as_ref().filter(|epoch| !epoch.derived).map(|epoch| epoch.opened.rule_set);
+        let in_force = self.rule_set.as_ref().filter(|_| self.has_scored).map(|adopted| adopted.hash);
+        open.or(in_force)
     }
 
     /// Hotkeys that answered the last sweep.
@@ -182,6 +187,7 @@ impl Fold {
                 // A derivation waits until the scores of every label are there: from what is left none follow.
                 if derived.revision == 0 {
                     self.unscored.clear();
+                    self.has_scored = false;
                 }
                 if let Some(epoch) = &mut self.epoch {
                     epoch.derived = true;
@@ -210,6 +216,7 @@ impl Fold {
             ("ValidatorResumed", _) => self.paused = false,
             ("RoundEvaluated", Some(id)) => {
                 self.counters.evaluated += 1;
+                self.has_scored = true;
                 self.end(id);
             }
             ("RoundAbandoned", Some(id)) => self.end(id),
@@ -262,6 +269,7 @@ impl Fold {
             }
             Event::ResponseFailed(_) => self.counters.failed += 1,
             Event::RoundEvaluated(evaluated) => {
+                self.has_scored = true;
                 self.statistics.clone_from(&evaluated.statistics);
                 let stream = round::stream_id(&evaluated.challenge_id, evaluated.attempt);
                 // By a label, a round that has ended is scored once more.
@@ -278,6 +286,7 @@ impl Fold {
                 self.end(&evaluated.challenge_id);
             }
             Event::LabelRevealed(revealed) => {
+                self.has_scored = true;
                 let stream = round::stream_id(&revealed.challenge_id, revealed.attempt);
                 if self.waiting.remove(&stream).is_some() {
                     self.unscored.insert(stream);

@@ -3,8 +3,8 @@
 
 use domain::events::{
     AbandonReason, AvailabilitySwept, ChallengeAccepted, EpochClosed, EpochOpened, EpochOutcome, LabelRevealed,
-    MinersSelected, RoundAbandoned, RoundEvaluated, ValidatorPaused, ValidatorResumed, WeightsCommitted,
-    WeightsDerived, WeightsRevealed,
+    MinersSelected, RoundAbandoned, RoundEvaluated, RuleSetAdopted, ValidatorPaused, ValidatorResumed,
+    WeightsCommitted, WeightsDerived, WeightsRevealed,
 };
 use domain::types::{Block, BlockNumber, HexBytes};
 
@@ -163,6 +163,26 @@ fn an_open_epoch_binds_its_rule_set() {
     let rule_set = HexBytes([9; 32]);
     fold.apply(Position(4), &EpochOpened { epoch: 0, block: BlockNumber(3), chain_epoch: 0, rule_set }.into());
     assert_eq!(fold.binding_rule_set(), Some(rule_set));
+}
+
+/// What was scored after a derivation goes into the next one, under the rules that it was scored by.
+#[test]
+fn scored_rounds_bind_the_rule_set_in_force() {
+    let (mut fold, hash) = (Fold::default(), HexBytes([7; 32]));
+    let adopted = RuleSetAdopted { name: "loosh/readme".to_owned(), hash, bytes: String::new() };
+    fold.apply(Position(1), &adopted.into());
+    assert_eq!(fold.binding_rule_set(), None, "nothing is scored");
+    fold.apply(Position(2), &accepted("a"));
+    fold.apply(Position(3), &evaluated("a", 1));
+    assert_eq!(fold.binding_rule_set(), Some(hash));
+    fold.apply(Position(4), &opened(0));
+    assert_eq!(fold.binding_rule_set(), Some(HexBytes([9; 32])), "that of the open epoch");
+    fold.apply(Position(5), &derived(0));
+    assert_eq!(fold.binding_rule_set(), None, "all of it is derived");
+    fold.apply(Position(6), &accepted("b"));
+    fold.apply(Position(7), &evaluated("b", 1));
+    fold.apply(Position(8), &derived(1));
+    assert_eq!(fold.binding_rule_set(), Some(hash), "a revision takes nothing in");
 }
 
 fn opened(epoch: u64) -> Event {

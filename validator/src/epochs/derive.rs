@@ -4,6 +4,7 @@
 //! a derivation.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::epoch::{self, EpochCommand, EpochFold};
@@ -15,6 +16,7 @@ use tokio::sync::OwnedRwLockWriteGuard;
 use super::record::Record;
 use crate::Error;
 use crate::board::decode;
+use crate::clock::Backoff;
 use crate::shared::Shared;
 use crate::{metagraph, start};
 
@@ -26,10 +28,11 @@ const BREATH: Duration = Duration::from_secs(2);
 /// # Errors
 /// The chain's and the ledger's; then nothing is derived and it can be tried again.
 pub(super) async fn run(shared: &Arc<Shared>, number: u64) -> Result<Position, Error> {
-    crate::rounds::label::complete(shared).await?;
     let gate = close_gate(shared).await?;
+    crate::rounds::label::complete(shared).await?;
     let mechanism = shared.mechanism();
     let (to, _) = metagraph::observe_all(shared).await?;
+    shared.ranges.fetch_add(1, Ordering::Relaxed);
     let fold = folded(shared, number, to, mechanism).await?;
     let derived = fold.derive();
     tracing::info!(
@@ -41,10 +44,26 @@ pub(super) async fn run(shared: &Arc<Shared>, number: u64) -> Result<Position, E
     );
     let command = EpochCommand::Derive(Box::new(derived));
     let recorded = shared.commands.epoch(&epoch::stream_id(number), command, Some(to)).await?;
-    // Still behind the gate: every round is drawn under the rule set of the epoch it will belong to.
-    start::adopt_configured(shared, Some(recorded.last)).await?;
+    adopt(shared, recorded.last).await?;
     drop(gate);
     Ok(recorded.last)
+}
+
+/// Puts the configured rule set into force, still behind the gate and however long the ledger is away: every round is drawn under the rule
+/// set of the epoch that it will belong to.
+async fn adopt(shared: &Shared, derived: Position) -> Result<(), Error> {
+    let mut backoff = Backoff::up_to(BREATH);
+    loop {
+        match start::adopt_configured(shared, Some(derived)).await {
+            Err(error) if error.may_pass() => {
+                tracing::warn!(%error, "no rule set can be put into force; rounds wait");
+                if shared.stop.sleep(backoff.pause()).await {
+                    return Err(Error::Stopping);
+                }
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Waits until no round is under way. A wait that is too long lets waiting rounds pass and begins anew.

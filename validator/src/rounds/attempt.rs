@@ -87,8 +87,7 @@ impl Attempt<'_> {
     /// Scores the round. Evaluations follow each other, so that each goes on from the statistics of the one before.
     async fn evaluate(&self, mechanism: Arc<dyn Mechanism>, cause: Position) -> Result<Position, RoundFailure> {
         let _one_at_a_time = self.shared.evaluating.lock().await;
-        let committed = self.shared.journal.ledger().size();
-        self.shared.board.reach(Position(committed.saturating_sub(1))).await?;
+        self.shared.settled().await?;
         let statistics = self.shared.board.read().statistics.clone();
         let challenge = Box::new(self.facts.challenge.clone());
         let command = RoundCommand::Evaluate { challenge, mechanism, statistics };

@@ -72,14 +72,15 @@ pub(crate) async fn reveal(
     Ok(RevealedLabel { position: Position(appended.first), evaluated })
 }
 
-/// Completes labels whose scores an earlier process, or a fault of the ledger, left out.
+/// Completes labels whose scores an earlier process, or a fault of the ledger, left out. The caller keeps derivations out, and other labels:
+/// by the gate, or because nothing else runs yet.
 ///
 /// # Errors
 /// What the ledger says.
 pub(crate) async fn complete(shared: &Arc<Shared>) -> Result<(), Error> {
+    shared.settled().await?;
     let unscored: Vec<String> = shared.board.read().unscored.iter().cloned().collect();
     for stream in unscored {
-        let _no_derivation = Arc::clone(&shared.gate).read_owned().await;
         match score(shared, &stream).await {
             Ok(_) => {}
             // A label that the mechanism cannot use is a fact all the same: no scores follow, and after the next
@@ -96,8 +97,7 @@ async fn score(shared: &Arc<Shared>, stream: &str) -> Result<Position, Error> {
     let _one_at_a_time = shared.evaluating.lock().await;
     let revealed = revealed(shared, stream).await?;
     let position = revealed.0;
-    let committed = shared.journal.ledger().size();
-    shared.board.reach(Position(committed.saturating_sub(1))).await?;
+    shared.settled().await?;
     if !shared.board.read().unscored.contains(stream) {
         // Scored meanwhile by another, or by an epoch's derivation that found it unscored.
         let events = shared.journal.ledger().reader().stream(round::LABEL_STREAM_TYPE, stream, 1).await?;

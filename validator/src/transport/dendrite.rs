@@ -103,6 +103,13 @@ fn reply(outcome: Outcome) -> Result<TransportReply, TransportError> {
     let detail = plain(&told(&outcome, failure));
     let mut body = outcome.body.to_vec();
     body.truncate(LARGEST_FAILED_BODY);
-    let (reason, failed_at) = (reason(failure), received_at);
+    // What would have been a refusal is one, whatever came with it or broke off.
+    let refused = !matches!(status, 0 | 200) && failure != Failure::TimedOut;
+    let reason = if refused { FailureReason::Refused } else { reason(failure) };
+    let failed_at = received_at;
     Err(TransportError { reason, detail, status, body, signature, signed_by, sent_at, failed_at })
 }
+
+#[cfg(test)]
+#[path = "dendrite_tests.rs"]
+mod tests;

@@ -32,6 +32,8 @@ pub enum Behaviour {
     Silent,
     /// Says that it is not available.
     Unavailable,
+    /// Does not even say whether it is.
+    Hangs,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,9 @@ impl Drop for Peer {
 }
 
 async fn availability(State(mind): State<Mind>) -> String {
+    if matches!(mind.behaviour, Behaviour::Hangs) {
+        std::future::pending::<()>().await;
+    }
     serde_json::json!({"available": !matches!(mind.behaviour, Behaviour::Unavailable)}).to_string()
 }
 
@@ -98,7 +103,7 @@ async fn inference(State(mind): State<Mind>, headers: HeaderMap, request: Bytes)
         Behaviour::Unsigned(text) => (body(text), None),
         Behaviour::SignsWrongly(text) => (body(text), Some(false)),
         Behaviour::Malformed => (b"<html>".to_vec(), Some(true)),
-        Behaviour::Silent => std::future::pending().await,
+        Behaviour::Silent | Behaviour::Hangs => std::future::pending().await,
         Behaviour::Unavailable => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
     };
     let mut headers = HeaderMap::new();

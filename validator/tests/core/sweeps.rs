@@ -12,12 +12,13 @@ use domain::twitter::verdicts::{QUERY_ANALYSIS, RLHF};
 use domain::types::{Hotkey, Position};
 use futures::TryStreamExt;
 use localnet::RootCall;
+use network::keys::Keypair;
 use validator::ValidatorConfig;
 use validator::judge::{Judge, Offline, Verdict};
 use validator::service::{ChallengeState, MinerOutcome};
 
 use crate::peer::Behaviour;
-use crate::world::{NETUID, PATIENCE, World, close_epoch, ended, positions, search, until};
+use crate::world::{NETUID, PATIENCE, World, challenge, close_epoch, ended, honest, positions, search, until};
 
 const PROMPT: &str = "What do people say about the tide and the moon?";
 const ANSWERS: [&str; 2] = [
@@ -191,4 +192,32 @@ async fn a_model_that_fails_ends_a_round_upstream_and_costs_one_answer_under_our
         }
         assert!(models.contains(&(None, OFFLINE.to_owned())) && models.contains(&(Some(first), NO_VERDICT.to_owned())));
     }
+}
+
+/// Seen alone, an epoch begins with the metagraph of its beginning; a sweep that asked whom an earlier one had would find nobody to vouch for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_over_the_end_of_an_epoch_is_made_again() {
+    let world = World::new([honest(), vec![Behaviour::Hangs]].concat()).await;
+    // A sweep is always under way, and only a derivation sees that a slot changed hands.
+    let config = ValidatorConfig {
+        sweep_interval: Duration::from_millis(10),
+        sweep_timeout: Duration::from_secs(2),
+        metagraph_blocks: 1_000_000,
+        ..world.config()
+    };
+    let running = world.start(config).await;
+    running.handle.accept(challenge("one")).await.unwrap();
+    assert_eq!(ended(&running.handle, "one").await.state, ChallengeState::Evaluated);
+    for epoch in 0..3_u16 {
+        let newcomer = Keypair::from_uri(&format!("//newcomer//{epoch}")).unwrap();
+        let account = localnet::account(&newcomer.hotkey()).unwrap();
+        let (uid, hotkey, coldkey) = (epoch + 1, account, account);
+        world.arrange(RootCall::replace_neuron { netuid: NETUID.0, uid, hotkey, coldkey }).await;
+        close_epoch(&running.handle, u64::from(epoch)).await;
+        let sweeps = || async { positions(&world.log().await, "AvailabilitySwept").len() };
+        let before = sweeps().await;
+        until("the next sweep is recorded", || async { sweeps().await > before }).await;
+    }
+    running.stop().await;
+    world.assert_sound().await;
 }

@@ -303,6 +303,14 @@ impl World {
         // Without a derivation an audit has nothing to recompute, and says so.
         let expected = if derived { audit::Verdict::Equal } else { audit::Verdict::CannotTell };
         assert_eq!(report.verdict, expected, "{:#?}", report.doubts);
+        // Each epoch alone says the same of itself.
+        for epoch in 0..reader.derived_epochs().await.unwrap() {
+            let range = reader.epoch_range(epoch).await.unwrap().unwrap();
+            let mut replay = audit::Replay::new(audit::Settings { epoch: Some(epoch), chain: None });
+            reader.feed(&range, &mut replay).await.unwrap();
+            let report = replay.finish();
+            assert_eq!(report.difference_count, 0, "epoch {epoch} alone: {:#?}", report.differences);
+        }
     }
 }
 
