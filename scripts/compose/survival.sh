@@ -11,6 +11,7 @@ survives_a_killed_validator() {
     before=$(audits)
     for service in ada bela chen copycat spammer malformed; do "$DOCKER" pause "$(container "miner-$service")" >/dev/null; done
     id=$(assay ask --json "Why is the sky blue?" | field id)
+    within 30 "requests of challenge $id" asked "$id"
     validator=$(container validator)
     pid=$("$DOCKER" inspect --format '{{.State.Pid}}' "$validator")
     if scored "$id"; then fail "the round of $id was over before the kill"; fi
@@ -30,6 +31,10 @@ survives_a_killed_validator() {
     ok "a validator that is killed in mid-round comes back by itself, gives the attempt up and ends the challenge"
 }
 
+# Whether the log has requests of the challenge's first attempt.
+asked() { # CHALLENGE
+    compose exec -T db psql -qtA -U postgres assay -c "SELECT 1 FROM ledger.events WHERE stream_type = 'round' AND stream_id = '$1/1' AND kind = 'ChallengeIssued' LIMIT 1" | grep 1 >/dev/null
+}
 answers_again() { # FORMER_PID
     local pid
     pid=$("$DOCKER" inspect --format '{{.State.Pid}}' "$(container validator)")
