@@ -10,6 +10,7 @@ mod commands;
 mod configuration;
 mod database;
 mod demo;
+mod files;
 mod gate;
 mod home;
 mod joining;

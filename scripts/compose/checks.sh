@@ -218,7 +218,7 @@ takes_a_miner_of_the_host() {
     "$outside" miner --offline --subnet loosh --network local --chain "ws://$chain:9944" --listen "$bridge:$((port + 6))" \
         --hotkey "$work/host-miner.json" >"$work/host-miner.log" 2>&1 &
     outside_pids=$!
-    within 120 "the axon of a miner on the host" grep -q 'axon announced' "$work/host-miner.log"
+    within 60 "the axon of a miner on the host" grep -q 'axon announced' "$work/host-miner.log"
     joined_in_time "$before" "$(rounds)"
     stop_outside
     ok "a miner on the host is on the leaderboard; $ended_since rounds ended since it announced itself"

@@ -4,6 +4,11 @@ import json
 import re
 import sys
 
+def policies(service):
+    """What a check finds wrong stays wrong until somebody mends it, so a check is not run again by itself."""
+    return ("no", "") if service.startswith("check-") else ("unless-stopped", "on-failure")
+
+
 wrong = []
 for container in json.load(sys.stdin):
     host, config = container["HostConfig"], container["Config"]
@@ -14,9 +19,7 @@ for container in json.load(sys.stdin):
         and {capability.removeprefix("CAP_") for capability in host["CapAdd"] or []} <= {"NET_BIND_SERVICE"}
         and not host["Privileged"],
         "no new privileges": "no-new-privileges:true" in host["SecurityOpt"],
-        # What a check finds wrong stays wrong until somebody mends it.
-        "a restart policy": host["RestartPolicy"]["Name"] in ("unless-stopped", "on-failure")
-        or config["Labels"].get("com.docker.compose.service", "").startswith("check-"),
+        "its restart policy": host["RestartPolicy"]["Name"] in policies(config["Labels"]["com.docker.compose.service"]),
         "a limit of memory": host["Memory"] > 0,
         "a limit of processor time": host["NanoCpus"] > 0,
         "a limit of processes": (host["PidsLimit"] or 0) > 0,

@@ -11,6 +11,7 @@ use crate::cli::CheckArgs;
 use crate::commands::process;
 use crate::configuration::Configuration;
 use crate::database::{self, Database};
+use crate::files;
 use crate::operator::{self, HotkeyFile, Network, Served};
 use crate::output;
 use crate::subnets::NetworkName;
@@ -277,7 +278,7 @@ fn checkpoint_key(file: &Path) -> Result<String> {
 fn checkpoints(folder: &Path) -> Result<String> {
     let metadata = std::fs::metadata(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     ensure!(metadata.is_dir(), "{} is no folder", folder.display());
-    tempfile::tempfile_in(folder).with_context(|| format!("nothing can be written in {}", folder.display()))?;
+    files::is_writable(folder)?;
     Ok(format!("{} is a folder that can be written", folder.display()))
 }
 

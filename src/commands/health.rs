@@ -1,8 +1,9 @@
 //! `assay health`: whether a service, or what it stands on, is there, for supervisors in images that hold no other program.
 
 use crate::cli::HealthArgs;
-use crate::{chain_connection, database, output};
+use crate::{chain_connection, database, files, output};
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -28,10 +29,7 @@ async fn ask(target: &str, limit: Duration) -> Result<()> {
             Ok(())
         }
         Some(_) => ask_http(target, limit).await,
-        None => {
-            tempfile::tempfile_in(target).with_context(|| format!("nothing can be written in the folder {target}"))?;
-            Ok(())
-        }
+        None => files::is_writable(Path::new(target)),
     }
 }
 

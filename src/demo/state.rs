@@ -1,5 +1,6 @@
 //! What the demo leaves for other commands: where its database, chain and API are. `$ASSAY_HOME/demo/state.json`.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, TryLockError};
@@ -30,25 +31,13 @@ impl DemoState {
 
     /// Reads what an earlier or running demo left, if there is one.
     pub fn load(demo: &Path) -> Result<Option<Self>> {
-        let file = Self::file(demo);
-        match std::fs::read(&file) {
-            Ok(bytes) => {
-                let state = serde_json::from_slice(&bytes);
-                Ok(Some(state.with_context(|| format!("{} is malformed; remove it to start anew", file.display()))?))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
-        }
+        files::read_json(&Self::file(demo), "remove it to start anew")
     }
 
     /// Writes it whole or not at all.
     pub fn store(&self, demo: &Path) -> Result<()> {
         std::fs::create_dir_all(demo).with_context(|| format!("cannot make {}", demo.display()))?;
-        let file = Self::file(demo);
-        let fresh = file.with_extension("json.new");
-        std::fs::write(&fresh, serde_json::to_vec_pretty(self)?)
-            .and_then(|()| std::fs::rename(&fresh, &file))
-            .with_context(|| format!("cannot write {}", file.display()))
+        files::write_json(&Self::file(demo), self)
     }
 }
 

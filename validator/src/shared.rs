@@ -1,7 +1,7 @@
 //! What the loops of one validator share. Nothing here decides anything.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -90,8 +90,6 @@ pub(crate) struct Shared {
     pub(crate) watch: Watch,
     /// A round holds it for reading from its draw to its end, a derivation for writing.
     pub(crate) gate: Arc<tokio::sync::RwLock<()>>,
-    /// How many ranges of positions this process has ended with an observation of the whole metagraph.
-    pub(crate) ranges: AtomicU64,
     mechanism: RwLock<Arc<dyn Mechanism>>,
     ledger_answers: AtomicBool,
 }
@@ -146,7 +144,6 @@ impl Shared {
             close_epoch: Notify::new(),
             watch: Watch::default(),
             gate: Arc::new(tokio::sync::RwLock::new(())),
-            ranges: AtomicU64::new(0),
             mechanism: RwLock::new(parts.mechanism),
             ledger_answers: AtomicBool::new(true),
         }

@@ -232,15 +232,12 @@ async fn binding(board: &Board, ledger: &Ledger, config: &ValidatorConfig) -> Re
     Err(Error::Refused(format!("the open epoch's rule set {hash} was never adopted")))
 }
 
-/// Puts the configured rule set into force, recorded first unless it was the last one adopted.
+/// Puts the configured rule set into force, recorded first unless it was the last one adopted. The fold has all that is committed.
 ///
 /// # Errors
 /// What the ledger says.
 pub(crate) async fn adopt_configured(shared: &Shared, cause: Option<Position>) -> Result<(), Error> {
     let rule_set = &shared.config.rule_set;
-    if cause.is_some() {
-        shared.settled().await?;
-    }
     let adopted = shared.board.read().rule_set.as_ref().map(|adopted| adopted.hash);
     if adopted != Some(rule_set.hash()) {
         let (name, hash, bytes) = (rule_set.name(), rule_set.hash(), rule_set.bytes().to_owned());
@@ -250,12 +247,7 @@ pub(crate) async fn adopt_configured(shared: &Shared, cause: Option<Position>) -
             Some(cause) => entry.because(cause),
             None => entry,
         };
-        let position = shared.journal.append(entry).await?;
-        if cause.is_some() {
-            shared.board.reach(position).await?;
-        } else {
-            shared.board.catch_up(shared.journal.ledger()).await?;
-        }
+        shared.journal.append(entry).await?;
     }
     if shared.mechanism().rule_set().hash() != rule_set.hash() {
         shared.put_into_force(mechanism::open(rule_set)?);

@@ -3,7 +3,6 @@
 //! There is one at each interval. Where the mechanism says so, every round begins with one of its own, which asks all at once.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use domain::events::{AvailabilitySwept, Neuron, Probe};
@@ -32,7 +31,7 @@ const TRANSPORT_GRACE: Duration = Duration::from_millis(500);
 pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
     loop {
         let begun = Instant::now();
-        let range = shared.ranges.load(Ordering::Relaxed);
+        let begin_of_range = shared.board.read().whole_metagraph;
         let swept = tokio::select! {
             swept = sweep(&shared, shared.config.sweep_timeout, shared.config.sweep_concurrency) => swept,
             () = shared.stop.stopped() => return Ok(()),
@@ -41,7 +40,7 @@ pub(crate) async fn run(shared: Arc<Shared>) -> Result<(), Error> {
             pass = Arc::clone(&shared.gate).read_owned() => pass,
             () = shared.stop.stopped() => return Ok(()),
         };
-        if shared.ranges.load(Ordering::Relaxed) != range {
+        if shared.board.read().whole_metagraph != begin_of_range {
             // A range begins with the metagraph of its beginning: who sees it alone must find whom the sweep asked.
             continue;
         }

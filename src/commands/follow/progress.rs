@@ -1,8 +1,8 @@
 //! How far each ledger was audited, kept in a file, so that an auditor that was away misses no epoch.
 
+use crate::files;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The file, or nothing to keep.
@@ -17,13 +17,7 @@ impl Progress {
     /// Reads the file, if there is one.
     pub(super) fn open(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else { return Ok(Self::default()) };
-        let named = || format!("{}, which keeps how far each ledger was audited", file.display());
-        let audited = match std::fs::read(file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} cannot be understood; remove it to begin at the log's end", named()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error).with_context(named),
-        };
+        let audited = files::read_json(file, "remove it to begin at the log's end")?.unwrap_or_default();
         Ok(Self { file: Some(file.to_owned()), audited })
     }
 
@@ -35,15 +29,8 @@ impl Progress {
     /// Every epoch that closed before the position is audited.
     pub(super) fn keep(&mut self, origin: &str, position: u64) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        if self.audited.insert(origin.to_owned(), position) == Some(position) {
-            return Ok(());
-        }
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let named = || format!("{} cannot be written; name another file with --progress", file.display());
-        let mut new = tempfile::NamedTempFile::new_in(folder).with_context(named)?;
-        new.write_all(&serde_json::to_vec(&self.audited)?).with_context(named)?;
-        new.persist(file).with_context(named)?;
-        Ok(())
+        self.audited.insert(origin.to_owned(), position);
+        files::write_json(file, &self.audited).context("name another file with --progress")
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Fold {
     pub(crate) rule_set: Option<RuleSetAdopted>,
     /// The metagraph and the observation up to which it is folded.
     pub(crate) metagraph: Option<(Position, Arc<Metagraph>)>,
+    /// Where the whole of it was observed last: at the start, and where a derivation ends its range.
+    pub(crate) whole_metagraph: Option<Position>,
     /// The last availability sweep.
     pub(crate) sweep: Option<(Position, Arc<AvailabilitySwept>)>,
     /// The last outside scores.
@@ -177,6 +179,9 @@ impl Fold {
                 let mut metagraph = self.metagraph.take().map(|(_, metagraph)| metagraph).unwrap_or_default();
                 Arc::make_mut(&mut metagraph).observe(observed);
                 self.metagraph = Some((position, metagraph));
+                if observed.full {
+                    self.whole_metagraph = Some(position);
+                }
             }
             Event::AvailabilitySwept(swept) => self.sweep = Some((position, Arc::new(swept.clone()))),
             Event::ExternalScoresFetched(fetched) => {
@@ -220,7 +225,10 @@ impl Fold {
                 self.end(id);
             }
             ("RoundAbandoned", Some(id)) => self.end(id),
-            ("LabelRevealed", Some(_)) => drop(self.waiting.remove(stream_id)),
+            ("LabelRevealed", Some(_)) => {
+                self.has_scored = true;
+                self.waiting.remove(stream_id);
+            }
             ("EpochClosed", _) => stream_id.parse().into_iter().for_each(|epoch| self.close(position, epoch)),
             _ => {}
         }

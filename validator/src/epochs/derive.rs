@@ -4,7 +4,6 @@
 //! a derivation.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use domain::epoch::{self, EpochCommand, EpochFold};
@@ -32,7 +31,6 @@ pub(super) async fn run(shared: &Arc<Shared>, number: u64) -> Result<Position, E
     crate::rounds::label::complete(shared).await?;
     let mechanism = shared.mechanism();
     let (to, _) = metagraph::observe_all(shared).await?;
-    shared.ranges.fetch_add(1, Ordering::Relaxed);
     let fold = folded(shared, number, to, mechanism).await?;
     let derived = fold.derive();
     tracing::info!(
@@ -54,7 +52,11 @@ pub(super) async fn run(shared: &Arc<Shared>, number: u64) -> Result<Position, E
 async fn adopt(shared: &Shared, derived: Position) -> Result<(), Error> {
     let mut backoff = Backoff::up_to(BREATH);
     loop {
-        match start::adopt_configured(shared, Some(derived)).await {
+        let adopted = async {
+            shared.settled().await?;
+            start::adopt_configured(shared, Some(derived)).await
+        };
+        match adopted.await {
             Err(error) if error.may_pass() => {
                 tracing::warn!(%error, "no rule set can be put into force; rounds wait");
                 if shared.stop.sleep(backoff.pause()).await {

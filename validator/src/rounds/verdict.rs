@@ -20,7 +20,7 @@ pub(crate) fn of(
 ) -> Verdict {
     let reply = match exchange {
         Ok(reply) => in_order(reply),
-        Err(error) => return Err(Box::new(failure(issued, by_the_deadline(issued, error)))),
+        Err(error) => return Err(Box::new(failure(issued, error))),
     };
     match objection(issued, &reply, mechanism) {
         None => Ok(Box::new(received(issued, reply))),
@@ -52,7 +52,7 @@ pub(crate) fn overdue(issued: &ChallengeIssued, sent_at: Micros, failed_at: Micr
         sent_at,
         failed_at,
     };
-    Err(Box::new(failure(issued, by_the_deadline(issued, error))))
+    Err(Box::new(failure(issued, error)))
 }
 
 /// Times in the order in which they were read, also where the system's clock was set back meanwhile.
@@ -127,6 +127,7 @@ fn received(issued: &ChallengeIssued, reply: TransportReply) -> ResponseReceived
 }
 
 fn failure(issued: &ChallengeIssued, error: TransportError) -> ResponseFailed {
+    let error = by_the_deadline(issued, error);
     let mut body = error.body;
     body.truncate(LARGEST_FAILED_BODY);
     ResponseFailed {
