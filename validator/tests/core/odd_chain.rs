@@ -20,6 +20,9 @@ use crate::world::{PATIENCE, Running, World};
 
 /// Tells the truth, and all of it.
 pub const HONEST: u8 = 0;
+/// Takes one extrinsic honestly, which is the anchor, and is silent from the next one on.
+pub const TAKES_ONE: u8 = 8;
+const TOOK_ONE: u8 = 9;
 /// Does not answer what became of weights.
 pub const SILENT: u8 = 1;
 /// Takes weights, never includes them, and says for ever that they wait.
@@ -138,8 +141,14 @@ impl Chain for OddChain {
     }
 
     async fn submit(&self, extrinsic: &SignedExtrinsic) -> Result<(), Error> {
-        if matches!(self.mood(), SILENT | HOARDS) {
-            return Ok(());
+        match self.mood() {
+            SILENT | HOARDS => return Ok(()),
+            TAKES_ONE => self.mood.store(TOOK_ONE, Ordering::SeqCst),
+            TOOK_ONE => {
+                self.mood.store(SILENT, Ordering::SeqCst);
+                return Ok(());
+            }
+            _ => {}
         }
         self.chain.submit(extrinsic).await
     }
