@@ -83,10 +83,12 @@ impl Pusher {
         bail!("challenge {id} was never sent")
     }
 
-    /// Pushes the next question, beginning again after the last. Gives the challenge's id and position.
+    /// Pushes the next question, beginning again after the last. Gives the challenge's id and position. One whose answer was lost may be
+    /// committed all the same, so its id is not used again.
     pub async fn push(&mut self) -> Result<(String, String)> {
         let question = self.questions[self.pushed % self.questions.len()].clone();
         let id = format!("{}-{}-{}", self.prefix, self.pushed + 1, question.id);
+        self.pushed += 1;
         self.ask(id, &question.prompt).await
     }
 
@@ -97,11 +99,42 @@ impl Pusher {
         });
         let text = self.send(&id, &body).await?;
         let accepted: Accepted = serde_json::from_str(&text).context("the validator's answer is malformed")?;
-        self.pushed += 1;
         let position = match accepted.position {
             serde_json::Value::String(text) => text,
             other => other.to_string(),
         };
         Ok((id, position))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use axum::Json;
+    use axum::routing::post;
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Mutex};
+
+    /// A validator that commits the first push and loses its answer, as when its database goes away.
+    #[tokio::test]
+    async fn a_lost_answer_does_not_stop_the_questions() {
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let take = move |Json(body): Json<serde_json::Value>| async move {
+            let mut seen = seen.lock().unwrap();
+            let is_new = seen.insert(body["id"].to_string());
+            let status = match (is_new, seen.len()) {
+                (false, _) => StatusCode::CONFLICT,
+                (true, 1) => StatusCode::INTERNAL_SERVER_ERROR,
+                (true, _) => StatusCode::CREATED,
+            };
+            (status, Json(serde_json::json!({ "position": 7 })))
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/challenges", post(take))).await });
+        let mut pusher = Pusher::new(&url, None, "test".to_owned()).unwrap();
+        assert!(pusher.push().await.is_err());
+        assert_eq!(pusher.push().await.unwrap().1, "7");
     }
 }
